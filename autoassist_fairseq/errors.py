@@ -1,0 +1,39 @@
+"""The one error family: what a user caused, in one sentence.
+
+The message names the option in backticks, the rule, the value found and the next step. At the
+border (command line, fairseq's hooks) it becomes that sentence on stderr and exit status 1.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+
+class AutoAssistError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class UserError(AutoAssistError):
+    """Something that the user asked for cannot be done; the message says how to mend it."""
+
+
+class StateError(UserError):
+    """A saved state does not fit this run."""
+
+
+class StarvedError(AutoAssistError):
+    """The Boss waited too long for the BossQueue; the message holds rank, queues and window."""
+
+
+def run_main(main: Callable[[], int | None]) -> None:
+    """Run a script's ``main`` and exit: status 1 and one sentence for an `AutoAssistError`."""
+    try:
+        status = main() or 0
+    except AutoAssistError as error:
+        print(f"error: {error}", file=sys.stderr)
+        status = 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        status = 130
+    sys.exit(status)
