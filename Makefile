@@ -1,0 +1,60 @@
+# One word per action. PYTHON makes the environment (3.10 to 3.13); VENV is where it goes.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+SETUP_FILES := constraints.txt setup.py scripts/build_fairseq.py \
+	$(wildcard autoassist_fairseq/tools/fairseq_*.py autoassist_fairseq/tools/pip_run.py)
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt \
+	PIP_BUILD_CONSTRAINT=constraints.txt $(BIN)/python -m pip install -qq
+
+.PHONY: help setup demo test check bench clean
+
+help:
+	@echo "make setup   environment in $(VENV): pinned packages, corrected fairseq, this package"
+	@echo "make demo    train with and without the Assistant on an embedded corpus"
+	@echo "make test    all tests"
+	@echo "make check   ruff, mypy and the fast tests"
+	@echo "make bench   how fast the Assistant is"
+	@echo "make clean   remove what the others made"
+
+setup: $(STAMP)
+	@$(if $(SET_UP),,echo "setup: $(VENV) is up to date, nothing to do" >&2)
+
+# torch goes first and alone, so that no other package's wish can bring a newer one.
+$(STAMP): $(SETUP_FILES)
+	@echo "setup: making $(VENV) (about four minutes)" >&2
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 13) or sys.exit("error: `PYTHON` must be Python 3.10 to 3.13, but $(PYTHON) is %d.%d: try make setup PYTHON=python3.11" % v)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "setup: 1/5 pip" >&2
+	@$(PIP) --upgrade pip setuptools wheel
+	@echo "setup: 2/5 torch (large)" >&2
+	@$(PIP) torch
+	@echo "setup: 3/5 this package and what it needs" >&2
+	@$(PIP) --editable '.[demo,dev,report]'
+	@echo "setup: 4/5 fairseq" >&2
+	@$(BIN)/python scripts/build_fairseq.py >/dev/null
+	@echo "setup: 5/5 checks" >&2
+	@$(BIN)/python -m pip check >&2
+	@touch $@
+	@echo "setup: $(VENV) is ready" >&2
+	$(eval SET_UP := yes)
+
+demo: setup
+	$(BIN)/python scripts/demo.py
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -m "not slow"
+
+bench: setup
+	$(BIN)/python scripts/bench.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Logic behind ``scripts/`` and ``python -m autoassist_fairseq``; never imports fairseq itself."""

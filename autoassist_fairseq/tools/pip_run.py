@@ -1,0 +1,64 @@
+"""Call pip of this Python, with its build tools pinned; standard library only."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from autoassist_fairseq.errors import UserError
+
+CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
+
+
+def say(text: str) -> None:
+    """Tell a person what goes on, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def run_pip(arguments: Sequence[str], doing: str) -> None:
+    """Run pip and show what it said only if it failed.
+
+    Args:
+        arguments: Its command line.
+        doing: What for, to begin an error's sentence with.
+
+    Raises:
+        UserError: pip failed.
+    """
+    command = [sys.executable, "-m", "pip", *arguments]
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=_pip_environment(),
+        check=False,
+    )
+    if done.returncode:
+        say(done.stdout[-6000:])
+        raise UserError(
+            f"{doing} must succeed, but pip ended with status {done.returncode}: see its output "
+            "above (building needs pip, a C++ compiler and Python's headers)."
+        )
+
+
+def _pip_environment() -> dict[str, str]:
+    """Pin the build tools as well: newer pips read another variable for that."""
+    environment = dict(os.environ, PIP_DISABLE_PIP_VERSION_CHECK="1")
+    if CONSTRAINTS.is_file():
+        new = _pip_version() >= (25, 3)
+        environment["PIP_BUILD_CONSTRAINT" if new else "PIP_CONSTRAINT"] = str(CONSTRAINTS)
+    return environment
+
+
+def _pip_version() -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in importlib.metadata.version("pip").split(".")[:2])
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return (0,)

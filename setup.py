@@ -1,0 +1,71 @@
+"""Install the autoassist_fairseq package; fairseq itself comes from ``scripts/build_fairseq.py``."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+
+# fairseq is not listed: the stock one cannot be resolved by pip >= 24.1, and the corrected one is
+# on no index. What the corrected one needs is listed, so that `pip install .` leaves it complete.
+FAIRSEQ_NEEDS = [
+    "bitarray",
+    "cffi",
+    "cython",
+    "hydra-core>=1.3,<1.4",
+    "omegaconf>=2.3,<2.4",
+    "regex",
+]
+
+
+def read_version() -> str:
+    """Return ``__version__`` without importing the package."""
+    text = (ROOT / "autoassist_fairseq" / "__init__.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__ = "([^"]+)"', text, re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def read_description() -> str:
+    """Return the README, or nothing where it was not shipped."""
+    readme = ROOT / "README.md"
+    return readme.read_text(encoding="utf-8") if readme.is_file() else ""
+
+
+setup(
+    name="autoassist_fairseq",
+    version=read_version(),
+    description="An online CPU Assistant that leaves trivial sentence pairs out of fairseq training",
+    long_description=read_description(),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    packages=find_packages(include=["autoassist_fairseq", "autoassist_fairseq.*"]),
+    package_data={"autoassist_fairseq": ["**/*.yaml", "**/*.txt", "py.typed"]},
+    python_requires=">=3.10,<3.14",
+    install_requires=[
+        *FAIRSEQ_NEEDS,
+        "numba>=0.60",
+        "numpy>=1.26",
+        "sacrebleu>=2.0",
+        "sacremoses",
+        "sentencepiece",
+        "tensorboardX",
+        "torch>=2.6",
+        "tqdm",
+    ],
+    extras_require={
+        "demo": ["Babel", "num2words"],
+        "report": ["matplotlib"],
+        "dev": [
+            "hypothesis",
+            "mypy",
+            "pytest",
+            "pytest-benchmark",
+            "pytest-timeout",
+            "ruff",
+            "scikit-learn",
+            "scipy",
+        ],
+    },
+)
