@@ -1,0 +1,1 @@
+"""The method: numbers in, numbers out. Imports NumPy and Numba only."""

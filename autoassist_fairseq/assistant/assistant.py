@@ -1,0 +1,93 @@
+"""The Assistant: what it believes about a pair, what it learns from the Boss's losses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoassist_fairseq.assistant import policy
+from autoassist_fairseq.assistant.features import Corpus
+from autoassist_fairseq.assistant.model import Model
+from autoassist_fairseq.assistant.threshold import Confidence, Threshold
+from autoassist_fairseq.assistant.token_store import Ints
+from autoassist_fairseq.settings import Settings
+
+
+@dataclass
+class Lesson:
+    """What was learned since the last plan, for the log: sums over pairs."""
+
+    pairs: int = 0
+    correct: float = 0.0
+
+    @property
+    def accuracy(self) -> float:
+        """Prequential accuracy in [0, 1]; 0 when nothing was learned."""
+        return self.correct / self.pairs if self.pairs else 0.0
+
+
+class Assistant:
+    """Keep probabilities from features, learned online from losses (DESIGN section 1).
+
+    Args:
+        corpus: the training set; `attach` changes it (sharded data).
+        settings: policy, features, learning rate, threshold rule.
+        horizon: pairs that the threshold looks back on.
+    """
+
+    def __init__(self, corpus: Corpus, settings: Settings, horizon: float) -> None:
+        words = corpus.source.words, corpus.target.words
+        self.settings = settings
+        self.model = Model(*words, settings.features, settings.lr)
+        self.threshold = Threshold(settings.threshold, settings.quantile, horizon)
+        self.confidence = Confidence()
+        self.attach(corpus)
+
+    def attach(self, corpus: Corpus) -> None:
+        """Score and learn the pairs of ``corpus`` from now on."""
+        self.model.attach(corpus)
+
+    @property
+    def safeguard(self) -> float:
+        """s, the safeguard rate, in [base_prob, 1]."""
+        return policy.safeguard_rate(self.settings.base_prob, self.confidence.value)
+
+    def keep_probability(self, pairs: Ints) -> NDArray[np.float32]:
+        """Return P(keep) [P] in (0, 1] for ``pairs`` [P]."""
+        rule = policy.KEEP[self.settings.policy]
+        return rule(self.model.predict(pairs), self.safeguard)
+
+    def learn(self, pairs: Ints, losses: NDArray[np.float32]) -> Lesson:
+        """Learn from the losses [P] (nats per target token) of one update.
+
+        Losses that are missing (negative) or not finite are passed over.
+        """
+        known = np.isfinite(losses) & (losses >= 0)
+        pairs, losses = pairs[known], losses[known]
+        if len(pairs) == 0:
+            return Lesson()
+        # The very first losses have no past to compare with: they are judged by their own mean.
+        past = self.threshold.value
+        labels = losses > (losses.mean() if np.isnan(past) else past)
+        guess = self.model.learn(pairs, labels.astype(np.float32)) > 0.5
+        correct = float((guess == labels).sum())
+        self.confidence.add(correct / len(pairs))
+        self.threshold.add(losses)
+        return Lesson(len(pairs), correct)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state in plain types and arrays."""
+        return {
+            "model": self.model.state_dict(),
+            "threshold": self.threshold.state_dict(),
+            "confidence": self.confidence.value,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self.model.load_state_dict(state["model"])
+        self.threshold.load_state_dict(state["threshold"])
+        self.confidence.value = float(state["confidence"])

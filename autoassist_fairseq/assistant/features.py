@@ -1,0 +1,110 @@
+"""Pair -> features: sentence length, word frequency, and token-level weights (DESIGN section 1).
+
+Everything about words is linear in the tokens, so per-word tables are gathered and reduced per
+pair; a feature matrix exists for one window at a time only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoassist_fairseq.assistant import kernels
+from autoassist_fairseq.assistant.token_store import Ints, Ragged, TokenSide
+
+Floats = NDArray[np.float32]
+
+# Dense features in order; the first is the bias. src / tgt blocks come from `kernels.describe`.
+LENGTH = slice(1, 4)
+FREQUENCY = slice(4, 10)
+DENSE = 10
+
+RARE_SHARE = 0.05
+SAMPLE = 65_536
+
+
+@dataclass(frozen=True)
+class WordTable:
+    """Static facts about the words of one dictionary.
+
+    Attributes:
+        idf: [V] float32, minus the log relative frequency, in nats.
+        rare_idf: words above it make up the rarest `RARE_SHARE` of the running text.
+    """
+
+    idf: Floats
+    rare_idf: float
+
+    @classmethod
+    def from_counts(cls, counts: Ints) -> WordTable:
+        """Build the table from word counts [V] (as fairseq's dictionary holds them)."""
+        smoothed = np.maximum(counts.astype(np.float64), 1.0)
+        total = smoothed.sum()
+        idf = np.log(total) - np.log(smoothed)
+        by_rarity = np.argsort(-idf, kind="stable")
+        mass = np.cumsum(smoothed[by_rarity]) / total
+        rare = by_rarity[min(int(np.searchsorted(mass, RARE_SHARE)), len(idf) - 1)]
+        return cls(idf.astype(np.float32), float(idf[rare]))
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Both sides of the training set, and the static facts about their words."""
+
+    source: TokenSide
+    target: TokenSide
+    source_words: WordTable
+    target_words: WordTable
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+def describe(side: Ragged, words: WordTable, weights: Floats) -> Floats:
+    """Return [P, 5]: see `kernels.describe`."""
+    out = np.empty((len(side.offsets) - 1, kernels.DESCRIBED), np.float32)
+    kernels.describe(side.tokens, side.offsets, weights, words.idf, words.rare_idf, out)
+    return out
+
+
+def raw_dense(source: Floats, target: Floats, src_len: Ints, tgt_len: Ints) -> Floats:
+    """Return the dense features [P, F] before scaling, from both sides' `describe` and lengths."""
+    out = np.empty((len(source), DENSE), np.float32)
+    out[:, 0] = 1
+    out[:, 1] = np.log(np.maximum(src_len, 1))
+    out[:, 2] = np.log(np.maximum(tgt_len, 1))
+    out[:, 3] = np.abs(out[:, 2] - out[:, 1])
+    out[:, 4:7] = source[:, kernels.SUM_IDF :]
+    out[:, 7:10] = target[:, kernels.SUM_IDF :]
+    return out
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Mean and standard deviation of the dense features, [F] each, over a sample of the corpus."""
+
+    mean: Floats
+    deviation: Floats
+
+    @classmethod
+    def of(cls, dense: Floats, families: tuple[str, ...]) -> Scaling:
+        """Measure ``dense`` [P, F]; families that are left out scale to zero."""
+        mean, deviation = dense.mean(axis=0), dense.std(axis=0)
+        mean[0] = 0
+        deviation[0] = 1
+        deviation[deviation < 1e-6] = np.inf
+        for family, columns in (("length", LENGTH), ("frequency", FREQUENCY)):
+            if family not in families:
+                deviation[columns] = np.inf
+        return cls(mean.astype(np.float32), deviation.astype(np.float32))
+
+    def apply(self, dense: Floats) -> Floats:
+        """Return ``dense`` [P, F] centred and scaled; clipped, so that no outlier rules."""
+        return np.clip((dense - self.mean) / self.deviation, -5, 5).astype(np.float32)
+
+
+def sample_pairs(pairs: int) -> NDArray[np.int64]:
+    """Return up to `SAMPLE` pairs, evenly spread: the same for the same corpus."""
+    return np.unique(np.linspace(0, pairs - 1, min(pairs, SAMPLE)).astype(np.int64))

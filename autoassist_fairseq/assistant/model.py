@@ -1,0 +1,114 @@
+"""Online logistic regression over a pair's features: P(not trivial)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoassist_fairseq.assistant import features, kernels
+from autoassist_fairseq.assistant.features import Corpus, Floats, Scaling
+from autoassist_fairseq.assistant.token_store import Ints, Ragged
+
+# AdaGrad's squares start above zero, so that the first step is finite.
+FIRST_SQUARE = np.float32(1e-8)
+# Pairs scored at a time: their tokens stay in the cache.
+CHUNK = 8_192
+
+
+class Model:
+    """g(x): dense features plus one weight per source and per target word for each token family.
+
+    State: 16 bytes per dictionary word (two weights and their AdaGrad squares, float32).
+
+    Args:
+        source_words, target_words: sizes of the dictionaries.
+        families: of `settings.FEATURE_FAMILIES`.
+        lr: AdaGrad step size.
+    """
+
+    def __init__(
+        self, source_words: int, target_words: int, families: tuple[str, ...], lr: float
+    ) -> None:
+        self.families, self.lr = families, lr
+        self.use = np.array([f in families for f in ("tokens", "tokens-idf")], np.float32)
+        self.scaling: Scaling | None = None
+        self.arrays: dict[str, Floats] = {
+            "dense": np.zeros(features.DENSE, np.float32),
+            "dense_squares": np.full(features.DENSE, FIRST_SQUARE),
+        }
+        for side, words in (("source", source_words), ("target", target_words)):
+            self.arrays[side] = np.zeros((words, 2), np.float32)
+            self.arrays[f"{side}_squares"] = np.full((words, 2), FIRST_SQUARE)
+
+    def attach(self, corpus: Corpus) -> None:
+        """Take the corpus to score; the first one also fixes the scaling of the features."""
+        self.corpus = corpus
+        if self.scaling is None:
+            dense, _ = self._describe(*self._gather(features.sample_pairs(len(corpus))))
+            self.scaling = Scaling.of(dense, self.families)
+
+    def predict(self, pairs: Ints) -> NDArray[np.float32]:
+        """Return P(not trivial) [P] for ``pairs`` [P]."""
+        parts = [self._predict(pairs[i : i + CHUNK]) for i in range(0, len(pairs), CHUNK)]
+        return np.concatenate(parts) if parts else np.empty(0, np.float32)
+
+    def learn(self, pairs: Ints, labels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Learn ``labels`` [P] (1 = not trivial) of ``pairs`` in order; return the predictions.
+
+        Each prediction was made before its own label was seen (prequential).
+        """
+        source, target = self._gather(pairs)
+        dense = self._scaled(self._describe(source, target)[0])
+        out = np.empty(len(pairs), np.float32)
+        sides = [
+            (
+                side.tokens,
+                side.offsets,
+                self.arrays[name],
+                self.arrays[f"{name}_squares"],
+                words.idf,
+            )
+            for name, side, words in (
+                ("source", source, self.corpus.source_words),
+                ("target", target, self.corpus.target_words),
+            )
+        ]
+        model = (self.arrays["dense"], self.arrays["dense_squares"])
+        kernels.learn(*sides, dense, labels.astype(np.float32), self.use, model, self.lr, out)
+        return out
+
+    def _predict(self, pairs: Ints) -> NDArray[np.float32]:
+        dense, words = self._describe(*self._gather(pairs))
+        logit = self._scaled(dense) @ self.arrays["dense"] + words @ self.use
+        # float32 overflows beyond 88; nothing is learned from a probability that close to 0 or 1.
+        probability: NDArray[np.float32] = 1 / (1 + np.exp(-np.clip(logit, -60, 60)))
+        return probability
+
+    def _gather(self, pairs: Ints) -> tuple[Ragged, Ragged]:
+        return self.corpus.source.gather(pairs), self.corpus.target.gather(pairs)
+
+    def _describe(self, source: Ragged, target: Ragged) -> tuple[Floats, Floats]:
+        """Return raw dense features [P, F] and the token-level logits [P, 2] of both families."""
+        src = features.describe(source, self.corpus.source_words, self.arrays["source"])
+        tgt = features.describe(target, self.corpus.target_words, self.arrays["target"])
+        dense = features.raw_dense(src, tgt, np.diff(source.offsets), np.diff(target.offsets))
+        return dense, src[:, : kernels.SUM_IDF] + tgt[:, : kernels.SUM_IDF]
+
+    def _scaled(self, dense: Floats) -> Floats:
+        assert self.scaling is not None, "attach a corpus first"
+        return self.scaling.apply(dense)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return copies of the weights, their AdaGrad squares and the feature scaling."""
+        assert self.scaling is not None, "attach a corpus first"
+        scaling = {"mean": self.scaling.mean, "deviation": self.scaling.deviation}
+        return {**{name: array.copy() for name, array in self.arrays.items()}, **scaling}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        for name, array in self.arrays.items():
+            array[...] = np.asarray(state[name])
+        mean, deviation = (np.array(state[k], np.float32) for k in ("mean", "deviation"))
+        self.scaling = Scaling(mean, deviation)

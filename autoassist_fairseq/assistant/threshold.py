@@ -1,0 +1,74 @@
+"""Running loss statistics: the shrinking threshold T, and the Assistant's confidence gamma."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Bins of the decayed histogram: losses from 1e-4 to 100 nats per token, equally wide in log loss.
+BINS = 512
+LOW, HIGH = math.log(1e-4), math.log(100.0)
+
+# Weight of the past in the confidence, per update (AutoAssist 2019).
+CONFIDENCE_DECAY = 0.95
+# Before anything is learned the Assistant is worth a coin.
+COIN = 0.5
+
+
+class Threshold:
+    """T, the loss that divides trivial pairs from the others: a mean or quantile of the recent past.
+
+    Args:
+        rule: ``mean`` or ``quantile``.
+        quantile: in (0, 1), for ``quantile``.
+        horizon: pairs after which a loss has faded to 1/e of its weight.
+    """
+
+    def __init__(self, rule: str, quantile: float, horizon: float) -> None:
+        self.rule, self.quantile, self.horizon = rule, quantile, horizon
+        self._sum, self._count = 0.0, 0.0
+        self._histogram = np.zeros(BINS)
+
+    @property
+    def value(self) -> float:
+        """T in nats per target token; NaN before the first loss."""
+        if self._count == 0:
+            return math.nan
+        if self.rule == "mean":
+            return self._sum / self._count
+        cumulative = np.cumsum(self._histogram) / self._histogram.sum()
+        position = np.interp(self.quantile, cumulative, np.arange(1, BINS + 1) / BINS)
+        return math.exp(LOW + float(position) * (HIGH - LOW))
+
+    def add(self, losses: NDArray[np.float32]) -> None:
+        """Add the finite losses [P] of one update."""
+        decay = math.exp(-len(losses) / self.horizon)
+        self._sum = self._sum * decay + float(losses.sum(dtype=np.float64))
+        self._count = self._count * decay + len(losses)
+        place = (np.log(np.maximum(losses, 1e-4)) - LOW) / (HIGH - LOW) * BINS
+        bins = np.clip(place.astype(np.int64), 0, BINS - 1)
+        self._histogram *= decay
+        self._histogram += np.bincount(bins, minlength=BINS)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state in plain types and arrays."""
+        return {"sum": self._sum, "count": self._count, "histogram": self._histogram.copy()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self._sum, self._count = float(state["sum"]), float(state["count"])
+        self._histogram = np.array(state["histogram"], np.float64)
+
+
+class Confidence:
+    """gamma: running mean of the prequential accuracy, in [0, 1]."""
+
+    def __init__(self) -> None:
+        self.value = COIN
+
+    def add(self, accuracy: float) -> None:
+        """Add the accuracy, in [0, 1], of one update."""
+        self.value = CONFIDENCE_DECAY * self.value + (1 - CONFIDENCE_DECAY) * accuracy

@@ -1,0 +1,102 @@
+"""fairseq's datasets -> the Assistant's corpus: a view of what fairseq has mapped into memory."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+from fairseq.data import BaseWrapperDataset, ConcatDataset, Dictionary, LanguagePairDataset
+from fairseq.data.indexed_dataset import MMapIndexedDataset
+
+from autoassist_fairseq.assistant.features import Corpus, WordTable
+from autoassist_fairseq.assistant.token_store import Segment, TokenSide
+from autoassist_fairseq.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+
+def corpus_of(dataset: LanguagePairDataset) -> Corpus:
+    """Return the `Corpus` behind a translation data set."""
+    source = TokenSide(_segments(dataset.src), len(dataset.src_dict), "source")
+    target = TokenSide(_segments(dataset.tgt), len(dataset.tgt_dict), "target")
+    tables = [_words(dataset.src_dict, source), _words(dataset.tgt_dict, target)]
+    return Corpus(source, target, *tables)
+
+
+def _segments(dataset: Any) -> list[tuple[Segment, int]]:
+    """Return the binarised files below ``dataset``, with how often each is repeated."""
+    while isinstance(dataset, BaseWrapperDataset):
+        # Truncation or an added end-of-sentence changes no feature that matters here.
+        dataset = dataset.dataset
+    if isinstance(dataset, ConcatDataset):
+        parts = zip(dataset.datasets, dataset.sample_ratios, strict=True)
+        return [
+            (segment, repeat * int(ratio))
+            for part, ratio in parts
+            for segment, repeat in _segments(part)
+        ]
+    if isinstance(dataset, MMapIndexedDataset):
+        return [(_mapped(dataset), 1)]
+    return [(_copied(dataset), 1)]
+
+
+def _mapped(dataset: MMapIndexedDataset) -> Segment:
+    index = dataset._index  # noqa: SLF001 - the only way to the map without copying 4.5M rows
+    tokens = np.frombuffer(dataset._bin_buffer, dtype=index.dtype)  # noqa: SLF001
+    return Segment(tokens, index._pointers, index.sizes, tokens.itemsize, dataset)  # noqa: SLF001
+
+
+def _copied(dataset: Any) -> Segment:
+    """Copy a data set that is not memory-mapped (``--dataset-impl raw|cached|lazy``), once."""
+    logger.warning(
+        "autoassist: the training set is not memory-mapped (--dataset-impl mmap): its tokens are "
+        "copied into memory"
+    )
+    sizes = np.asarray(dataset.sizes, np.int64)
+    tokens = np.concatenate([dataset[i].numpy() for i in range(len(sizes))]).astype(np.int32)
+    return Segment(tokens, np.cumsum(sizes) - sizes, sizes)
+
+
+def _words(dictionary: Dictionary, side: TokenSide) -> WordTable:
+    """Return word statistics from the counts of the dictionary, or else of the corpus."""
+    counts = np.asarray(dictionary.count, np.int64)
+    if counts.max() <= 1:
+        sample = np.unique(np.linspace(0, len(side) - 1, min(len(side), 65_536)).astype(np.int64))
+        counts = np.bincount(side.gather(sample).tokens, minlength=side.words)
+    return WordTable.from_counts(counts)
+
+
+def eligible_pairs(
+    dataset: LanguagePairDataset, max_positions: Any, max_tokens: int | None
+) -> Any:
+    """Return the ids [P] int32 of the pairs that fit the model.
+
+    Raises:
+        UserError: there are no pairs, none fits, or one that fits is longer than a batch.
+    """
+    ids = np.arange(len(dataset), dtype=np.int32)
+    if not len(ids):
+        raise UserError("`DATA` must hold a train split with at least one pair, but it is empty.")
+    if max_positions is not None:
+        ids, ignored = dataset.filter_indices_by_size(ids, max_positions)
+        if len(ignored):
+            logger.warning(
+                f"autoassist: {len(ignored):,} of {len(dataset):,} pairs are longer than "
+                f"{max_positions} (source, target) and are left out; first ids: {ignored[:5]}"
+            )
+    longest = np.maximum(dataset.src_sizes, dataset.tgt_sizes)
+    if not len(ids):
+        raise UserError(
+            f"`--max-source-positions` and `--max-target-positions` must admit some pairs, but "
+            f"with {max_positions} all {len(dataset):,} are too long (the shortest has "
+            f"{int(longest.min())} tokens); raise them, or split long sentences."
+        )
+    longest = int(longest[ids].max())
+    if max_tokens is not None and longest > max_tokens:
+        raise UserError(
+            f"`--max-tokens` must be at least as long as the longest pair that is kept, which has "
+            f"{longest} tokens, but is {max_tokens}; raise it, or lower `--max-source-positions` "
+            "and `--max-target-positions`."
+        )
+    return ids

@@ -1,0 +1,96 @@
+"""Takes the Boss's loss on every pair from the criterion, without changing a digit of its work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from fairseq.criterions import FairseqCriterion
+from fairseq.criterions.cross_entropy import CrossEntropyCriterion
+from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
+
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.schedule.messages import MISSING
+
+# By exact class: a subclass may compute its loss elsewhere.
+KNOWN = {
+    LabelSmoothedCrossEntropyCriterion: "label_smoothed_cross_entropy",
+    CrossEntropyCriterion: "cross_entropy",
+}
+
+
+class _Listener:
+    """Stands in for the model while the loss is computed, and remembers its log-probabilities."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def get_normalized_probs(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        self.lprobs: torch.Tensor = self._model.get_normalized_probs(*args, **kwargs)
+        return self.lprobs
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+
+class LossTap:
+    """Wraps ``compute_loss`` of one criterion instance; its class (which resume checks) stays.
+
+    The loss that fairseq uses is computed by the criterion's own code on the same tensors, so it
+    and its gradients are bit-identical with and without the tap.
+
+    Args:
+        criterion: of one of the classes in `KNOWN`, else `UserError`.
+    """
+
+    def __init__(self, criterion: FairseqCriterion) -> None:
+        if type(criterion) not in KNOWN:
+            raise UserError(
+                f"`--criterion` must be one whose losses the Assistant can read "
+                f"({', '.join(KNOWN.values())}), but is {type(criterion).__name__}; use one of "
+                "these, or `--autoassist-policy off`."
+            )
+        self._pad = criterion.padding_idx
+        self._skip = getattr(criterion, "ignore_prefix_size", 0)
+        self._compute_loss = criterion.compute_loss
+        self._losses: torch.Tensor | None = None
+        self.listening = False
+        criterion.compute_loss = self._tapped
+
+    def _tapped(self, model: Any, net_output: Any, sample: Any, reduce: bool = True) -> Any:
+        if not self.listening:
+            return self._compute_loss(model, net_output, sample, reduce=reduce)
+        listener = _Listener(model)
+        result = self._compute_loss(listener, net_output, sample, reduce=reduce)
+        self._losses = pair_losses(listener.lprobs, sample["target"], self._pad, self._skip)
+        return result
+
+    def take(self) -> torch.Tensor | None:
+        """Return the losses [B] of the batch just seen, in its order, and forget them."""
+        losses, self._losses = self._losses, None
+        return losses
+
+
+@torch.no_grad()
+def pair_losses(
+    lprobs: torch.Tensor, target: torch.Tensor, pad: int, skip: int = 0
+) -> torch.Tensor:
+    """Return each pair's NLL per target token in nats, without label smoothing.
+
+    Args:
+        lprobs: [B, T, V] (or [B * T, V]) log-probabilities.
+        target: [B, T] word ids.
+        pad: id of padding, which does not count.
+        skip: target positions at the start that do not count.
+
+    Returns:
+        [B] float32 on the same device; `MISSING` where it is not finite. No synchronisation.
+    """
+    lprobs = lprobs.view(*target.shape, -1)[:, skip:]
+    target = target[:, skip:]
+    words = target.ne(pad)
+    nll = -lprobs.gather(-1, target.unsqueeze(-1)).squeeze(-1)
+    # where, not a product: 0 * inf would be NaN.
+    total = torch.where(words, nll.float(), nll.new_zeros((), dtype=torch.float32)).sum(-1)
+    losses = total / words.sum(-1)
+    return torch.where(torch.isfinite(losses), losses, torch.full_like(losses, float(MISSING)))

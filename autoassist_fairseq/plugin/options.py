@@ -1,0 +1,97 @@
+"""The ``--autoassist-*`` options: a strict superset of fairseq's translation options.
+
+No ``from __future__ import annotations`` here: fairseq reads the types of the fields.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from fairseq.tasks.translation import TranslationConfig
+from omegaconf import II
+
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.settings import FEATURE_FAMILIES, POLICIES, THRESHOLDS, Settings
+
+DEFAULTS = Settings()
+
+
+def _option(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+# Types are plain (str, not an enumeration) so that every bad value is reported in one go.
+@dataclass
+class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
+    """Options of the task; fairseq turns each field into a flag."""
+
+    autoassist_policy: str = _option(
+        DEFAULTS.policy,
+        f"who decides which pairs are kept: {', '.join(POLICIES)} (uniform: the same planner, "
+        "keeps everything; off: fairseq's own batches)",
+    )
+    autoassist_base_prob: float = _option(
+        DEFAULTS.base_prob, "lowest chance of a pair to be kept, in (0, 1]"
+    )
+    autoassist_warmup_passes: int = _option(
+        DEFAULTS.warmup_passes, "passes over the data at the start that keep every pair"
+    )
+    autoassist_window: int = _option(
+        DEFAULTS.window, "pairs that are planned at a time; 0: chosen for the corpus, and logged"
+    )
+    autoassist_features: str = _option(
+        ",".join(DEFAULTS.features),
+        f"comma-separated feature families of the Assistant, of {', '.join(FEATURE_FAMILIES)}",
+    )
+    autoassist_lr: float = _option(DEFAULTS.lr, "step size of the Assistant's AdaGrad")
+    autoassist_threshold: str = _option(
+        DEFAULTS.threshold,
+        f"how the loss threshold is taken from the recent past: {', '.join(THRESHOLDS)}",
+    )
+    autoassist_quantile: float = _option(
+        DEFAULTS.quantile, "the quantile for --autoassist-threshold quantile, in (0, 1)"
+    )
+    autoassist_timeout: float = _option(
+        DEFAULTS.timeout, "seconds that training waits for a planned batch before it gives up"
+    )
+
+    # What the planner must know of other groups; no flags of their own.
+    seed: int = II("common.seed")
+    curriculum: int = II("dataset.curriculum")
+    update_freq: Any = II("optimization.update_freq")
+    criterion_name: Optional[str] = II("criterion._name")
+
+
+def settings_from(cfg: Any) -> Settings:
+    """Return the checked settings of ``cfg`` (dataclass, DictConfig or Namespace).
+
+    Raises:
+        UserError: lists every problem at once.
+    """
+    features = str(cfg.autoassist_features).replace(" ", "")
+    settings = Settings(
+        policy=cfg.autoassist_policy,
+        base_prob=float(cfg.autoassist_base_prob),
+        warmup_passes=int(cfg.autoassist_warmup_passes),
+        window=int(cfg.autoassist_window),
+        features=tuple(name for name in features.split(",") if name),
+        lr=float(cfg.autoassist_lr),
+        threshold=cfg.autoassist_threshold,
+        quantile=float(cfg.autoassist_quantile),
+        timeout=float(cfg.autoassist_timeout),
+        seed=int(cfg.seed),
+    )
+    problems = settings.problems()
+    if int(cfg.curriculum or 0) > 0 and settings.policy != "off":
+        problems.append(
+            f"`--curriculum` must be 0 (passes come in random order), but is {cfg.curriculum}; "
+            "leave it out, or use `--autoassist-policy off`"
+        )
+    if problems:
+        raise UserError("; ".join(problems) + ".")
+    return settings
+
+
+def update_freq_of(schedule: Sequence[int], epoch: int) -> int:
+    """Return the micro-batches per update in ``epoch`` (from 1), as fairseq's train loop does."""
+    return int(schedule[min(epoch, len(schedule)) - 1])

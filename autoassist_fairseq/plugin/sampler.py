@@ -1,0 +1,77 @@
+"""BossQueue -> this rank's batches, and a ticket for each."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from autoassist_fairseq.plugin.feedback import Ticket
+from autoassist_fairseq.schedule.plan import Plan, PlanStats
+
+# Keys that travel in a sample: the ticket (plain object), and the batch's own order (tensor).
+TICKET, ORDER = "autoassist", "autoassist_order"
+
+
+class PlannedSampler:
+    """A batch sampler for a stock DataLoader: takes plans from the BossQueue as they are asked for.
+
+    Args:
+        next_plan: returns the next plan and the seconds waited for it.
+        rank, ranks: this rank takes batches rank, rank + ranks, ... of every update.
+    """
+
+    def __init__(self, next_plan: Callable[[], tuple[Plan, float]], rank: int, ranks: int) -> None:
+        self._next_plan, self.rank, self.ranks = next_plan, rank, ranks
+        self.tickets: deque[tuple[Ticket, PlanStats, int, float]] = deque()
+        self.begin(0, 0)
+
+    def begin(self, first_update: int, updates: int) -> None:
+        """Yield the updates ``first_update`` .. ``updates - 1`` of the pass next."""
+        self._first, self._updates = first_update, updates
+        self.tickets.clear()
+
+    def __len__(self) -> int:
+        return self._updates - self._first
+
+    def __iter__(self) -> Iterator[list[int]]:
+        update = self._first
+        while update < self._updates:
+            plan, waited = self._next_plan()
+            update = max(update, plan.first_update)
+            while update < plan.end_update:
+                yield from self._own(plan, update, waited)
+                update, waited = update + 1, 0.0
+
+    def _own(self, plan: Plan, update: int, waited: float) -> Iterator[list[int]]:
+        batches = plan.update(update)
+        offsets = np.concatenate([[0], np.cumsum([len(batch) for batch in batches])])
+        micros = plan.group // self.ranks
+        for micro in range(micros):
+            index = self.rank + micro * self.ranks
+            ticket = Ticket(
+                plan.pass_index, update, micro, micros, int(offsets[index]), int(offsets[-1])
+            )
+            self.tickets.append((ticket, plan.stats, plan.updates, waited))
+            waited = 0.0
+            yield batches[index].tolist()
+
+
+class OrderedCollater:
+    """The data set's collater; adds where each row of the batch stands in the plan.
+
+    Plans hold the pairs of a batch by ascending id, a collater sorts them by length.
+    """
+
+    def __init__(self, collater: Callable[[Any], Any]) -> None:
+        self._collater = collater
+
+    def __call__(self, samples: Any) -> Any:
+        batch = self._collater(samples)
+        order = torch.empty_like(batch["id"])
+        order[batch["id"].argsort()] = torch.arange(len(order))
+        batch[ORDER] = order
+        return batch

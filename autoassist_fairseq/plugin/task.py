@@ -1,0 +1,159 @@
+"""The task ``autoassist_translation``: stock translation whose training batches are planned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from fairseq.data import LanguagePairDataset
+from fairseq.tasks import register_task
+from fairseq.tasks.translation import TranslationTask
+
+from autoassist_fairseq.assistant.assistant import Assistant
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.plugin.border import one_sentence
+from autoassist_fairseq.plugin.corpus import corpus_of, eligible_pairs
+from autoassist_fairseq.plugin.feedback import Ticket
+from autoassist_fairseq.plugin.iterator import AutoAssistIterator
+from autoassist_fairseq.plugin.loss_tap import LossTap
+from autoassist_fairseq.plugin.options import (
+    AutoAssistTranslationConfig,
+    settings_from,
+    update_freq_of,
+)
+from autoassist_fairseq.plugin.sampler import ORDER, TICKET
+from autoassist_fairseq.schedule.packing import Budget
+from autoassist_fairseq.schedule.passes import LARGEST_WINDOW
+from autoassist_fairseq.schedule.planner import Pairs, Planner
+
+
+@register_task("autoassist_translation", dataclass=AutoAssistTranslationConfig)
+class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
+    """Translation with an Assistant that leaves out pairs which are trivial by now.
+
+    With ``--autoassist-policy off`` it is fairseq's translation task, digit for digit.
+    """
+
+    def __init__(self, cfg: AutoAssistTranslationConfig, src_dict: Any, tgt_dict: Any) -> None:
+        super().__init__(cfg, src_dict, tgt_dict)
+        self.settings = settings_from(cfg)
+        self._tap: LossTap | None = None
+        self._iterator: AutoAssistIterator | None = None
+
+    @classmethod
+    @one_sentence
+    def setup_task(cls, cfg: AutoAssistTranslationConfig, **kwargs: Any) -> Any:
+        """Check every option before anything is loaded, then set up as fairseq does."""
+        settings_from(cfg)
+        try:
+            return super().setup_task(cfg, **kwargs)
+        except FileNotFoundError as error:
+            raise UserError(
+                "`DATA` must be a folder made by fairseq-preprocess, with a dictionary for each "
+                f"language, but {error.filename or error} was not found; give another folder."
+            ) from error
+
+    @property
+    def planned(self) -> bool:
+        """Whether training batches come from the planner."""
+        return self.settings.policy != "off"
+
+    @one_sentence
+    def build_criterion(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
+        """Build the criterion, and tap its losses."""
+        criterion = super().build_criterion(cfg, *args, **kwargs)
+        if self.planned:
+            self._tap = LossTap(criterion)
+        return criterion
+
+    @one_sentence
+    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any) -> None:
+        """Load a split; a training split that is missing or uneven is one clear sentence."""
+        try:
+            super().load_dataset(split, epoch=epoch, combine=combine, **kwargs)
+        except FileNotFoundError as error:
+            raise UserError(
+                f"`DATA` must hold a {split} split for {self.cfg.source_lang}-"
+                f"{self.cfg.target_lang}, but there is none ({error}); run fairseq-preprocess for "
+                "it, or name another with `--train-subset` or `--valid-subset`."
+            ) from error
+        except AssertionError as error:
+            if "same number of examples" not in str(error):
+                raise
+            raise UserError(
+                f"`DATA` must hold as many source as target sentences, but those of its {split} "
+                "split differ; run fairseq-preprocess again on two files with as many lines."
+            ) from error
+
+    @one_sentence
+    def get_batch_iterator(self, dataset: LanguagePairDataset, **kwargs: Any) -> Any:
+        """Return the planned iterator for training, fairseq's own for everything else."""
+        train = self.datasets.get(self.cfg.train_subset)
+        if not self.planned or dataset is not train or not isinstance(train, LanguagePairDataset):
+            return super().get_batch_iterator(dataset, **kwargs)
+        if self._iterator is None or self._iterator.dataset is not dataset:
+            self._iterator = self._build_iterator(dataset, kwargs)
+        return self._iterator
+
+    def _build_iterator(
+        self, dataset: LanguagePairDataset, options: dict[str, Any]
+    ) -> AutoAssistIterator:
+        ids = eligible_pairs(dataset, options.get("max_positions"), options.get("max_tokens"))
+        pairs = Pairs(ids, dataset.src_sizes, dataset.tgt_sizes)
+        budget = Budget(
+            options.get("max_tokens") or 0,
+            options.get("max_sentences") or 0,
+            options.get("required_batch_size_multiple", 1),
+        )
+        corpus = corpus_of(dataset)
+        horizon = min(LARGEST_WINDOW, max(1, len(ids) // 4))
+        assistant = Assistant(corpus, self.settings, horizon)
+        return AutoAssistIterator(
+            dataset,
+            Planner(assistant, pairs, budget, self.settings),
+            self.settings,
+            options.get("shard_id", 0),
+            options.get("num_shards", 1),
+            lambda epoch: update_freq_of(self.cfg.update_freq, epoch),
+            options.get("num_workers", 0),
+            options.get("data_buffer_size", 0),
+        )
+
+    @one_sentence
+    def train_step(
+        self,
+        sample: Any,
+        model: Any,
+        criterion: Any,
+        optimizer: Any,
+        update_num: int,
+        ignore_grad: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Run forward and backward as fairseq does, and collect the losses of planned batches."""
+        ticket = sample.get(TICKET)
+        step = (sample, model, criterion, optimizer, update_num, ignore_grad)
+        if not isinstance(ticket, Ticket) or ignore_grad or not self._begin(ticket):
+            return super().train_step(*step, **kwargs)
+        assert self._tap is not None
+        self._tap.listening = True
+        losses: torch.Tensor | None = None
+        try:
+            result = super().train_step(*step, **kwargs)
+            losses = self._tap.take()
+            return result
+        finally:
+            self._tap.listening = False
+            self._finish(ticket, sample[ORDER], losses)
+
+    def _begin(self, ticket: Ticket) -> bool:
+        assert self._iterator is not None
+        self._iterator.worker.raise_failure()
+        return self._iterator.collector.begin(ticket)
+
+    def _finish(self, ticket: Ticket, order: torch.Tensor, losses: torch.Tensor | None) -> None:
+        assert self._iterator is not None
+        self._iterator.collector.add(ticket, order, losses)
+        if ticket.micro == ticket.micros - 1:
+            self._iterator.collector.end(ticket)
+            self._iterator.log.write(ticket)

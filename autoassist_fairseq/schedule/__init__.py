@@ -1,0 +1,1 @@
+"""How the method runs: passes, windows, plans, queues and the background thread. No fairseq."""

@@ -1,0 +1,175 @@
+"""The Assistant's work without its thread: begin a pass, plan the next window, learn from losses."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoassist_fairseq.assistant.assistant import Assistant, Lesson
+from autoassist_fairseq.schedule import passes
+from autoassist_fairseq.schedule.batches import Batches
+from autoassist_fairseq.schedule.messages import Feedback
+from autoassist_fairseq.schedule.packing import Budget
+from autoassist_fairseq.schedule.passes import Pass
+from autoassist_fairseq.schedule.plan import Plan, PlanStats, deal, pack_window
+from autoassist_fairseq.settings import Settings
+
+Ints = NDArray[Any]
+
+PASS_KEYS = ("index", "window_pairs", "group", "keep_all")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The pairs to plan.
+
+    Attributes:
+        ids: [P] pair ids that fit the model.
+        source_sizes, target_sizes: tokens of every pair id.
+    """
+
+    ids: NDArray[np.int32]
+    source_sizes: Ints
+    target_sizes: Ints
+
+    def sizes(self, ids: Ints) -> tuple[Ints, Ints]:
+        """Return source and target lengths [P] of ``ids``."""
+        return self.source_sizes[ids], self.target_sizes[ids]
+
+
+class Planner:
+    """Plans windows from what the Assistant has learned up to the window before the last.
+
+    Window w + 1 is planned while the Boss trains on w, from an Assistant that has learned all
+    losses up to window w - 1 and none of w: asynchronous in time, deterministic in logic.
+    """
+
+    def __init__(
+        self, assistant: Assistant, pairs: Pairs, budget: Budget, settings: Settings
+    ) -> None:
+        self.assistant, self.pairs = assistant, pairs
+        self.budget, self.settings = budget, settings
+        self.live: deque[Plan] = deque()
+        self.current: Pass | None = None
+
+    def begin_pass(self, index: int, group: int) -> Pass:
+        """Promise the length of pass ``index`` (from 1) at ``group`` batches per update.
+
+        Everything sent so far must be learned: the forecast rests on it.
+        """
+        order = passes.pass_order(self.pairs.ids, self.settings.seed, index)
+        sample = order[: passes.SAMPLE]
+        keep_all = self.settings.policy == "uniform" or index <= self.settings.warmup_passes
+        share = 1.0 if keep_all else self._expected_share(sample)
+        sizes, budget = self.pairs.sizes, self.budget
+        packed = passes.count_batches(sample, sizes, budget)
+        batches = packed * share * len(order) / len(sample)
+        window = passes.window_size(len(order), int(batches) // group, self.settings.window)
+        if keep_all:
+            quotas = passes.keep_all_quotas(order, window, sizes, budget, group)
+        else:
+            quotas = passes.shrunk_quotas(batches, len(order), window, group)
+        self._begin(Pass(index, order, window, group, quotas, keep_all))
+        assert self.current is not None
+        return self.current
+
+    def _begin(self, begun: Pass) -> None:
+        self.current = begun
+        self.next_window = self.learned = 0
+        self.leftover = Batches.none()
+        self.live.clear()
+        self.lesson = Lesson()
+
+    def _expected_share(self, sample: Ints) -> float:
+        """Return the share of tokens that the Assistant, as it is now, would keep."""
+        longest = np.maximum(*self.pairs.sizes(sample))
+        keep = self.assistant.keep_probability(sample)
+        return float((keep * longest).sum(dtype=np.float64) / max(longest.sum(), 1))
+
+    def may_plan(self) -> bool:
+        """Return whether a window is left, and everything that its plan rests on is learned."""
+        if self.current is None or self.next_window >= self.current.windows:
+            return False
+        return self.learned >= self.current.updates_through(self.next_window - 2)
+
+    def plan_next(self) -> Plan:
+        """Plan the next window."""
+        now, window = self.current, self.next_window
+        assert now is not None
+        pairs = now.pairs_of(window)
+        source, target = self.pairs.sizes(pairs)
+        rng = np.random.default_rng([self.settings.seed, now.index, window])
+        margin = None
+        if not now.keep_all:
+            draw = rng.random(len(pairs), np.float32)
+            margin = self.assistant.keep_probability(pairs) - draw
+        quota = int(now.quotas[window])
+        batches, kept = pack_window(pairs, source, target, margin, quota, self.budget)
+        pool = Batches.join(self.leftover, batches)
+        dealt, self.leftover = deal(pool, now.group, window == now.windows - 1, rng)
+        first = now.updates_through(window - 1)
+        plan = Plan(now.index, window, first, now.group, dealt, self._stats(target, kept))
+        self.next_window += 1
+        if plan.updates:
+            self.live.append(plan)
+        return plan
+
+    def _stats(self, target: Ints, kept: Ints) -> PlanStats:
+        lesson, self.lesson = self.lesson, Lesson()
+        return PlanStats(
+            considered=len(target),
+            kept=len(kept),
+            considered_tokens=int(target.sum(dtype=np.int64)),
+            kept_tokens=int(target[kept].sum(dtype=np.int64)),
+            safeguard=self.assistant.safeguard,
+            threshold=self.assistant.threshold.value,
+            accuracy=lesson.accuracy,
+            learned=lesson.pairs,
+        )
+
+    def learn(self, feedback: Feedback) -> None:
+        """Learn the losses of the next update."""
+        assert self.current is not None and feedback.update == self.learned, "in order, once"
+        plan = self.live[0]
+        pairs = np.concatenate(plan.update(feedback.update))
+        lesson = self.assistant.learn(pairs, feedback.losses)
+        self.lesson.pairs += lesson.pairs
+        self.lesson.correct += lesson.correct
+        self.learned += 1
+        if self.learned >= plan.end_update:
+            self.live.popleft()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state in plain types and arrays; only while the Assistant is settled."""
+        state: dict[str, Any] = {"assistant": self.assistant.state_dict(), "pass": None}
+        now = self.current
+        if now is not None and self.learned < now.updates:
+            state["pass"] = {
+                **{name: getattr(now, name) for name in PASS_KEYS},
+                "quotas": now.quotas.copy(),
+                "next_window": self.next_window,
+                "learned": self.learned,
+                "lesson": [self.lesson.pairs, self.lesson.correct],
+                "leftover": self.leftover.state_dict(),
+                "live": [plan.state_dict() for plan in self.live],
+            }
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned: go on in the middle of its pass, if it was in one."""
+        self.assistant.load_state_dict(state["assistant"])
+        saved = state["pass"]
+        if saved is None:
+            self.current = None
+            return
+        order = passes.pass_order(self.pairs.ids, self.settings.seed, saved["index"])
+        plain = {name: saved[name] for name in PASS_KEYS}
+        self._begin(Pass(order=order, quotas=np.array(saved["quotas"], np.int64), **plain))
+        self.next_window, self.learned = saved["next_window"], saved["learned"]
+        self.lesson = Lesson(*saved["lesson"])
+        self.leftover = Batches.from_state(saved["leftover"])
+        self.live.extend(Plan.from_state(plan) for plan in saved["live"])

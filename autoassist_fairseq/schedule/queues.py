@@ -1,0 +1,80 @@
+"""BossQueue and AssistantQueue (Algorithms 2 and 3): bounded, and no wait without an end."""
+
+from __future__ import annotations
+
+import queue
+import time
+
+from autoassist_fairseq.errors import AutoAssistError, StarvedError
+from autoassist_fairseq.schedule.messages import Failure, Feedback, Settle, Stop
+from autoassist_fairseq.schedule.plan import Plan
+
+# Plans in flight: the one that is trained on, and the one planned meanwhile; a third never waits.
+BOSS_QUEUE_SIZE = 4
+# Updates whose losses wait to be learned; far more than two windows ever hold.
+ASSISTANT_QUEUE_SIZE = 1_000_000
+
+
+class AssistantError(AutoAssistError):
+    """The Assistant failed; ``__cause__`` says why."""
+
+
+class BossQueue:
+    """Plans from the Assistant to the Boss."""
+
+    def __init__(self, rank: int = 0) -> None:
+        self.rank = rank
+        self._queue: queue.Queue[Plan | Failure] = queue.Queue(BOSS_QUEUE_SIZE)
+
+    def put(self, item: Plan | Failure, timeout: float) -> None:
+        """Add a plan, or the news that there will be none."""
+        self._queue.put(item, timeout=timeout)
+
+    def get(self, timeout: float, situation: str = "") -> tuple[Plan, float]:
+        """Return the next plan and the seconds waited for it.
+
+        Raises:
+            StarvedError: nothing came within ``timeout`` seconds; it tells the ``situation``.
+            AssistantError: the Assistant failed.
+        """
+        begin = time.perf_counter()
+        try:
+            item = self._queue.get(timeout=timeout)
+        except queue.Empty:
+            raise StarvedError(
+                f"rank {self.rank} waited {timeout:g} s (`--autoassist-timeout`) for the "
+                f"BossQueue, which is empty; {situation}"
+            ) from None
+        if isinstance(item, Failure):
+            self._queue.put(item)
+            raise_failure(item)
+        return item, time.perf_counter() - begin
+
+    def __len__(self) -> int:
+        return self._queue.qsize()
+
+
+class AssistantQueue:
+    """Losses from the Boss to the Assistant."""
+
+    def __init__(self) -> None:
+        self._queue: queue.Queue[Feedback | Settle | Stop] = queue.Queue(ASSISTANT_QUEUE_SIZE)
+
+    def put(self, message: Feedback | Settle | Stop) -> None:
+        """Add a message; never waits."""
+        self._queue.put_nowait(message)
+
+    def get(self) -> Feedback | Settle | Stop:
+        """Return the next message. Only the Assistant's own thread, which `Stop` ends, waits here."""
+        return self._queue.get()
+
+    def __len__(self) -> int:
+        return self._queue.qsize()
+
+
+def raise_failure(failure: Failure) -> None:
+    """Raise what ended the Assistant."""
+    if isinstance(failure.cause, AutoAssistError):
+        raise failure.cause
+    name = type(failure.cause).__name__
+    raise AssistantError(f"the Assistant failed with {name}: {failure.cause}") from failure.cause

@@ -1,0 +1,115 @@
+"""The background Assistant (Algorithm 2): keep the BossQueue filled, else learn from losses."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import weakref
+
+from autoassist_fairseq.errors import StarvedError
+from autoassist_fairseq.schedule.messages import Failure, Feedback, Settle, Stop
+from autoassist_fairseq.schedule.planner import Planner
+from autoassist_fairseq.schedule.queues import AssistantQueue, BossQueue, raise_failure
+
+JOIN_SECONDS = 5.0
+
+
+class Worker:
+    """Runs a `Planner` in a thread, between an `AssistantQueue` and a `BossQueue`.
+
+    A thread and not a process: its kernels release the GIL and need well under a hundredth of a
+    core (docs/decisions/thread.md). It lives for one pass, and is a daemon, so that nothing is
+    left behind however training ends.
+
+    Args:
+        planner: the work; touched by this thread alone between `start` and `settle`.
+        rank: of this process, for messages.
+        timeout: seconds that any wait may last.
+    """
+
+    def __init__(self, planner: Planner, rank: int, timeout: float) -> None:
+        self.planner, self.timeout = planner, timeout
+        self.boss_queue, self.assistant_queue = BossQueue(rank), AssistantQueue()
+        self.failure: Failure | None = None
+        self._thread: threading.Thread | None = None
+        _workers.add(self)
+
+    def start(self) -> None:
+        """Begin to plan the current pass (again, after `settle` or a restored state)."""
+        self.close()
+        self.boss_queue = BossQueue(self.boss_queue.rank)
+        for plan in self.planner.live:
+            self.boss_queue.put(plan, self.timeout)
+        self._thread = threading.Thread(target=self._run, name="assistant", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            while self.step():
+                pass
+        except BaseException as error:  # noqa: BLE001 - it travels as data to the Boss's thread
+            self.failure = Failure(error)
+            self.boss_queue.put(self.failure, self.timeout)
+
+    def step(self) -> bool:
+        """Plan a window, or else take one message; return whether there is more to do."""
+        if self.planner.may_plan():
+            plan = self.planner.plan_next()
+            if plan.updates:
+                self.boss_queue.put(plan, self.timeout)
+            return True
+        message = self.assistant_queue.get()
+        if isinstance(message, Feedback):
+            self.planner.learn(message)
+        elif isinstance(message, Settle):
+            message.done.set()
+        return not isinstance(message, Stop)
+
+    def settle(self) -> None:
+        """Wait until all that was sent is learned and planned upon; then the planner rests.
+
+        Raises:
+            StarvedError: it took more than the timeout.
+            AutoAssistError: the Assistant failed.
+        """
+        if self._thread is None:
+            return
+        message = Settle()
+        self.assistant_queue.put(message)
+        waited = 0.0
+        while not message.done.wait(0.05):
+            self.raise_failure()
+            waited += 0.05
+            if waited > self.timeout:
+                raise StarvedError(
+                    f"the Assistant did not come to rest within {self.timeout:g} s "
+                    f"(`--autoassist-timeout`); {self.situation()}"
+                )
+
+    def raise_failure(self) -> None:
+        """Raise what ended the thread, if anything did."""
+        if self.failure is not None:
+            raise_failure(self.failure)
+
+    def situation(self) -> str:
+        """Return one clause on queues, window and feedback, for error messages."""
+        return (
+            f"AssistantQueue {len(self.assistant_queue)}, BossQueue {len(self.boss_queue)}, next "
+            f"window {self.planner.next_window}, losses learned up to update {self.planner.learned}"
+        )
+
+    def close(self) -> None:
+        """End the thread."""
+        if self._thread is not None and self._thread.is_alive():
+            self.assistant_queue.put(Stop())
+            self._thread.join(JOIN_SECONDS)
+        self._thread = None
+
+
+_workers: weakref.WeakSet[Worker] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for worker in list(_workers):
+        worker.close()
