@@ -16,17 +16,31 @@ from autoassist_fairseq.assistant.token_store import Ints
 from autoassist_fairseq.settings import Settings
 
 
-@dataclass
+@dataclass(frozen=True)
 class Lesson:
     """What was learned since the last plan, for the log: sums over pairs."""
 
     pairs: int = 0
-    correct: float = 0.0
+    correct: int = 0
+    trivial: int = 0
 
     @property
     def accuracy(self) -> float:
         """Prequential accuracy in [0, 1]; 0 when nothing was learned."""
-        return self.correct / self.pairs if self.pairs else 0.0
+        return self.correct / max(self.pairs, 1)
+
+    @property
+    def majority(self) -> float:
+        """Accuracy of always guessing the label that most of these pairs have; 0 when none."""
+        return max(self.trivial, self.pairs - self.trivial) / max(self.pairs, 1)
+
+    def __add__(self, other: Lesson) -> Lesson:
+        return Lesson(*(mine + its for mine, its in zip(self.sums, other.sums, strict=True)))
+
+    @property
+    def sums(self) -> tuple[int, int, int]:
+        """The fields, in order."""
+        return (self.pairs, self.correct, self.trivial)
 
 
 class Assistant:
@@ -73,10 +87,10 @@ class Assistant:
         past = self.threshold.value
         labels = losses > (losses.mean() if np.isnan(past) else past)
         guess = self.model.learn(pairs, labels.astype(np.float32)) > 0.5
-        correct = float((guess == labels).sum())
+        correct = int((guess == labels).sum())
         self.confidence.add(correct / len(pairs))
         self.threshold.add(losses)
-        return Lesson(len(pairs), correct)
+        return Lesson(len(pairs), correct, int((~labels).sum()))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state in plain types and arrays."""

@@ -36,6 +36,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         rank, ranks: place of this process in data-parallel training.
         update_freq: epoch (from 1) -> micro-batches per update.
         num_workers, buffer_size: of the data loading, as fairseq's options say.
+        epoch: the first epoch, from 1.
     """
 
     def __init__(
@@ -48,11 +49,12 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         update_freq: Any,
         num_workers: int,
         buffer_size: int,
+        epoch: int = 1,
     ) -> None:
         self.dataset, self.settings = dataset, settings
         self.ranks, self._update_freq = ranks, update_freq
         self._loading = num_workers, min(buffer_size, 20)
-        self.epoch = 1
+        self.epoch = epoch
         self.worker = Worker(planner, rank, settings.timeout)
         self.collector = Collector(ranks, self.worker.assistant_queue.put)
         self.log = UpdateLog()
@@ -130,6 +132,11 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         """Hand on every loss, and wait until the Assistant has learned it; then its state rests."""
         self.collector.flush()
         self.worker.settle()
+
+    def close(self) -> None:
+        """Learn what is left, and end the thread."""
+        self.settle()
+        self.worker.close()
 
     def end_of_epoch(self) -> bool:
         """Return whether the pass has been trained on to its end."""

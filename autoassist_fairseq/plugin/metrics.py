@@ -38,6 +38,7 @@ class UpdateLog:
         self._share("aa_keep", stats.kept, stats.considered, updates)
         self._share("aa_keep_tokens", stats.kept_tokens, stats.considered_tokens, updates)
         metrics.log_scalar("aa_accuracy", stats.accuracy, stats.learned / updates, 1010, round=3)
+        metrics.log_scalar("aa_majority", stats.majority, stats.learned / updates, 1015, round=3)
         metrics.log_scalar("aa_safeguard", stats.safeguard, 1 / updates, 1020, round=3)
         known = not math.isnan(stats.threshold)
         threshold = stats.threshold if known else 0.0

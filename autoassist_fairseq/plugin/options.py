@@ -5,7 +5,7 @@ No ``from __future__ import annotations`` here: fairseq reads the types of the f
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 from fairseq.tasks.translation import TranslationConfig
 from omegaconf import II
@@ -59,7 +59,6 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
     seed: int = II("common.seed")
     curriculum: int = II("dataset.curriculum")
     update_freq: Any = II("optimization.update_freq")
-    criterion_name: Optional[str] = II("criterion._name")
 
 
 def settings_from(cfg: Any) -> Settings:

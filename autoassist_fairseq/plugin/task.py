@@ -37,6 +37,9 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
     def __init__(self, cfg: AutoAssistTranslationConfig, src_dict: Any, tgt_dict: Any) -> None:
         super().__init__(cfg, src_dict, tgt_dict)
         self.settings = settings_from(cfg)
+        # fairseq's default of -1 would give the first of several train splits a negative length.
+        cfg.upsample_primary = max(1, cfg.upsample_primary)
+        self._assistant: Assistant | None = None
         self._tap: LossTap | None = None
         self._iterator: AutoAssistIterator | None = None
 
@@ -91,7 +94,11 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         train = self.datasets.get(self.cfg.train_subset)
         if not self.planned or dataset is not train or not isinstance(train, LanguagePairDataset):
             return super().get_batch_iterator(dataset, **kwargs)
-        if self._iterator is None or self._iterator.dataset is not dataset:
+        if self._iterator is None:
+            self._iterator = self._build_iterator(dataset, kwargs)
+        elif self._iterator.dataset is not dataset:
+            # The next of several data directories: same Assistant, other pairs.
+            self._iterator.close()
             self._iterator = self._build_iterator(dataset, kwargs)
         return self._iterator
 
@@ -106,17 +113,21 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
             options.get("required_batch_size_multiple", 1),
         )
         corpus = corpus_of(dataset)
-        horizon = min(LARGEST_WINDOW, max(1, len(ids) // 4))
-        assistant = Assistant(corpus, self.settings, horizon)
+        if self._assistant is None:
+            horizon = min(LARGEST_WINDOW, max(1, len(ids) // 4))
+            self._assistant = Assistant(corpus, self.settings, horizon)
+        else:
+            self._assistant.attach(corpus)
         return AutoAssistIterator(
             dataset,
-            Planner(assistant, pairs, budget, self.settings),
+            Planner(self._assistant, pairs, budget, self.settings),
             self.settings,
             options.get("shard_id", 0),
             options.get("num_shards", 1),
             lambda epoch: update_freq_of(self.cfg.update_freq, epoch),
             options.get("num_workers", 0),
             options.get("data_buffer_size", 0),
+            options.get("epoch", 1),
         )
 
     @one_sentence

@@ -24,6 +24,7 @@ class PlanStats:
         safeguard: s, in [0, 1].
         threshold: T in nats per token; NaN while there is none.
         accuracy: prequential, in [0, 1], over the ``learned`` pairs since the plan before.
+        majority: what always guessing the commoner label would have scored on them.
         learned: pairs.
     """
 
@@ -34,6 +35,7 @@ class PlanStats:
     safeguard: float
     threshold: float
     accuracy: float
+    majority: float
     learned: int
 
 

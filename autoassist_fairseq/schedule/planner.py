@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,12 @@ from autoassist_fairseq.settings import Settings
 
 Ints = NDArray[Any]
 
+logger = logging.getLogger(__name__)
+
+NO_EFFECT = (
+    "autoassist: warm-up is over, but pass {} skipped no pair: the Assistant saves nothing; "
+    "lower `--autoassist-base-prob`, or use `--autoassist-policy uniform`"
+)
 PASS_KEYS = ("index", "window_pairs", "group", "keep_all")
 
 
@@ -55,6 +62,7 @@ class Planner:
         self.budget, self.settings = budget, settings
         self.live: deque[Plan] = deque()
         self.current: Pass | None = None
+        self._warned = False
 
     def begin_pass(self, index: int, group: int) -> Pass:
         """Promise the length of pass ``index`` (from 1) at ``group`` batches per update.
@@ -63,24 +71,29 @@ class Planner:
         """
         order = passes.pass_order(self.pairs.ids, self.settings.seed, index)
         sample = order[: passes.SAMPLE]
-        keep_all = self.settings.policy == "uniform" or index <= self.settings.warmup_passes
-        share = 1.0 if keep_all else self._expected_share(sample)
-        sizes, budget = self.pairs.sizes, self.budget
-        packed = passes.count_batches(sample, sizes, budget)
-        batches = packed * share * len(order) / len(sample)
-        window = passes.window_size(len(order), int(batches) // group, self.settings.window)
-        if keep_all:
-            quotas = passes.keep_all_quotas(order, window, sizes, budget, group)
-        else:
+        warm = self.settings.policy != "uniform" and index > self.settings.warmup_passes
+        share = self._expected_share(sample) if warm else 1.0
+        rough = share * self._count(sample, len(sample)) * len(order) / len(sample)
+        window = passes.window_size(len(order), int(rough) // group, self.settings.window)
+        if share < 1:
+            batches = share * self._count(sample, window) * len(order) / len(sample)
             quotas = passes.shrunk_quotas(batches, len(order), window, group)
-        self._begin(Pass(index, order, window, group, quotas, keep_all))
-        assert self.current is not None
-        return self.current
+        else:
+            quotas = passes.keep_all_quotas(order, window, self.pairs.sizes, self.budget, group)
+        now = Pass(index, order, window, group, quotas, keep_all=share >= 1)
+        self._begin(now)
+        return now
+
+    def _count(self, sample: Ints, window: int) -> int:
+        """Return the batches that hold all pairs of ``sample``, packed window by window."""
+        windows = [sample[i : i + window] for i in range(0, len(sample), window)]
+        return sum(passes.count_batches(pairs, self.pairs.sizes, self.budget) for pairs in windows)
 
     def _begin(self, begun: Pass) -> None:
         self.current = begun
         self.next_window = self.learned = 0
         self.leftover = Batches.none()
+        self.skipped = 0
         self.live.clear()
         self.lesson = Lesson()
 
@@ -114,9 +127,19 @@ class Planner:
         first = now.updates_through(window - 1)
         plan = Plan(now.index, window, first, now.group, dealt, self._stats(target, kept))
         self.next_window += 1
+        self.skipped += len(pairs) - len(kept)
+        self._warn_of_no_effect(now)
         if plan.updates:
             self.live.append(plan)
         return plan
+
+    def _warn_of_no_effect(self, now: Pass) -> None:
+        """Warn, once, when a pass that should have skipped pairs has skipped none."""
+        ended = self.next_window == now.windows and self.settings.policy != "uniform"
+        if ended and now.index > self.settings.warmup_passes and not self.skipped:
+            if not self._warned:
+                logger.warning(NO_EFFECT.format(now.index))
+            self._warned = True
 
     def _stats(self, target: Ints, kept: Ints) -> PlanStats:
         lesson, self.lesson = self.lesson, Lesson()
@@ -128,6 +151,7 @@ class Planner:
             safeguard=self.assistant.safeguard,
             threshold=self.assistant.threshold.value,
             accuracy=lesson.accuracy,
+            majority=lesson.majority,
             learned=lesson.pairs,
         )
 
@@ -136,9 +160,7 @@ class Planner:
         assert self.current is not None and feedback.update == self.learned, "in order, once"
         plan = self.live[0]
         pairs = np.concatenate(plan.update(feedback.update))
-        lesson = self.assistant.learn(pairs, feedback.losses)
-        self.lesson.pairs += lesson.pairs
-        self.lesson.correct += lesson.correct
+        self.lesson += self.assistant.learn(pairs, feedback.losses)
         self.learned += 1
         if self.learned >= plan.end_update:
             self.live.popleft()
@@ -153,7 +175,8 @@ class Planner:
                 "quotas": now.quotas.copy(),
                 "next_window": self.next_window,
                 "learned": self.learned,
-                "lesson": [self.lesson.pairs, self.lesson.correct],
+                "skipped": self.skipped,
+                "lesson": list(self.lesson.sums),
                 "leftover": self.leftover.state_dict(),
                 "live": [plan.state_dict() for plan in self.live],
             }
@@ -170,6 +193,6 @@ class Planner:
         plain = {name: saved[name] for name in PASS_KEYS}
         self._begin(Pass(order=order, quotas=np.array(saved["quotas"], np.int64), **plain))
         self.next_window, self.learned = saved["next_window"], saved["learned"]
-        self.lesson = Lesson(*saved["lesson"])
+        self.skipped, self.lesson = saved["skipped"], Lesson(*saved["lesson"])
         self.leftover = Batches.from_state(saved["leftover"])
         self.live.extend(Plan.from_state(plan) for plan in saved["live"])
