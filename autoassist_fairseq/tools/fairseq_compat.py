@@ -11,7 +11,7 @@ import os
 import pickle
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import IO, Any
 
 import numpy as np
@@ -24,7 +24,7 @@ TRUST_VARIABLE = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 _NUMPY_TYPES: tuple[Any, ...] = (
     np.ndarray,
     np.dtype,
-    *{type(np.dtype(code)) for code in np.typecodes["AllInteger"] + np.typecodes["Float"] + "?"},
+    *{type(np.dtype(code)) for code in np.typecodes["All"].replace("O", "")},
 )
 _NUMPY_MAKERS = ("_reconstruct", "scalar")  # NumPy 2 renamed numpy.core to numpy._core
 
@@ -33,7 +33,7 @@ def checkpoint_types() -> list[Any]:
     """List what a fairseq checkpoint may hold beside tensors and plain Python values.
 
     Returns:
-        Classes, and (function, name it is pickled under) pairs, as `torch.serialization` takes them.
+        Classes, and (function, pickled name) pairs, as `torch.serialization.safe_globals` takes.
     """
     multiarray = np.zeros(()).__reduce__()[0].__module__  # numpy.core or numpy._core, as installed
     module = __import__(multiarray, fromlist=_NUMPY_MAKERS)
@@ -45,23 +45,22 @@ def checkpoint_types() -> list[Any]:
     return [argparse.Namespace, *_NUMPY_TYPES, *makers]
 
 
-def safe_load(file: IO[bytes], *, map_location: Any, extra: Sequence[Any] = ()) -> Any:
+def safe_load(file: IO[bytes], *, map_location: Any) -> Any:
     """Load a checkpoint without running code that it may hold.
 
     Args:
         file: An open checkpoint.
         map_location: As in `torch.load`.
-        extra: Further classes to allow.
 
     Raises:
         pickle.UnpicklingError: The file holds another class or function; the message names it.
     """
     trusted = os.environ.get(TRUST_VARIABLE, "").lower() in {"1", "y", "yes", "true"}
     try:
-        with torch.serialization.safe_globals([*checkpoint_types(), *extra]):
+        with torch.serialization.safe_globals(checkpoint_types()):
             return torch.load(file, map_location=map_location, weights_only=not trusted)
     except pickle.UnpicklingError as error:
-        foreign = re.search(r"GLOBAL (\S+)", str(error))
+        foreign = re.search(r"(?:GLOBAL |got <class ')([\w.]+)", str(error))
         if foreign is None:
             raise
         raise pickle.UnpicklingError(_refusal(file, foreign[1])) from None

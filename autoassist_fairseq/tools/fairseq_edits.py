@@ -34,7 +34,6 @@ class Edit:
 _HASHABLE = ("\n@dataclass\nclass ", "\n@dataclass(unsafe_hash=True)\nclass ")
 _COMPAT = "from fairseq.autoassist_compat import "
 _CHECKPOINTS = "fairseq/checkpoint_utils.py"
-_DISTRIBUTED = "fairseq/distributed/utils.py"
 _DATACLASS_UTILS = "fairseq/dataclass/utils.py"
 
 EDITS = (
@@ -62,19 +61,12 @@ EDITS = (
         "from hydra.experimental import compose, initialize\n",
         f"from hydra import compose, initialize\n{_COMPAT}quiet_hydra\n",
     ),
-    # without a version hydra warns; 1.1 is the behaviour that fairseq's own YAML files need
+    # hydra warns of what fairseq's own YAML files still do, which a user cannot change
     Edit(
         "hydra-initialize",
         _DATACLASS_UTILS,
         "    with initialize(config_path=config_path):\n",
-        '    with quiet_hydra(), initialize(config_path=config_path, version_base="1.1"):\n',
-    ),
-    Edit(
-        "hydra-main",
-        "fairseq_cli/hydra_train.py",
-        '@hydra.main(config_path=os.path.join("..", "fairseq", "config"), config_name="config")',
-        '@hydra.main(config_path=os.path.join("..", "fairseq", "config"), '
-        'config_name="config", version_base="1.1")',
+        "    with quiet_hydra(), initialize(config_path=config_path):\n",
     ),
     # torch >= 2.6 loads weights only, which refuses the few other types of a checkpoint
     Edit(
@@ -90,18 +82,12 @@ EDITS = (
         'safe_load(f, map_location=torch.device("cpu"))',
     ),
     Edit("ema-load", _CHECKPOINTS, "new_state = torch.load(\n", "new_state = safe_load(\n"),
-    Edit(
-        "broadcast-import",
-        _DISTRIBUTED,
-        "from fairseq.dataclass.configs import",
-        f"{_COMPAT}safe_load\nfrom fairseq.dataclass.configs import",
-    ),
-    # on ranks above 0 a resumed checkpoint arrives here, its tensors replaced by placeholders
+    # rank 0 of this very job sends what it has loaded safely: its settings are OmegaConf objects
     Edit(
         "broadcast-load",
-        _DISTRIBUTED,
+        "fairseq/distributed/utils.py",
         'torch.load(buffer, map_location="cpu")',
-        'safe_load(buffer, map_location="cpu", extra=[_TensorPlaceholder])',
+        'torch.load(buffer, map_location="cpu", weights_only=False)',
     ),
     # torch's fused encoder layer refuses fairseq's padding mask: generate dies on padded batches
     Edit(
@@ -123,7 +109,9 @@ EDITS = (
     Edit("np-compat-blocks", "fairseq/data/token_block_dataset.py", "np.compat.long", "int"),
     # bfloat16 runs on GPUs and CPUs today; only --tpu may mean a TPU
     Edit("bf16", "fairseq/options.py", "    if args.bf16:\n        args.tpu = True\n", ""),
-    Edit("bf16-help", "fairseq/dataclass/configs.py", "use bfloat16; implies --tpu", "use bfloat16"),
+    Edit(
+        "bf16-help", "fairseq/dataclass/configs.py", "use bfloat16; implies --tpu", "use bfloat16"
+    ),
     # torch.cuda.amp is deprecated and warns in every run; the new names do the same
     Edit(
         "autocast",
@@ -136,6 +124,13 @@ EDITS = (
         "fairseq/optim/amp_optimizer.py",
         "torch.cuda.amp.GradScaler(**amp_kwargs)",
         'torch.amp.GradScaler("cuda", **amp_kwargs)',
+    ),
+    # sacreBLEU 2 takes lists of sentences, not open files
+    Edit(
+        "sacrebleu-score",
+        "fairseq_cli/score.py",
+        "sacrebleu.corpus_bleu(fdsys, [fdref])",
+        "sacrebleu.corpus_bleu(list(fdsys), [list(fdref)])",
     ),
     # torch warns when memory is to be pinned for a GPU that is not there
     Edit(
