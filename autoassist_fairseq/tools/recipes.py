@@ -1,0 +1,201 @@
+"""Train as the paper did (logic of ``scripts/train_wmt14_base.sh`` and ``train_wmt14_big.sh``)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import autoassist_fairseq
+from autoassist_fairseq.errors import UserError, run_main
+from autoassist_fairseq.settings import POLICIES
+from autoassist_fairseq.tools import recipes_command as command
+
+
+def parser(recipe: command.Recipe) -> argparse.ArgumentParser:
+    """Return the command line of one recipe's script."""
+    p = argparse.ArgumentParser(
+        prog=f"train_wmt14_{recipe.name}.sh",
+        description=f"Train Transformer {recipe.name} on WMT14 En-De as the AutoAssist paper did: "
+        f"{recipe.tokens_per_gpu} tokens per GPU on {command.PAPER_GPUS} GPUs.",
+        epilog="What follows -- goes to fairseq-train as it is and overrides the recipe.",
+    )
+    p.add_argument("data", metavar="DATA", help="binarised corpus with a joined dictionary")
+    p.add_argument(
+        "--policy",
+        default="shrink",
+        metavar="|".join(POLICIES),
+        help="who is kept (default: shrink); nothing else differs between two policies",
+    )
+    p.add_argument(
+        "--save-dir",
+        metavar="DIR",
+        help=f"checkpoints (default: checkpoints/wmt14_{recipe.name}_POLICY)",
+    )
+    p.add_argument("--seed", type=int, default=1, help="default: 1")
+    p.add_argument(
+        "--tokens-seen",
+        type=float,
+        metavar="N",
+        help=f"budget: tokens trained on (default: {recipe.tokens_seen:g}, the paper's)",
+    )
+    p.add_argument(
+        "--tokens-per-update",
+        type=float,
+        metavar="N",
+        help="tokens that an update really trains on (train_wpb of a log), to turn the "
+        "budget into updates (default: the bound that the batches keep)",
+    )
+    p.add_argument(
+        "--gpus", type=int, metavar="N", help=f"GPUs on each node (default: {command.PAPER_GPUS})"
+    )
+    p.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (default: 1)")
+    p.add_argument("--rendezvous", metavar="HOST:PORT", help="first node, when there are several")
+    p.add_argument(
+        "--tokens-per-gpu",
+        type=int,
+        metavar="N",
+        help="what a GPU holds at once (default: the paper's); sets --update-freq",
+    )
+    p.add_argument(
+        "--update-freq",
+        type=int,
+        metavar="N",
+        help="batches per update (default: so many that tokens per update stay the "
+        "paper's); batches shrink or grow to fit",
+    )
+    precision = p.add_mutually_exclusive_group()
+    for name in ("fp16", "bf16", "fp32"):
+        what = " (the default)" * (name == recipe.precision)
+        precision.add_argument(
+            f"--{name}",
+            dest="precision",
+            action="store_const",
+            const=name,
+            help=f"train in {name}{what}",
+        )
+    p.add_argument("--tiny", action="store_true", help="a model and a budget for a test on the CPU")
+    p.add_argument("--dry-run", action="store_true", help="print the command and stop")
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the plan and become ``fairseq-train``; the first word of ``argv`` is the recipe."""
+    name, *rest = sys.argv[1:] if argv is None else argv
+    own, extra = _split_at_dashes(rest)
+    args = parser(command.RECIPES[name]).parse_args(own)
+    words = build(args, command.RECIPES[name])
+    words += extra
+    if args.dry_run:
+        print(shlex.join(words))
+        return 0
+    _check_machine(args, words)
+    print(f"$ {shlex.join(words)}", file=sys.stderr, flush=True)
+    os.execv(words[0], words)
+
+
+def build(args: argparse.Namespace, recipe: command.Recipe) -> list[str]:
+    """Return the training command and say on stderr how batch and budget came about.
+
+    Raises:
+        UserError: an option outside its range, or options that do not go together.
+    """
+    if args.policy not in POLICIES:
+        raise UserError(f"`--policy` must be one of {', '.join(POLICIES)}, but is {args.policy}.")
+    recipe = recipe.tiny() if args.tiny else recipe
+    recipe = replace(
+        recipe,
+        precision=args.precision or recipe.precision,
+        tokens_seen=recipe.tokens_seen if args.tokens_seen is None else args.tokens_seen,
+    )
+    if args.tiny and recipe.precision == "fp16":
+        raise UserError("`--tiny` trains on the CPU, which `--fp16` cannot; leave one of them out.")
+    gpus = args.gpus if args.gpus is not None else (1 if args.tiny else command.PAPER_GPUS)
+    start = command.launcher(_tool("torchrun"), gpus, args.nodes, args.rendezvous)
+    per_gpu = recipe.tokens_per_gpu if args.tokens_per_gpu is None else args.tokens_per_gpu
+    batching = command.fit_batching(
+        recipe.tokens_per_update, per_gpu, gpus * args.nodes, args.update_freq
+    )
+    per_update = (
+        batching.tokens_per_update if args.tokens_per_update is None else args.tokens_per_update
+    )
+    updates = command.updates_for(recipe.tokens_seen, per_update)
+    _explain(args, recipe, batching, per_update, updates)
+    user_dir = str(Path(autoassist_fairseq.__file__).parent)
+    options = command.train_options(recipe, batching, updates, args.policy, user_dir)
+    return [
+        *start,
+        _tool("fairseq-train"),
+        args.data,
+        *command.as_words(options),
+        *command.as_words(_run_options(args, recipe, start)),
+    ]
+
+
+def _run_options(
+    args: argparse.Namespace, recipe: command.Recipe, start: list[str]
+) -> dict[str, object]:
+    where = args.save_dir or f"checkpoints/wmt14_{recipe.name}_{args.policy}"
+    options: dict[str, object] = {"--save-dir": where, "--seed": args.seed}
+    if not start:
+        options["--distributed-world-size"] = 1  # else fairseq takes every GPU that it sees
+    if args.tiny:
+        options |= command.CPU_OPTIONS
+    return options
+
+
+def _explain(
+    args: argparse.Namespace,
+    recipe: command.Recipe,
+    batching: command.Batching,
+    per_update: float,
+    updates: int,
+) -> None:
+    tiny = " (tiny)" if args.tiny else ""
+    paper = f"{'this recipe' if args.tiny else 'paper'}: {recipe.tokens_per_update}"
+    print(
+        f"recipe: Transformer {recipe.name}{tiny}, {recipe.precision}, policy {args.policy}\n"
+        f"tokens per update: {batching.max_tokens} in a batch x {batching.processes} processes x "
+        f"update-freq {batching.update_freq} = {batching.tokens_per_update} ({paper})\n"
+        f"updates: {updates} = {recipe.tokens_seen:,.0f} tokens seen / {per_update:,.0f}; "
+        "tokens seen are those trained on: what the Assistant skips does not count",
+        file=sys.stderr,
+    )
+
+
+def _check_machine(args: argparse.Namespace, words: list[str]) -> None:
+    """Find what would otherwise end in a traceback of fairseq or torchrun."""
+    first = Path(args.data.split(":")[0])
+    if not list(first.glob("dict.*.txt")):
+        raise UserError(f"DATA {first} must be a binarised corpus, but has no dict.LANG.txt.")
+    for tool in (word for word in words if word in (_tool("torchrun"), _tool("fairseq-train"))):
+        if not Path(tool).exists():
+            raise UserError(f"{Path(tool).name} must be beside {sys.executable}; run `make setup`.")
+    if args.tiny:
+        return
+    import torch  # only a real run needs to know the GPUs
+
+    wanted = command.PAPER_GPUS if args.gpus is None else args.gpus
+    if wanted > torch.cuda.device_count():
+        raise UserError(
+            f"`--gpus` {wanted} must not exceed the {torch.cuda.device_count()} GPUs that are "
+            "visible; ask for fewer (the tokens per update stay the same) or try `--tiny`."
+        )
+
+
+def _split_at_dashes(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    words = list(words)
+    at = words.index("--") if "--" in words else len(words)
+    return words[:at], words[at + 1 :]
+
+
+def _tool(name: str) -> str:
+    return str(Path(sys.executable).with_name(name))
+
+
+if __name__ == "__main__":
+    run_main(main)

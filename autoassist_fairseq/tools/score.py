@@ -1,0 +1,221 @@
+"""Score translations (logic of ``scripts/score_bleu.py``): three figures that nobody mixes up."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sacrebleu.metrics import BLEU
+
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools import score_metrics as metrics
+from autoassist_fairseq.tools.score_text import (
+    check_lengths,
+    moses_name,
+    moses_tokens,
+    read_lines,
+    tokenised_because,
+)
+
+Lines = list[str]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line of ``scripts/score_bleu.py``."""
+    p = argparse.ArgumentParser(
+        prog="score_bleu.py",
+        description="Print detokenised sacreBLEU, tokenised BLEU and compound-split BLEU.",
+    )
+    p.add_argument("--sys", metavar="FILE", help="plain (detokenised) output; - is stdin")
+    p.add_argument("--ref", nargs="+", default=[], metavar="FILE", help="plain reference(s)")
+    p.add_argument("--lang", default="de", help="target language, for tokenising (default: de)")
+    p.add_argument(
+        "--tokenised-sys",
+        metavar="FILE",
+        help="tokenised output, subwords joined; default: --sys tokenised as Moses does",
+    )
+    p.add_argument(
+        "--tokenised-ref",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="tokenised reference(s), for the tokenised figures alone",
+    )
+    p.add_argument(
+        "--sacrebleu-tokenize",
+        metavar="NAME",
+        choices=sorted(BLEU.TOKENIZERS),
+        help="sacreBLEU's tokeniser (default: 13a, for Chinese zh)",
+    )
+    p.add_argument("--chrf", action="store_true", help="chrF2 too")
+    p.add_argument("--ter", action="store_true", help="TER too (slow)")
+    p.add_argument(
+        "--baseline",
+        metavar="FILE",
+        help="plain output of another system: paired bootstrap significance of the difference",
+    )
+    p.add_argument(
+        "--bootstrap-samples",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="resamples for --baseline (default: 1000)",
+    )
+    p.add_argument("--json", action="store_true", help="print JSON")
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; the figures go to stdout."""
+    args = parser().parse_args(argv)
+    texts = read_texts(args)
+    figures = score(texts, args)
+    comparisons = compare_with_baseline(texts, args)
+    if args.json:
+        report = metrics.as_json(figures, comparisons, texts.pairs)
+        print(json.dumps(report, indent=2, ensure_ascii=False))
+    else:
+        print(format_report(figures, comparisons))
+    if not texts.plain:
+        print("detokenised BLEU was left out: it needs `--sys` and `--ref`.", file=sys.stderr)
+    return 0
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What there is to score; references are a list of lines for each reference translation."""
+
+    system: Lines
+    references: list[Lines]
+    token_system: Lines
+    token_references: list[Lines]
+    tokens_by: str
+    baseline: Lines
+
+    @property
+    def plain(self) -> bool:
+        """Whether there is plain text, so that sacreBLEU can be computed."""
+        return bool(self.system)
+
+    @property
+    def pairs(self) -> int:
+        """Number of pairs of the test set."""
+        return len(self.token_system)
+
+
+def read_texts(args: argparse.Namespace) -> Texts:
+    """Read and check every file that the options name.
+
+    Raises:
+        UserError: options that do not go together, unreadable or unequal files, a tokenised
+            ``--ref``.
+    """
+    _check_options(args)
+    system = read_lines(args.sys, "--sys") if args.sys else []
+    references = [read_lines(path, "--ref") for path in args.ref]
+    baseline = read_lines(args.baseline, "--baseline") if args.baseline else []
+    given = read_lines(args.tokenised_sys, "--tokenised-sys") if args.tokenised_sys else []
+    given_references = [read_lines(path, "--tokenised-ref") for path in args.tokenised_ref]
+    named = [(args.sys, system), (args.baseline, baseline), (args.tokenised_sys, given)]
+    named += [*zip(args.ref, references, strict=True)]
+    named += [*zip(args.tokenised_ref, given_references, strict=True)]
+    check_lengths({f"{name} (file {i})": x for i, (name, x) in enumerate(named, 1) if name})
+    for path, lines in zip(args.ref, references, strict=True):
+        check_plain_reference(path, lines)
+    _warn_tokenised("--sys", args.sys, system)
+    _warn_tokenised("--baseline", args.baseline, baseline)
+    return Texts(
+        system,
+        references,
+        given or moses_tokens(system, args.lang),
+        given_references or [moses_tokens(lines, args.lang) for lines in references],
+        "as-given" if given else moses_name(args.lang),
+        baseline,
+    )
+
+
+def score(texts: Texts, args: argparse.Namespace) -> list[metrics.Figure]:
+    """Return the figures that the options ask for, sacreBLEU first."""
+    plain, tokens = [], (texts.token_system, texts.token_references, texts.tokens_by)
+    if texts.plain:
+        bleu = metrics.plain_metric("bleu", args.sacrebleu_tokenize, args.lang)
+        plain.append(metrics.detokenised_bleu(texts.system, texts.references, bleu))
+    others = [metrics.other_figure(key, texts.system, texts.references) for key in _others(args)]
+    return [*plain, metrics.tokenised_bleu(*tokens), metrics.compound_bleu(*tokens), *others]
+
+
+def compare_with_baseline(texts: Texts, args: argparse.Namespace) -> list[metrics.Comparison]:
+    """Return sacreBLEU's paired bootstrap against ``--baseline``; empty without it."""
+    if not texts.baseline:
+        return []
+    chosen = {
+        key: metrics.plain_metric(key, args.sacrebleu_tokenize, args.lang)
+        for key in ("bleu", *_others(args))
+    }
+    return metrics.compare(
+        texts.baseline, texts.system, texts.references, chosen, args.bootstrap_samples
+    )
+
+
+def format_report(
+    figures: Sequence[metrics.Figure], comparisons: Sequence[metrics.Comparison]
+) -> str:
+    """Return the figures as a table, each above its detail and signature."""
+    lines = []
+    for figure in figures:
+        lines.append(f"{figure.label + ':':<46}{figure.score:6.2f}   {figure.detail}".rstrip())
+        lines.append(f"    {figure.signature}")
+    for c in comparisons:
+        ours, base = (f"{s['score']:.2f} (\u00b1 {s['ci']:.2f})" for s in (c.system, c.baseline))
+        # p counts resamples: its smallest value is 1 / (samples + 1)
+        lines.append(f"{c.metric} against the baseline: {ours} beside {base}, p = {c.p_value:.4f}")
+        lines.append(f"    {c.signature}")
+    return "\n".join(lines)
+
+
+def _others(args: argparse.Namespace) -> list[str]:
+    return [key for key in ("chrf", "ter") if getattr(args, key)]
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    plain, tokenised = bool(args.sys), bool(args.tokenised_sys)
+    if plain != bool(args.ref):
+        raise UserError("`--sys` and `--ref` go together: give both, or the tokenised two alone.")
+    if tokenised != bool(args.tokenised_ref):
+        raise UserError("`--tokenised-sys` and `--tokenised-ref` go together: give both or none.")
+    if not plain and not tokenised:
+        raise UserError("nothing to score: give `--sys` and `--ref`, or the tokenised two.")
+    if not plain and (args.baseline or _others(args)):
+        raise UserError("`--baseline`, `--chrf` and `--ter` need plain text: add `--sys`, `--ref`.")
+    if args.bootstrap_samples < 1:
+        raise UserError(
+            f"`--bootstrap-samples` must be at least 1, but is {args.bootstrap_samples}."
+        )
+
+
+def check_plain_reference(path: str, lines: Lines) -> None:
+    """Require a reference for sacreBLEU to be plain text.
+
+    Raises:
+        UserError: it looks tokenised, with the reason.
+    """
+    reason = tokenised_because(lines)
+    if reason:
+        raise UserError(
+            f"`--ref` {path} must be plain text, since sacreBLEU tokenises by itself and a figure "
+            f"on tokens compares with no other, but it looks tokenised ({reason}); give the "
+            "original reference, and this file to score_bleu.py as `--tokenised-ref`."
+        )
+
+
+def _warn_tokenised(option: str, path: str, lines: Lines) -> None:
+    reason = tokenised_because(lines)
+    if reason:
+        print(
+            f"warning: `{option}` {path} looks tokenised ({reason}); sacreBLEU expects plain "
+            "text, so detokenise it first.",
+            file=sys.stderr,
+        )

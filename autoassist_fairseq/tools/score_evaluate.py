@@ -1,0 +1,217 @@
+"""From checkpoints to labelled figures (logic of ``scripts/evaluate.sh``).
+
+average -> ``fairseq-generate`` -> detokenise -> score, each step the tool that stands alone too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from autoassist_fairseq.errors import UserError, run_main
+from autoassist_fairseq.tools import score, score_generated
+from autoassist_fairseq.tools.score_split import Split, find_split
+from autoassist_fairseq.tools.score_text import check_lengths, read_lines
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line of ``scripts/evaluate.sh``."""
+    p = argparse.ArgumentParser(
+        prog="evaluate.sh",
+        description="Average checkpoints, translate, detokenise and score.",
+        epilog="What follows -- goes to fairseq-generate as it is, for example: -- --cpu",
+    )
+    p.add_argument("data", type=Path, metavar="DATA", help="binarised corpus")
+    p.add_argument(
+        "--checkpoints",
+        required=True,
+        type=Path,
+        metavar="PATH",
+        help="folder of checkpoints, or one checkpoint to evaluate as it is",
+    )
+    p.add_argument("--ref", required=True, nargs="+", metavar="FILE", help="plain reference(s)")
+    number = p.add_mutually_exclusive_group()
+    number.add_argument(
+        "--average",
+        type=int,
+        default=10,
+        metavar="N",
+        help="average the last N epoch checkpoints (default: 10)",
+    )
+    number.add_argument(
+        "--updates", type=int, metavar="N", help="average the last N update checkpoints instead"
+    )
+    number.add_argument("--best", type=int, metavar="N", help="average the N best instead")
+    p.add_argument(
+        "--detokenise",
+        choices=["sentencepiece", "moses", "none"],
+        help="how the corpus was prepared (default: sentencepiece, with --spm)",
+    )
+    p.add_argument("--spm", type=Path, metavar="FILE", help="sentencepiece model")
+    p.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="for results (default: evaluation/ beside the checkpoints)",
+    )
+    p.add_argument("--gen-subset", default="test", metavar="NAME", help="split (default: test)")
+    p.add_argument("--source-lang", metavar="LANG", help="default: as the corpus says")
+    p.add_argument("--target-lang", metavar="LANG", help="default: as the corpus says")
+    p.add_argument("--beam", type=int, default=4, help="default: 4")
+    p.add_argument("--lenpen", type=float, default=0.6, help="length penalty (default: 0.6)")
+    p.add_argument("--max-tokens", type=int, default=4000, help="a batch (default: 4000)")
+    for flag in ("--chrf", "--ter", "--json"):
+        p.add_argument(flag, action="store_true", help="see score_bleu.py --help")
+    p.add_argument(
+        "--baseline",
+        metavar="FILE",
+        help="plain output of another system, for significance (its hypotheses.txt)",
+    )
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the chain; the figures go to stdout."""
+    own, extra = split_at_dashes(sys.argv[1:] if argv is None else argv)
+    args = parser().parse_args(own)
+    split = find_split(args.data, args.gen_subset, args.source_lang, args.target_lang)
+    pairs = _check(args, split)
+    out = args.out or _folder(args.checkpoints) / "evaluation"
+    out.mkdir(parents=True, exist_ok=True)
+    model = _average(args, out)
+    generated = out / f"generate-{args.gen_subset}.txt"
+    _generate([*_generate_options(args, model, split), *extra], generated, pairs)
+    scored = _detokenise(args, generated, split.target, out)
+    return score.main([*scored, *_score_options(args, split.target)])
+
+
+def split_at_dashes(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split a command line at the first ``--`` into our options and the inner tool's."""
+    if "--" not in argv:
+        return list(argv), []
+    at = list(argv).index("--")
+    return list(argv[:at]), list(argv[at + 1 :])
+
+
+def _check(args: argparse.Namespace, split: Split) -> int:
+    """Find the mistakes that would only show after minutes; return the number of pairs."""
+    if not args.checkpoints.exists():
+        raise UserError(f"`--checkpoints` {args.checkpoints} must exist, but is not there.")
+    if args.spm is None and args.detokenise in (None, "sentencepiece"):
+        raise UserError(
+            "`--spm` is missing: give the sentencepiece model of the corpus, or say with "
+            "`--detokenise moses|none` that it was prepared otherwise."
+        )
+    if args.spm is not None:
+        score_generated.load_sentencepiece(args.spm)
+    for path in args.ref:
+        lines = read_lines(path, "--ref")
+        score.check_plain_reference(path, lines)
+        pairs = len(lines) if split.pairs is None else split.pairs
+        check_lengths({f"`--ref` {path}": lines, f"`--gen-subset` {args.gen_subset}": range(pairs)})
+    return pairs
+
+
+def _folder(checkpoints: Path) -> Path:
+    return checkpoints if checkpoints.is_dir() else checkpoints.parent
+
+
+def _average(args: argparse.Namespace, out: Path) -> Path:
+    if args.checkpoints.is_file():
+        return Path(args.checkpoints)
+    # PyTorch is needed for this step only; errors of the options above come at once.
+    from autoassist_fairseq.tools import average
+
+    chosen = {"update": args.updates, "best": args.best}
+    kind, count = next(
+        ((k, n) for k, n in chosen.items() if n is not None), ("epoch", args.average)
+    )
+    output = out / "averaged.pt"
+    options = [f"--num-{kind}-checkpoints", str(count), "--output", str(output)]
+    try:
+        average.run(average.parser().parse_args(["--inputs", str(args.checkpoints), *options]))
+    except UserError as error:
+        flag = {"epoch": "average", "update": "updates", "best": "best"}[kind]
+        raise UserError(f"`--{flag}` {count}: {error}") from error
+    return output
+
+
+def _generate_options(args: argparse.Namespace, model: Path, split: Split) -> list[str]:
+    options = {
+        "--path": model,
+        "--gen-subset": args.gen_subset,
+        "--source-lang": split.source,
+        "--target-lang": split.target,
+        "--beam": args.beam,
+        "--lenpen": args.lenpen,
+        "--max-tokens": args.max_tokens,
+    }
+    return [str(args.data), *(str(part) for pair in options.items() for part in pair)]
+
+
+def _generate(options: list[str], output: Path, pairs: int) -> None:
+    tool = Path(sys.executable).with_name("fairseq-generate")
+    if not tool.exists():
+        raise UserError(f"fairseq-generate must be beside {sys.executable}; run `make setup`.")
+    command = [str(tool), *options]
+    log = output.with_suffix(".log")
+    print(f"$ {shlex.join(command)} > {output} 2> {log}", file=sys.stderr)
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}  # each line shows as progress at once
+    with (
+        output.open("w", encoding="utf-8") as lines,
+        log.open("w", encoding="utf-8") as errors,
+        tqdm(total=pairs, unit="pair", desc="translate", mininterval=1.0) as bar,
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment,
+            text=True,
+            encoding="utf-8",
+        ) as process,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.write(line)
+            bar.update(line.startswith("D-"))
+    if process.returncode:
+        said = (log.read_text(encoding="utf-8", errors="replace").strip() or "nothing").splitlines()
+        raise UserError(
+            f"fairseq-generate failed with exit status {process.returncode} ({said[-1][:200]}); "
+            f"{log} holds all it said."
+        )
+
+
+def _detokenise(args: argparse.Namespace, generated: Path, target: str, out: Path) -> list[str]:
+    """Write hypotheses as plain text and return what to score, as options of score_bleu.py."""
+    track: score_generated.Track = args.detokenise or "sentencepiece"
+    lines = score_generated.read_generated(generated)
+    plain = score_generated.plain_text(lines.hypotheses, track, target, args.spm)
+    options = ["--sys", _write(out / "hypotheses.txt", plain), "--ref", *args.ref]
+    if track == "moses":
+        # The model's own tokens, as published figures on Moses-tokenised data are computed
+        system = _write(out / "hypotheses.tok", score_generated.words(lines.hypotheses, track))
+        reference = _write(out / "reference.tok", score_generated.words(lines.targets, track))
+        options += ["--tokenised-sys", system, "--tokenised-ref", reference]
+    return options
+
+
+def _score_options(args: argparse.Namespace, target: str) -> list[str]:
+    flags = [f"--{name}" for name in ("chrf", "ter", "json") if getattr(args, name)]
+    return ["--lang", target, *flags, *(["--baseline", args.baseline] if args.baseline else [])]
+
+
+def _write(path: Path, lines: Sequence[str]) -> str:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return str(path)
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,103 @@
+"""What ``fairseq-generate`` printed, turned into plain and tokenised lines in the data's order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import sacremoses
+import sentencepiece
+
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.score_text import read_lines
+
+Track = Literal["sentencepiece", "moses", "none"]
+"""How the corpus was prepared, hence how to get plain text back: sentencepiece pieces of raw
+text, Moses tokens (with or without subword-nmt's ``@@``), or plain words."""
+
+_LINE = re.compile(r"([TH])-(\d+)\t(.*)")
+_JOIN = re.compile(r"@@( |$)")
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Best hypothesis and target of each pair, as dictionary symbols joined by spaces."""
+
+    hypotheses: list[str]
+    targets: list[str]
+
+
+def read_generated(path: Path) -> Generated:
+    """Read the output of ``fairseq-generate`` without ``--post-process``, sorted by pair.
+
+    Raises:
+        UserError: no hypothesis in it, or pairs were left out.
+    """
+    found: dict[str, dict[int, str]] = {"T": {}, "H": {}}
+    for line in read_lines(path, "--generated"):
+        match = _LINE.match(line)
+        if match:
+            kind, pair, rest = match[1], int(match[2]), match[3]
+            text = rest.partition("\t")[2] if kind == "H" else rest  # H: score, tab, text
+            found[kind].setdefault(pair, text)  # with --nbest the first is the best
+    hypotheses, targets = found["H"], found["T"]
+    total = max([*hypotheses, *targets], default=-1) + 1
+    if not hypotheses:
+        raise UserError(f"{path} must hold `H-` lines of fairseq-generate, but holds none.")
+    missing = [pair for pair in range(total) if pair not in hypotheses]
+    if missing:
+        raise UserError(
+            f"{path} must hold one hypothesis for each of {total} pairs, but {len(missing)} are "
+            f"missing, first pair {missing[0]}; generate without leaving out long pairs "
+            "(`--max-source-positions`), so that the scores are those of the whole test set."
+        )
+    ordered = [hypotheses[pair] for pair in range(total)]
+    return Generated(ordered, [targets.get(pair, "") for pair in range(total)])
+
+
+def words(lines: Sequence[str], track: Track) -> list[str]:
+    """Join subwords to words or tokens: ``@@`` for ``moses``, nothing to do for ``none``."""
+    return [_JOIN.sub("", line) if track == "moses" else line for line in lines]
+
+
+def plain_text(
+    lines: Sequence[str], track: Track, language: str, model: Path | None = None
+) -> list[str]:
+    """Turn symbols of the dictionary into plain text.
+
+    Args:
+        lines: symbols joined by spaces.
+        track: how the corpus was prepared.
+        language: target language, for Moses' rules.
+        model: sentencepiece model; without it pieces are joined by their marks alone.
+
+    Raises:
+        UserError: the model cannot be read.
+    """
+    if track == "moses":
+        detokenizer = sacremoses.MosesDetokenizer(language)
+        return [detokenizer.detokenize(line.split()) for line in words(lines, track)]
+    if track == "none":
+        return list(lines)
+    if model is None:
+        return [line.replace(" ", "").replace("\u2581", " ").strip() for line in lines]
+    processor = load_sentencepiece(model)
+    return [processor.decode(line.split()) for line in lines]
+
+
+def load_sentencepiece(model: Path) -> sentencepiece.SentencePieceProcessor:
+    """Load a sentencepiece model.
+
+    Raises:
+        UserError: missing or not a model.
+    """
+    try:
+        return sentencepiece.SentencePieceProcessor(model_file=str(model))
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"`--spm` {model} must be a sentencepiece model, but could not be read; give the one "
+            "that prepared the corpus."
+        ) from error

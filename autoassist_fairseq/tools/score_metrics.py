@@ -1,0 +1,149 @@
+"""The three BLEU figures, chrF and TER, each with a label and a signature; all by sacreBLEU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sacrebleu.metrics import BLEU, CHRF, TER
+from sacrebleu.metrics.base import Metric
+from sacrebleu.significance import PairedTest, Result
+
+from autoassist_fairseq.tools.score_text import perl_tokens, split_compounds
+
+References = Sequence[Sequence[str]]
+"""One list of lines for each reference translation."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One score that cannot be taken for another.
+
+    Attributes:
+        key: name for machines.
+        label: name for people.
+        score: in [0, 100] (TER: errors per 100 words, from 0).
+        detail: precisions, brevity penalty, lengths; empty where there is none.
+        signature: what reproduces the score.
+    """
+
+    key: str
+    label: str
+    score: float
+    detail: str
+    signature: str
+
+
+def detokenised_bleu(hypotheses: Sequence[str], references: References, metric: BLEU) -> Figure:
+    """Return sacreBLEU on plain text, the only one of the three to compare across papers."""
+    return _figure("sacrebleu", "detokenised BLEU (sacreBLEU)", metric, hypotheses, references)
+
+
+def tokenised_bleu(hypotheses: Sequence[str], references: References, tokens_by: str) -> Figure:
+    """Return BLEU on tokens as they are, as multi-bleu.perl computes it (case kept, unsmoothed).
+
+    Args:
+        hypotheses: lines of tokens.
+        references: lines of tokens.
+        tokens_by: who made the tokens, for the signature.
+    """
+    return _on_tokens("tokenised", "tokenised BLEU (multi-bleu)", hypotheses, references, tokens_by)
+
+
+def compound_bleu(hypotheses: Sequence[str], references: References, tokens_by: str) -> Figure:
+    """Return tokenised BLEU after splitting words at hyphens (papers on WMT14 En-De)."""
+    return _on_tokens(
+        "compound_split",
+        "tokenised BLEU, compounds split at hyphens",
+        [split_compounds(perl_tokens(line)) for line in hypotheses],
+        [[split_compounds(perl_tokens(line)) for line in lines] for lines in references],
+        f"{tokens_by}+compounds",
+    )
+
+
+def other_figure(key: str, hypotheses: Sequence[str], references: References) -> Figure:
+    """Return ``chrf`` (chrF2) or ``ter`` on plain text."""
+    label = {"chrf": "chrF2 (sacreBLEU)", "ter": "TER (sacreBLEU; lower is better)"}[key]
+    return _figure(key, label, plain_metric(key), hypotheses, references)
+
+
+def plain_metric(key: str, tokenize: str | None = None, language: str = "") -> Metric:
+    """Return sacreBLEU's metric object ``bleu``, ``chrf`` or ``ter`` with its own defaults."""
+    if key == "bleu":
+        # sacreBLEU's own choices for other languages need packages that are not ours to require.
+        return BLEU(tokenize=tokenize or ("zh" if language == "zh" else None))
+    return CHRF() if key == "chrf" else TER()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A system beside a baseline, by sacreBLEU's paired bootstrap resampling.
+
+    Attributes:
+        metric: name with which sacreBLEU labels it.
+        baseline: score, mean and half the 95% confidence interval of the baseline.
+        system: the same of the system.
+        p_value: probability of a difference this large when there is none, in [0, 1].
+        signature: with the seed and the number of resamples.
+    """
+
+    metric: str
+    baseline: dict[str, float | None]
+    system: dict[str, float | None]
+    p_value: float
+    signature: str
+
+
+def compare(
+    baseline: Sequence[str],
+    system: Sequence[str],
+    references: References,
+    metrics: dict[str, Metric],
+    samples: int,
+) -> list[Comparison]:
+    """Compare two systems on plain text; the seed is sacreBLEU's (``SACREBLEU_SEED``, 12345)."""
+    systems = [("baseline", baseline), ("system", system)]
+    test = PairedTest(systems, metrics, references, test_type="bs", n_samples=samples)
+    signatures, scores = test()
+    found = []
+    for name, signature in signatures.items():
+        base, ours = (_result(r) for r in scores[name])
+        found.append(
+            Comparison(name, base, ours, float(ours.pop("p_value") or 0.0), signature.format())
+        )
+    return found
+
+
+def as_json(figures: Sequence[Figure], comparisons: Sequence[Comparison], pairs: int) -> Any:
+    """Return everything as plain types for ``json.dump``."""
+    return {
+        "pairs": pairs,
+        "figures": [asdict(figure) for figure in figures],
+        "comparisons": [asdict(comparison) for comparison in comparisons],
+    }
+
+
+def _on_tokens(
+    key: str, label: str, hypotheses: Sequence[str], references: References, tokens_by: str
+) -> Figure:
+    metric = BLEU(tokenize="none", smooth_method="none", force=True)
+    shown = [perl_tokens(line) for line in hypotheses]
+    against = [[perl_tokens(line) for line in lines] for lines in references]
+    figure = _figure(key, label, metric, shown, against)
+    return Figure(**{**asdict(figure), "signature": f"{figure.signature}|pre:{tokens_by}"})
+
+
+def _figure(
+    key: str, label: str, metric: Metric, hypotheses: Sequence[str], references: References
+) -> Figure:
+    score = metric.corpus_score(hypotheses, references)
+    detail = getattr(score, "_verbose", "")
+    return Figure(key, label, float(score.score), detail, metric.get_signature().format())
+
+
+def _result(result: Result | str) -> dict[str, float | None]:
+    assert isinstance(result, Result)  # the names of the systems are in another column
+    names = ("score", "mean", "ci", "p_value")
+    values = {name: getattr(result, name) for name in names}
+    return {name: None if v is None else float(v) for name, v in values.items()}

@@ -1,0 +1,60 @@
+"""A binarised split as ``fairseq-preprocess`` writes it: languages and number of pairs."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoassist_fairseq.errors import UserError
+
+_MAGIC = b"MMIDIDX\x00\x00"
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split to translate.
+
+    Attributes:
+        source: language to translate from.
+        target: language to translate into.
+        pairs: how many; None when the index is not of fairseq's default (mapped) kind.
+    """
+
+    source: str
+    target: str
+    pairs: int | None
+
+
+def find_split(
+    data: Path, name: str, source: str | None = None, target: str | None = None
+) -> Split:
+    """Find a split by its files, ``test.en-de.de.idx``, which serve both directions.
+
+    Args:
+        data: folder of the binarised corpus.
+        name: split, for example ``test``.
+        source: language to translate from; None for the one of the files' names.
+        target: language to translate into; None for the other one.
+
+    Raises:
+        UserError: no such split.
+    """
+    for reverse in (False, True):  # the direction in which the corpus was prepared comes first
+        for index in sorted(data.glob(f"{name}.*-*.*.idx")):
+            a, _, b = index.name.split(".")[-3].partition("-")
+            a, b = (b, a) if reverse else (a, b)
+            if index.stem.endswith(f".{b}") and source in (None, a) and target in (None, b):
+                return Split(a, b, _pairs(index))
+    which = "" if source is None and target is None else f" for {source or '?'}-{target or '?'}"
+    raise UserError(
+        f"DATA {data} must hold a binarised `{name}` split{which}, but holds none; prepare it with "
+        "fairseq-preprocess or choose another with `--gen-subset`."
+    )
+
+
+def _pairs(index: Path) -> int | None:
+    with index.open("rb") as stream:
+        # magic, version (uint64), type of a token (uint8), number of sentences (uint64)
+        magic, _, _, count = struct.unpack("<9sQBQ", stream.read(26).ljust(26))
+    return int(count) if magic == _MAGIC else None
