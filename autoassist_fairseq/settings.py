@@ -33,7 +33,7 @@ class Settings:
     warmup_passes: int = 1
     window: int = 0
     features: tuple[str, ...] = ("length", "frequency", "tokens")
-    lr: float = 0.1
+    lr: float = 1.0
     threshold: str = "mean"
     quantile: float = 0.5
     timeout: float = 300.0

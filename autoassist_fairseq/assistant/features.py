@@ -102,7 +102,8 @@ class Scaling:
 
     def apply(self, dense: Floats) -> Floats:
         """Return ``dense`` [P, F] centred and scaled; clipped, so that no outlier rules."""
-        return np.clip((dense - self.mean) / self.deviation, -5, 5).astype(np.float32)
+        scaled: Floats = np.clip((dense - self.mean) / self.deviation, -5, 5).astype(np.float32)
+        return scaled
 
 
 def sample_pairs(pairs: int) -> NDArray[np.int64]:

@@ -7,11 +7,17 @@ with ``offsets`` [P + 1]: pair i holds ``tokens[offsets[i]:offsets[i + 1]]``.
 from __future__ import annotations
 
 import math
+from typing import Any, TypeAlias
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 compiled = numba.njit(nogil=True, cache=True)
+
+Array: TypeAlias = NDArray[Any]
+# (tokens, offsets, weights, squares, idf) of one side, as `learn` takes them.
+Side: TypeAlias = tuple[Array, Array, Array, Array, Array]
 
 # Columns of what `describe` returns for each pair and side.
 PLAIN, BY_IDF, SUM_IDF, MAX_IDF, RARE = range(5)
@@ -19,7 +25,9 @@ DESCRIBED = 5
 
 
 @compiled
-def gather(stored, starts, lengths, rows, out, out_offsets):  # type: ignore[no-untyped-def]
+def gather(
+    stored: Array, starts: Array, lengths: Array, rows: Array, out: Array, out_offsets: Array
+) -> tuple[int, int]:
     """Copy the token spans of some pairs into ``out``; return the smallest and largest id seen.
 
     Args:
@@ -41,7 +49,9 @@ def gather(stored, starts, lengths, rows, out, out_offsets):  # type: ignore[no-
 
 
 @compiled
-def describe(tokens, offsets, weights, idf, rare_idf, out):  # type: ignore[no-untyped-def]
+def describe(
+    tokens: Array, offsets: Array, weights: Array, idf: Array, rare_idf: float, out: Array
+) -> None:
     """Sum per-word quantities over each pair.
 
     Args:
@@ -74,8 +84,9 @@ def describe(tokens, offsets, weights, idf, rare_idf, out):  # type: ignore[no-u
 
 
 @compiled
-def _token_logit(tokens, begin, end, weights, idf, use):  # type: ignore[no-untyped-def]
+def _token_logit(side: Side, begin: int, end: int, use: Array) -> tuple[float, float]:
     """Return the token-level part of one side's logit, and the side's summed idf."""
+    tokens, _, weights, _, idf = side
     plain = by_idf = sum_idf = np.float32(0)
     for j in range(begin, end):
         word = tokens[j]
@@ -87,8 +98,11 @@ def _token_logit(tokens, begin, end, weights, idf, use):  # type: ignore[no-unty
 
 
 @compiled
-def _token_step(tokens, begin, end, weights, squares, idf, sum_idf, use, error, lr):  # type: ignore[no-untyped-def]
+def _token_step(
+    side: Side, begin: int, end: int, sum_idf: float, use: Array, error: float, lr: float
+) -> None:
     """Take one AdaGrad step on the word weights of one side of one pair."""
+    tokens, _, weights, squares, idf = side
     plain = error / np.float32(max(end - begin, 1))
     for j in range(begin, end):
         word = tokens[j]
@@ -102,12 +116,21 @@ def _token_step(tokens, begin, end, weights, squares, idf, sum_idf, use, error, 
 
 
 @compiled
-def learn(src, tgt, dense, labels, use, model, lr, out):  # type: ignore[no-untyped-def]
+def learn(
+    src: Side,
+    tgt: Side,
+    dense: Array,
+    labels: Array,
+    use: Array,
+    model: tuple[Array, Array],
+    lr: float,
+    out: Array,
+) -> None:
     """Predict, then learn, one pair after the other (logistic loss, AdaGrad).
 
     Args:
-        src, tgt: (tokens, offsets, weights, squares, idf) of each side; weights and squares [V, 2]
-            are changed in place.
+        src: the source side; its weights and squares [V, 2] are changed in place.
+        tgt: the target side, likewise.
         dense: [P, F] float32 standardised features, the first one a constant 1.
         labels: [P] float32, 1 = not trivial.
         use: [2] float32, which of the two token-level families are on.
@@ -119,8 +142,8 @@ def learn(src, tgt, dense, labels, use, model, lr, out):  # type: ignore[no-unty
     dense_weights, dense_squares = model
     for i in range(len(labels)):
         s0, s1, t0, t1 = src[1][i], src[1][i + 1], tgt[1][i], tgt[1][i + 1]
-        logit, src_idf = _token_logit(src[0], s0, s1, src[2], src[4], use)
-        tgt_logit, tgt_idf = _token_logit(tgt[0], t0, t1, tgt[2], tgt[4], use)
+        logit, src_idf = _token_logit(src, s0, s1, use)
+        tgt_logit, tgt_idf = _token_logit(tgt, t0, t1, use)
         logit += tgt_logit
         for f in range(dense.shape[1]):
             logit += dense_weights[f] * dense[i, f]
@@ -132,5 +155,5 @@ def learn(src, tgt, dense, labels, use, model, lr, out):  # type: ignore[no-unty
             if gradient != 0:
                 dense_weights[f] -= step * gradient / math.sqrt(dense_squares[f])
         if error != 0:
-            _token_step(src[0], s0, s1, src[2], src[3], src[4], src_idf, use, error, step)
-            _token_step(tgt[0], t0, t1, tgt[2], tgt[3], tgt[4], tgt_idf, use, error, step)
+            _token_step(src, s0, s1, src_idf, use, error, step)
+            _token_step(tgt, t0, t1, tgt_idf, use, error, step)

@@ -15,7 +15,8 @@ def safeguard_rate(base_prob: float, confidence: float) -> float:
 
 def shrink(not_trivial: Probabilities, safeguard: float) -> Probabilities:
     """Return P(keep) = s + (1 - s) g for g = ``not_trivial`` [P] (the paper's shrinking rule)."""
-    return np.float32(safeguard) + np.float32(1 - safeguard) * not_trivial
+    keep: Probabilities = np.float32(safeguard) + np.float32(1 - safeguard) * not_trivial
+    return keep
 
 
 def uniform(not_trivial: Probabilities, safeguard: float) -> Probabilities:

@@ -19,7 +19,7 @@ COIN = 0.5
 
 
 class Threshold:
-    """T, the loss that divides trivial pairs from the others: a mean or quantile of the recent past.
+    """T, the loss that divides trivial pairs from others: a mean or quantile of the recent past.
 
     Args:
         rule: ``mean`` or ``quantile``.

@@ -42,9 +42,9 @@ def _segments(dataset: Any) -> list[tuple[Segment, int]]:
 
 
 def _mapped(dataset: MMapIndexedDataset) -> Segment:
-    index = dataset._index  # noqa: SLF001 - the only way to the map without copying 4.5M rows
-    tokens = np.frombuffer(dataset._bin_buffer, dtype=index.dtype)  # noqa: SLF001
-    return Segment(tokens, index._pointers, index.sizes, tokens.itemsize, dataset)  # noqa: SLF001
+    index = dataset._index
+    tokens = np.frombuffer(dataset._bin_buffer, dtype=index.dtype)
+    return Segment(tokens, index._pointers, index.sizes, tokens.itemsize, dataset)
 
 
 def _copied(dataset: Any) -> Segment:
@@ -67,9 +67,7 @@ def _words(dictionary: Dictionary, side: TokenSide) -> WordTable:
     return WordTable.from_counts(counts)
 
 
-def eligible_pairs(
-    dataset: LanguagePairDataset, max_positions: Any, max_tokens: int | None
-) -> Any:
+def eligible_pairs(dataset: LanguagePairDataset, max_positions: Any, max_tokens: int | None) -> Any:
     """Return the ids [P] int32 of the pairs that fit the model.
 
     Raises:

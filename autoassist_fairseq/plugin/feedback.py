@@ -103,7 +103,7 @@ class Collector:
 
 
 def to_host(vector: torch.Tensor) -> tuple[torch.Tensor, Any]:
-    """Start to copy ``vector`` to the host; return the copy, and the event that ends it (or None)."""
+    """Start to copy ``vector`` to the host; return the copy, and the event that ends it if any."""
     if not vector.is_cuda:
         return vector, None
     host = torch.empty(vector.shape, dtype=vector.dtype, pin_memory=True)

@@ -77,7 +77,10 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
 
     @one_sentence
     def next_epoch_itr(
-        self, shuffle: bool = True, fix_batches_to_gpus: bool = False, set_dataset_epoch: bool = True
+        self,
+        shuffle: bool = True,
+        fix_batches_to_gpus: bool = False,
+        set_dataset_epoch: bool = True,
     ) -> iterators.CountingIterator:
         """Begin the next pass, or go on with the one that was restored."""
         self.epoch = self.next_epoch_idx

@@ -22,11 +22,13 @@ KNOWN = {
 class _Listener:
     """Stands in for the model while the loss is computed, and remembers its log-probabilities."""
 
+    lprobs: torch.Tensor
+
     def __init__(self, model: Any) -> None:
         self._model = model
 
     def get_normalized_probs(self, *args: Any, **kwargs: Any) -> torch.Tensor:
-        self.lprobs: torch.Tensor = self._model.get_normalized_probs(*args, **kwargs)
+        self.lprobs = self._model.get_normalized_probs(*args, **kwargs)
         return self.lprobs
 
     def __getattr__(self, name: str) -> Any:

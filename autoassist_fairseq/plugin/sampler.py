@@ -70,6 +70,7 @@ class OrderedCollater:
         self._collater = collater
 
     def __call__(self, samples: Any) -> Any:
+        """Return the collated ``samples`` with their `ORDER` [B]."""
         batch = self._collater(samples)
         order = torch.empty_like(batch["id"])
         order[batch["id"].argsort()] = torch.arange(len(order))

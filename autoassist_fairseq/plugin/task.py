@@ -70,7 +70,9 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         return criterion
 
     @one_sentence
-    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any) -> None:
+    def load_dataset(
+        self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any
+    ) -> None:
         """Load a split; a training split that is missing or uneven is one clear sentence."""
         try:
             super().load_dataset(split, epoch=epoch, combine=combine, **kwargs)

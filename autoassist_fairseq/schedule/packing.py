@@ -42,8 +42,8 @@ class Budget:
         return int(_pack(lengths, self.max_tokens, self.max_pairs, self.multiple, out))
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _pack(lengths, max_tokens, max_pairs, multiple, out):  # type: ignore[no-untyped-def]
+@numba.njit(nogil=True, cache=True)
+def _pack(lengths: Ints, max_tokens: int, max_pairs: int, multiple: int, out: Ints) -> int:
     pairs, begin, batches = len(lengths), 0, 0
     while begin < pairs:
         if len(out):
@@ -61,7 +61,7 @@ def _pack(lengths, max_tokens, max_pairs, multiple, out):  # type: ignore[no-unt
 
 
 def packing_order(source: Ints, target: Ints) -> NDArray[np.int64]:
-    """Return the order [P] that packs pairs of lengths ``source``, ``target`` [P] with least padding.
+    """Return the order [P] that packs pairs of the lengths ``source``, ``target`` [P] tightly.
 
     Longest first; among pairs of one length by how the shorter side differs, to and fro, so that
     neighbours are alike on both sides. Ties stay in the (random) order given.

@@ -1,4 +1,4 @@
-"""A pass: one sweep over all pairs in a seeded order, cut into windows with a quota of batches each.
+"""A pass: one sweep over all pairs in a seeded order, in windows with a quota of batches each.
 
 fairseq fixes the number of updates when an epoch starts, so a pass promises it: every window owes
 a known number of batches (decision note: docs/decisions/epoch-length.md).
@@ -96,31 +96,40 @@ def count_batches(pairs: Ints, sizes: Sizes, budget: Budget) -> int:
 def keep_all_quotas(
     order: NDArray[np.int32], window: int, sizes: Sizes, budget: Budget, group: int
 ) -> NDArray[np.int64]:
-    """Return the batches of every window when all its pairs are kept; extra ones fill an update."""
+    """Return the batches of every window when all its pairs are kept, made whole updates.
+
+    The last windows split batches to fill the last update. Only if too many hold a single pair
+    (``--batch-size 1``) are fewer than ``group`` batches left out instead.
+    """
+    check_enough(len(order), group)
     windows = [order[i : i + window] for i in range(0, len(order), window)]
     quotas = np.array([count_batches(pairs, sizes, budget) for pairs in windows], np.int64)
-    missing = -int(quotas.sum()) % group
-    for index in range(len(windows) - 1, -1, -1):
-        # A batch can be split down to single pairs, no further.
-        extra = min(missing, len(windows[index]) - int(quotas[index]))
-        quotas[index] += extra
-        missing -= extra
-    check_enough(missing, len(order), group)
-    return quotas
+    room = np.array([len(pairs) for pairs in windows]) - quotas
+    total = int(quotas.sum())
+    if -total % group <= room.sum():
+        return quotas + from_the_end(-total % group, room)
+    return quotas - from_the_end(total % group, quotas)
+
+
+def from_the_end(amount: int, room: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Spread ``amount`` over places that take up to ``room`` [W] each, the last ones first."""
+    before = np.cumsum(room[::-1]) - room[::-1]
+    share: NDArray[np.int64] = np.clip(amount - before, 0, room[::-1])[::-1]
+    return share
 
 
 def shrunk_quotas(batches: float, pairs: int, window: int, group: int) -> NDArray[np.int64]:
     """Spread about ``batches`` (made a multiple of ``group``) evenly over the pairs of a pass."""
-    check_enough(max(0, group - pairs), pairs, group)
+    check_enough(pairs, group)
     total = group * max(1, min(round(batches / group), pairs // group))
     ends = np.minimum(np.arange(window, pairs + window, window), pairs)
     through = ends * total // pairs
     return np.diff(through, prepend=0).astype(np.int64)
 
 
-def check_enough(missing: int, pairs: int, group: int) -> None:
+def check_enough(pairs: int, group: int) -> None:
     """Raise `UserError` if a pass has fewer pairs than one update has batches."""
-    if missing > 0:
+    if pairs < group:
         raise UserError(
             f"`DATA` must hold at least as many pairs as one update has batches ({group} = ranks "
             f"x --update-freq), but {pairs} are left to train on; use fewer ranks or a smaller "

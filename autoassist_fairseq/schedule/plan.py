@@ -116,14 +116,20 @@ def pack_window(
     """Pack the kept pairs of a window into exactly ``quota`` batches.
 
     Args:
-        pairs: [P] ids; source, target: [P] lengths in tokens.
-        margin: [P] see `choose`; None keeps every pair.
+        pairs: [P] ids.
+        source: [P] source lengths in tokens.
+        target: [P] target lengths in tokens.
+        margin: [P] see `choose`; None keeps every pair that ``quota`` batches can hold.
+        quota: batches owed.
+        budget: what a batch holds.
 
     Returns:
         The batches, longest first, and the rows [K] of ``pairs`` that are in them.
     """
     rows = packing_order(source, target)
     lengths = np.maximum(source, target)[rows]
+    if margin is None and budget.count(lengths) > quota:
+        margin = np.zeros(len(rows))
     if margin is not None:
         kept = choose(margin[rows], lengths, quota, budget)
         rows, lengths = rows[kept], lengths[kept]

@@ -1,4 +1,4 @@
-"""The Assistant's work without its thread: begin a pass, plan the next window, learn from losses."""
+"""The Assistant's work without its thread: begin a pass, plan a window, learn from losses."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ class Planner:
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned: go on in the middle of its pass, if it was in one."""
+        """Take over what `state_dict` returned; if it was in the middle of a pass, go on there."""
         self.assistant.load_state_dict(state["assistant"])
         saved = state["pass"]
         if saved is None:

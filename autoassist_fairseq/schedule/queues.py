@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
+from typing import NoReturn
 
 from autoassist_fairseq.errors import AutoAssistError, StarvedError
 from autoassist_fairseq.schedule.messages import Failure, Feedback, Settle, Stop
@@ -65,14 +66,14 @@ class AssistantQueue:
         self._queue.put_nowait(message)
 
     def get(self) -> Feedback | Settle | Stop:
-        """Return the next message. Only the Assistant's own thread, which `Stop` ends, waits here."""
+        """Return the next message. Only the Assistant's own thread waits here; `Stop` ends it."""
         return self._queue.get()
 
     def __len__(self) -> int:
         return self._queue.qsize()
 
 
-def raise_failure(failure: Failure) -> None:
+def raise_failure(failure: Failure) -> NoReturn:
     """Raise what ended the Assistant."""
     if isinstance(failure.cause, AutoAssistError):
         raise failure.cause

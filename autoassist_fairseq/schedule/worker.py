@@ -47,7 +47,7 @@ class Worker:
         try:
             while self.step():
                 pass
-        except BaseException as error:  # noqa: BLE001 - it travels as data to the Boss's thread
+        except BaseException as error:
             self.failure = Failure(error)
             self.boss_queue.put(self.failure, self.timeout)
 

@@ -1,0 +1,68 @@
+"""Small corpora and a made-up Boss for the tests of the method and of its running."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoassist_fairseq.assistant.assistant import Assistant
+from autoassist_fairseq.assistant.features import Corpus, WordTable
+from autoassist_fairseq.assistant.token_store import Segment, TokenSide
+from autoassist_fairseq.schedule.messages import Feedback
+from autoassist_fairseq.schedule.packing import Budget
+from autoassist_fairseq.schedule.plan import Plan
+from autoassist_fairseq.schedule.planner import Pairs, Planner
+from autoassist_fairseq.settings import Settings
+
+WORDS = 50
+
+
+def side_of(sentences: list[list[int]], words: int = WORDS, name: str = "source") -> TokenSide:
+    sizes = np.array([len(sentence) for sentence in sentences], np.int32)
+    tokens = np.concatenate([np.array(s, np.uint16) for s in sentences])
+    return TokenSide([(Segment(tokens, np.cumsum(sizes) - sizes, sizes), 1)], words, name)
+
+
+def random_sentences(rng: np.random.Generator, pairs: int, longest: int) -> list[list[int]]:
+    return [rng.integers(4, WORDS, rng.integers(1, longest + 1)).tolist() for _ in range(pairs)]
+
+
+def corpus_of(source: list[list[int]], target: list[list[int]]) -> Corpus:
+    counts = np.bincount(np.concatenate([*map(np.array, source)]), minlength=WORDS)
+    table = WordTable.from_counts(counts)
+    return Corpus(side_of(source), side_of(target, name="target"), table, table)
+
+
+def make_planner(
+    pairs: int, budget: Budget, settings: Settings, longest: int = 12, seed: int = 0
+) -> Planner:
+    """A planner over a random corpus."""
+    rng = np.random.default_rng(seed)
+    source, target = (random_sentences(rng, pairs, longest) for _ in range(2))
+    corpus = corpus_of(source, target)
+    sizes = [np.array([len(s) for s in side], np.int32) for side in (source, target)]
+    ids = np.arange(pairs, dtype=np.int32)
+    assistant = Assistant(corpus, settings, horizon=max(1, pairs // 4))
+    return Planner(assistant, Pairs(ids, sizes[0], sizes[1]), budget, settings)
+
+
+def boss_losses(pairs: NDArray[np.int64]) -> NDArray[np.float32]:
+    """A Boss whose losses are a fixed function of the pair."""
+    return (pairs * 2_654_435_761 % 1000 / 200 + 0.1).astype(np.float32)
+
+
+def run_pass(planner: Planner, index: int, group: int) -> list[Plan]:
+    """Plan and train one pass inline; return its plans."""
+    planner.begin_pass(index, group)
+    plans: list[Plan] = []
+    waiting: list[tuple[Plan, int]] = []
+    while planner.may_plan() or waiting:
+        while planner.may_plan():
+            plan = planner.plan_next()
+            plans.append(plan)
+            waiting += [(plan, u) for u in range(plan.first_update, plan.end_update)]
+        if waiting:
+            plan, update = waiting.pop(0)
+            losses = boss_losses(np.concatenate(plan.update(update)))
+            planner.learn(Feedback(plan.pass_index, update, losses))
+    return plans

@@ -1,0 +1,212 @@
+"""The method: features, learning, threshold, policy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from corpora import WORDS, corpus_of, random_sentences, side_of
+
+from autoassist_fairseq.assistant import features, kernels, policy
+from autoassist_fairseq.assistant.assistant import Assistant
+from autoassist_fairseq.assistant.features import WordTable
+from autoassist_fairseq.assistant.model import FIRST_SQUARE, Model
+from autoassist_fairseq.assistant.threshold import Confidence, Threshold
+from autoassist_fairseq.assistant.token_store import Segment, TokenSide
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.settings import FEATURE_FAMILIES, Settings
+
+
+def test_gather_reads_spans_of_several_files_some_repeated() -> None:
+    first, second = ([[5, 6], [7]], [[8, 9, 10]])
+    parts = [
+        (Segment(np.array([5, 6, 7], np.uint16), np.array([0, 4]), np.array([2, 1]), 2), 2),
+        (Segment(np.array([8, 9, 10], np.int32), np.array([0]), np.array([3])), 1),
+    ]
+    side = TokenSide(parts, WORDS, "source")
+    rows = [*first, *first, *second]
+    assert len(side) == len(rows)
+    got = side.gather(np.array([4, 1, 2, 3]))
+    assert [
+        got.tokens[a:b].tolist() for a, b in zip(got.offsets, got.offsets[1:], strict=False)
+    ] == [rows[i] for i in (4, 1, 2, 3)]
+
+
+def test_a_word_outside_the_dictionary_is_a_clear_error() -> None:
+    with pytest.raises(UserError, match=r"target side .* word id 50, but the dictionary has 50"):
+        side_of([[4], [WORDS]], name="target").gather(np.array([0, 1]))
+
+
+def test_describe_against_a_worked_example() -> None:
+    # Word 0 is half of the text, word 1 a quarter, words 2 and 3 an eighth each.
+    words = WordTable.from_counts(np.array([4, 2, 1, 1]))
+    ln2 = math.log(2)
+    assert words.idf == pytest.approx([ln2, 2 * ln2, 3 * ln2, 3 * ln2])
+    weights = np.array([[1, 10], [2, 20], [4, 40], [8, 80]], np.float32)
+    out = np.empty((1, kernels.DESCRIBED), np.float32)
+    tokens, offsets = np.array([0, 1, 2], np.int32), np.array([0, 3])
+    kernels.describe(tokens, offsets, weights, words.idf, 2.5 * ln2, out)
+    plain = (1 + 2 + 4) / 3
+    by_idf = (1 * 10 + 2 * 20 + 3 * 40) / (1 + 2 + 3)
+    assert out[0] == pytest.approx([plain, by_idf, 6 * ln2 / 3, 3 * ln2, 1 / 3])
+
+
+def test_dense_features_of_one_pair() -> None:
+    source = np.array([[0, 0, 1.5, 3.0, 0.25]], np.float32)
+    target = np.array([[0, 0, 2.5, 4.0, 0.5]], np.float32)
+    row = features.raw_dense(source, target, np.array([10]), np.array([5]))[0]
+    ratio = math.log(2)
+    expected = [1, math.log(10), math.log(5), ratio, 1.5, 3, 0.25, 2.5, 4, 0.5]
+    assert row == pytest.approx(expected)
+
+
+def test_families_that_are_left_out_are_constant_zero() -> None:
+    dense = np.random.default_rng(0).normal(size=(100, features.DENSE)).astype(np.float32)
+    scaled = features.Scaling.of(dense, ("length",)).apply(dense)
+    assert np.abs(scaled[:, features.LENGTH]).min() > 0
+    assert not scaled[:, features.FREQUENCY].any()
+
+
+class ReferenceModel:
+    """AdaGrad logistic regression in plain float64, over an explicit feature matrix."""
+
+    def __init__(self, columns: int, lr: float) -> None:
+        self.weights = np.zeros(columns)
+        self.squares = np.full(columns, float(FIRST_SQUARE))
+        self.lr = lr
+
+    def learn(
+        self, matrix: np.ndarray, labels: np.ndarray, repeats: list[np.ndarray]
+    ) -> np.ndarray:
+        """Step over ``repeats``: the (column, value) steps of each row; a word counts each time."""
+        out = []
+        for row, label, steps in zip(matrix, labels, repeats, strict=True):
+            p = 1 / (1 + math.exp(-float(row @ self.weights)))
+            out.append(p)
+            for column, value in steps:
+                g = (p - label) * value
+                self.squares[int(column)] += g * g
+                if g:
+                    self.weights[int(column)] -= self.lr * g / math.sqrt(self.squares[int(column)])
+        return np.array(out)
+
+
+def test_learning_equals_an_independent_adagrad() -> None:
+    rng = np.random.default_rng(3)
+    source, target = (random_sentences(rng, 60, 6) for _ in range(2))
+    corpus = corpus_of(source, target)
+    model = Model(WORDS, WORDS, FEATURE_FAMILIES, lr=0.3)
+    model.attach(corpus)
+    pairs = np.arange(60)
+    labels = (rng.random(60) < 0.4).astype(np.float32)
+    dense = model._scaled(model._describe(*model._gather(pairs))[0]).astype(np.float64)
+    dense_n, idf = features.DENSE, corpus.source_words.idf.astype(np.float64)
+    matrix = np.zeros((60, dense_n + 4 * WORDS))
+    matrix[:, :dense_n] = dense
+    steps = []
+    for i in pairs:
+        mine = [(f, dense[i, f]) for f in range(dense_n)]
+        for side, start in ((source[i], dense_n), (target[i], dense_n + 2 * WORDS)):
+            total = max(idf[side].sum(), 1e-6)
+            for word in side:
+                for column, value in ((0, 1 / len(side)), (1, idf[word] / total)):
+                    matrix[i, start + 2 * word + column] += value
+                    mine.append((start + 2 * word + column, value))
+        steps.append(np.array(mine))
+    reference = ReferenceModel(matrix.shape[1], 0.3)
+    expected = reference.learn(matrix, labels, steps)
+    assert model.learn(pairs, labels) == pytest.approx(expected, abs=2e-4)
+    words = np.concatenate([model.arrays["source"].ravel(), model.arrays["target"].ravel()])
+    assert words == pytest.approx(reference.weights[dense_n:], abs=2e-3)
+    after = 1 / (1 + np.exp(-(matrix @ reference.weights)))
+    assert model.predict(pairs) == pytest.approx(after, abs=2e-3)
+
+
+@pytest.mark.parametrize("families", [("tokens",), ("tokens-idf",), FEATURE_FAMILIES])
+def test_it_learns_which_word_makes_a_pair_hard(families: tuple[str, ...]) -> None:
+    rng = np.random.default_rng(1)
+    source, target = (random_sentences(rng, 4000, 8) for _ in range(2))
+    hard = np.array([7 in sentence for sentence in target])
+    assistant = Assistant(corpus_of(source, target), Settings(features=families), 1000)
+    for start in range(0, 3600, 100):
+        pairs = np.arange(start, start + 100)
+        assistant.learn(pairs, np.where(hard[pairs], 5, 1).astype(np.float32))
+    held_out = np.arange(3600, 4000)
+    guess = assistant.model.predict(held_out) > 0.5
+    assert (guess == hard[held_out]).mean() > 0.97 > 1 - hard.mean()
+    assert assistant.confidence.value > 0.85
+
+
+def test_losses_that_are_missing_or_not_finite_are_passed_over() -> None:
+    rng = np.random.default_rng(1)
+    corpus = corpus_of(*(random_sentences(rng, 50, 8) for _ in range(2)))
+    clean, dirty = (Assistant(corpus, Settings(), 10) for _ in range(2))
+    pairs = np.arange(6)
+    losses = np.array([1, np.nan, 2, np.inf, -1, 3], np.float32)
+    lesson = dirty.learn(pairs, losses)
+    assert lesson.pairs == 3
+    clean.learn(np.array([0, 2, 5]), np.array([1, 2, 3], np.float32))
+    assert np.array_equal(dirty.model.arrays["source"], clean.model.arrays["source"])
+    assert dirty.threshold.value == clean.threshold.value == pytest.approx(2)
+    assert dirty.learn(pairs[:1], np.array([np.nan], np.float32)).pairs == 0
+
+
+def test_mean_threshold_forgets_at_its_horizon() -> None:
+    threshold = Threshold("mean", 0.5, horizon=2)
+    assert math.isnan(threshold.value)
+    threshold.add(np.array([4, 2], np.float32))
+    threshold.add(np.array([1, 1], np.float32))
+    fade = math.exp(-1)
+    assert threshold.value == pytest.approx((6 * fade + 2) / (2 * fade + 2))
+
+
+@pytest.mark.parametrize("quantile", [0.1, 0.5, 0.9])
+def test_quantile_threshold_is_the_quantile_within_a_bin(quantile: float) -> None:
+    losses = np.random.default_rng(5).lognormal(0.5, 0.7, 20_000).astype(np.float32)
+    threshold = Threshold("quantile", quantile, horizon=1e9)
+    threshold.add(losses)
+    assert threshold.value == pytest.approx(np.quantile(losses, quantile), rel=0.03)
+
+
+def test_confidence_is_the_running_mean_of_the_paper() -> None:
+    confidence = Confidence()
+    for accuracy in (1.0, 0.0):
+        confidence.add(accuracy)
+    assert confidence.value == pytest.approx(0.95 * (0.95 * 0.5 + 0.05))
+
+
+def test_shrinking_rule_against_worked_values() -> None:
+    assert policy.safeguard_rate(0.5, 0.9) == 0.5
+    assert policy.safeguard_rate(0.05, 0.9) == pytest.approx(0.1)
+    g = np.array([0, 0.5, 1], np.float32)
+    assert policy.shrink(g, 0.5) == pytest.approx([0.5, 0.75, 1])
+    assert policy.uniform(g, 0.5).tolist() == [1, 1, 1]
+
+
+def test_state_is_complete() -> None:
+    rng = np.random.default_rng(2)
+    corpus = corpus_of(*(random_sentences(rng, 300, 8) for _ in range(2)))
+    settings = Settings(features=FEATURE_FAMILIES, threshold="quantile")
+    one, two = (Assistant(corpus, settings, 100) for _ in range(2))
+    pairs = np.arange(100)
+    one.learn(pairs, rng.random(100).astype(np.float32))
+    two.load_state_dict(one.state_dict())
+    more = rng.random(100).astype(np.float32)
+    one.learn(pairs + 100, more)
+    two.learn(pairs + 100, more)
+    assert np.array_equal(one.keep_probability(pairs), two.keep_probability(pairs))
+    assert (one.threshold.value, one.confidence.value) == (
+        two.threshold.value,
+        two.confidence.value,
+    )
+
+
+def test_all_problems_of_the_settings_are_told_at_once() -> None:
+    bad = Settings(policy="srink", base_prob=0, features=("length", "size"), lr=-1, quantile=1)
+    with pytest.raises(UserError) as caught:
+        bad.check()
+    for option in ("policy", "base-prob", "features", "lr", "quantile"):
+        assert f"`--autoassist-{option}`" in str(caught.value)
+    assert Settings().problems() == []
+    assert Settings(base_prob=float("nan")).problems()
