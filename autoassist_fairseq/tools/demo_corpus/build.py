@@ -1,0 +1,90 @@
+"""Draw the demo corpus from its templates: distinct pairs, split once, always the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.demo_corpus.base import LANGUAGES, Bilingual, Rng, pick
+from autoassist_fairseq.tools.demo_corpus.sentences import GROUPS
+from autoassist_fairseq.tools.demo_corpus.slots import SLOTS
+from autoassist_fairseq.tools.demo_corpus.templates import Group
+
+#: Pairs of each split.
+SIZES: Mapping[str, int] = {"train": 20_000, "valid": 500, "test": 500}
+_SLOT = re.compile(r"{(([a-z_]+)\d*)}")
+# Draws per pair before a group counts as exhausted.
+_PATIENCE = 50
+
+Corpus = dict[str, list[Bilingual]]
+
+
+def fill(template: tuple[str, str], rng: Rng) -> Bilingual:
+    """Draw every slot of ``template`` once and put it into both languages."""
+    drawn = {name: SLOTS[slot](rng) for name, slot in _SLOT.findall(template[0])}
+    return Bilingual(
+        template[0].format_map({name: value.en for name, value in drawn.items()}),
+        template[1].format_map({name: value.de for name, value in drawn.items()}),
+    )
+
+
+def build(seed: int = 1, sizes: Mapping[str, int] = SIZES) -> Corpus:
+    """The corpus: ``sizes`` distinct pairs per split.
+
+    No source sentence and no target sentence stands in it twice, so nothing of the test set can
+    have been seen in training. The same seed and library versions give the same corpus.
+
+    Raises:
+        UserError: more pairs are asked for than the templates can tell apart.
+    """
+    total = sum(sizes.values())
+    rng = np.random.default_rng([seed, total])
+    pairs = list(_distinct(total, rng))
+    order = iter(rng.permutation(total))
+    return {
+        split: [pairs[index] for _, index in zip(range(size), order, strict=False)]
+        for split, size in sizes.items()
+    }
+
+
+def _distinct(total: int, rng: Rng) -> Iterator[Bilingual]:
+    seen: set[str] = set()
+    ends = np.round(np.cumsum([group.share for group in GROUPS]) * total).astype(int)
+    for group, size in zip(GROUPS, np.diff(ends, prepend=0), strict=True):
+        yield from _of_group(group, int(size), rng, seen)
+
+
+def _of_group(group: Group, size: int, rng: Rng, seen: set[str]) -> Iterator[Bilingual]:
+    found = 0
+    for _ in range(size * _PATIENCE):
+        if found == size:
+            return
+        pair = fill(pick(rng, group.templates), rng)
+        if pair.en not in seen and pair.de not in seen:
+            seen.update(pair)
+            found += 1
+            yield pair
+    if found < size:
+        raise UserError(
+            f"`--pairs` is too large: the templates gave {found} different pairs of one group, "
+            f"but {size} are needed; ask for fewer."
+        )
+
+
+def write(corpus: Corpus, out: Path) -> list[Path]:
+    """Write ``out/{split}.{language}`` in UTF-8, one sentence per line; returns the files."""
+    out.mkdir(parents=True, exist_ok=True)
+    files = []
+    for split, pairs in corpus.items():
+        for column, language in enumerate(LANGUAGES):
+            files.append(out / f"{split}.{language}")
+            files[-1].write_text(_lines(pair[column] for pair in pairs), encoding="utf-8")
+    return files
+
+
+def _lines(sentences: Iterable[str]) -> str:
+    return "".join(f"{sentence}\n" for sentence in sentences)
