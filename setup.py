@@ -1,4 +1,4 @@
-"""Install the autoassist_fairseq package; fairseq itself comes from ``scripts/build_fairseq.py``."""
+"""Install autoassist_fairseq; fairseq itself comes from ``scripts/build_fairseq.py``."""
 
 import re
 from pathlib import Path
@@ -36,7 +36,7 @@ def read_description() -> str:
 setup(
     name="autoassist_fairseq",
     version=read_version(),
-    description="An online CPU Assistant that leaves trivial sentence pairs out of fairseq training",
+    description="An online CPU Assistant shrinks trivial sentence pairs away in fairseq training",
     long_description=read_description(),
     long_description_content_type="text/markdown",
     license="MIT",

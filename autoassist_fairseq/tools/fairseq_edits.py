@@ -208,5 +208,5 @@ def _replace(text: str, edit: Edit) -> str:
 def _mismatch(edit: Edit, found: str) -> str:
     return (
         f"edit `{edit.name}` must match {edit.count} place(s) in {edit.file}, but {found}; "
-        "nothing was changed: this is not the source of fairseq 0.12.2 that the edits were made for."
+        "nothing was changed: this is not the source of fairseq 0.12.2 that they were made for."
     )

@@ -65,7 +65,7 @@ def check_python(version: tuple[int, int]) -> None:
     if not low <= version <= high:
         raise UserError(
             "`python` must be 3.10 to 3.13, the versions that torch and the corrected fairseq "
-            f"support, but is {version[0]}.{version[1]}: use another (make setup PYTHON=python3.11)."
+            f"support, but is {version[0]}.{version[1]}: try make setup PYTHON=python3.11."
         )
 
 
