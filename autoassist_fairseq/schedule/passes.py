@@ -25,9 +25,9 @@ Sizes = Callable[[Ints], tuple[Ints, Ints]]
 LEAST_UPDATES = 16
 # Windows that are chosen for the corpus: at least this many a pass, at most this many pairs each.
 LEAST_WINDOWS = 8
-LARGEST_WINDOW = 32_768
+LARGEST_WINDOW = 131_072
 # Pairs from which a pass forecasts its length.
-SAMPLE = 65_536
+SAMPLE = LARGEST_WINDOW
 
 
 @dataclass(frozen=True)
