@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.command == "doctor":
         from autoassist_fairseq.tools import doctor
 
-        return doctor.run(doctor.Patient(), as_json=options.json)
+        return doctor.run(as_json=options.json)
     parser.print_help(sys.stderr)
     return 2
 
