@@ -1,57 +1,23 @@
-"""Averaging: exact values, odd entries, damaged inputs, and no half-written output."""
+"""Averaging: exact values, odd entries, what is kept and recorded, and the flags."""
 
 from __future__ import annotations
 
-import argparse
 import gc
 import os
 import weakref
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from checkpoints import run, run_folder, save
 from torch import Tensor
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools import average, average_files
-from autoassist_fairseq.tools.average import RECORD, main
+from autoassist_fairseq.tools.average import RECORD
 from autoassist_fairseq.tools.average_sum import ModelMean
-
-
-def checkpoint(
-    model: dict[str, Any], updates: int = 10, value: float | None = None, **config: object
-) -> dict[str, Any]:
-    """Return what fairseq saves, as far as averaging looks at it."""
-    return {
-        "args": None,
-        "cfg": {
-            "checkpoint": {"best_checkpoint_metric": "loss", **config},
-            "model": argparse.Namespace(arch="tiny"),
-        },
-        "model": OrderedDict(model),
-        "optimizer_history": [{"num_updates": updates}],
-        "extra_state": {
-            "train_iterator": {"epoch": 2},
-            "val_loss": value,
-            "metrics": {"counts": np.arange(4), "bleu": np.float64(1.5)},
-            "ema": {"w": torch.ones(1)},
-        },
-        "last_optimizer_state": {"state": {0: {"exp_avg": torch.ones(3)}}},
-    }
-
-
-def save(path: Path, model: dict[str, Any], **more: Any) -> str:
-    torch.save(checkpoint(model, **more), path)
-    return str(path)
-
-
-def run(tmp_path: Path, *arguments: str) -> dict[str, Any]:
-    output = tmp_path / "out.pt"
-    assert main(["--output", str(output), "--inputs", *arguments]) == 0
-    return average_files.read_checkpoint(output)
 
 
 def test_equals_an_independent_mean(tmp_path: Path) -> None:
@@ -180,91 +146,6 @@ def test_holds_two_models_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert len(alive) == 4
 
 
-class Attack:
-    """Creates a file when it is unpickled without care."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.path),)
-
-
-def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
-    state = checkpoint({"w": torch.ones(1)})
-    state["extra_state"]["surprise"] = Attack(tmp_path / "ran")
-    torch.save(state, tmp_path / "evil.pt")
-    with pytest.raises(UserError, match="holds `posix.mkdir`, which would run code"):
-        run(tmp_path, str(tmp_path / "evil.pt"))
-    assert not (tmp_path / "ran").exists()
-
-
-def damage(path: Path, how: str) -> None:
-    data = bytearray(path.read_bytes())
-    if how == "cut":
-        data = data[: len(data) // 2]
-    elif how == "flipped":  # one bit of a parameter, which torch.load alone does not notice
-        data[data.index(np.float32(1.25).tobytes() * 50) + 8] ^= 1
-    elif how == "text":
-        data = bytearray(b"not a checkpoint\n")
-    else:
-        data = bytearray()
-    path.write_bytes(data)
-
-
-@pytest.mark.parametrize("how", ["cut", "flipped", "text", "empty"])
-def test_a_damaged_file(tmp_path: Path, how: str) -> None:
-    good = save(tmp_path / "good.pt", {"w": torch.full((50,), 1.25)})
-    bad = save(tmp_path / "bad.pt", {"w": torch.full((50,), 1.25)})
-    damage(Path(bad), how)
-    with pytest.raises(UserError, match=r"bad.pt is damaged or no checkpoint|bad.pt must hold"):
-        run(tmp_path, good, bad)
-
-
-@pytest.mark.parametrize("state", [{"weights": {}}, {"model": {}}, {"model": {"w": 1}}, [1]])
-def test_not_from_fairseq(tmp_path: Path, state: object) -> None:
-    torch.save(state, tmp_path / "other.pt")
-    with pytest.raises(UserError, match="must be a fairseq checkpoint"):
-        run(tmp_path, str(tmp_path / "other.pt"))
-
-
-def test_the_old_torch_format_still_loads(tmp_path: Path) -> None:
-    state = checkpoint({"w": torch.tensor([2.0])})
-    torch.save(state, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
-    assert run(tmp_path, str(tmp_path / "old.pt"))["model"]["w"].item() == 2.0
-
-
-def test_a_failed_write_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = save(tmp_path / "a.pt", {"w": torch.ones(1)})
-    (tmp_path / "out.pt").write_bytes(b"precious")
-
-    def full_disk(state: object, stream: Any) -> None:
-        stream.write(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(torch, "save", full_disk)
-    with pytest.raises(UserError, match=r"out.pt could not be written \(.*No space left"):
-        run(tmp_path, source)
-    assert (tmp_path / "out.pt").read_bytes() == b"precious"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.pt", "out.pt"]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A run of four epochs with update checkpoints between them; epoch e has w = e."""
-    where = tmp_path / "run"
-    where.mkdir()
-    for epoch, loss in enumerate((5.0, 3.0, 2.0, 4.0), 1):
-        w = {"w": torch.tensor([float(epoch)])}
-        save(where / f"checkpoint{epoch}.pt", w, updates=10 * epoch, value=loss)
-        w = {"w": torch.tensor([epoch + 0.5])}
-        save(where / f"checkpoint_{epoch + 1}_{10 * epoch + 5}.pt", w, updates=10 * epoch + 5)
-    save(where / "checkpoint_last.pt", {"w": torch.tensor([99.0])})
-    return where
-
-
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -276,8 +157,8 @@ def folder(tmp_path: Path) -> Path:
         (["--num-best-checkpoints", "3", "--metric", "loss"], 3.0),
     ],
 )
-def test_flags(tmp_path: Path, folder: Path, options: list[str], expected: float) -> None:
-    assert run(tmp_path, str(folder), *options)["model"]["w"].item() == expected
+def test_flags(tmp_path: Path, options: list[str], expected: float) -> None:
+    assert run(tmp_path, str(run_folder(tmp_path)), *options)["model"]["w"].item() == expected
 
 
 def test_best_follows_the_recorded_direction(tmp_path: Path) -> None:
@@ -288,35 +169,3 @@ def test_best_follows_the_recorded_direction(tmp_path: Path) -> None:
     state = run(tmp_path, str(tmp_path), "--num-best-checkpoints", "2")
     assert state["model"]["w"].item() == 1.5
     assert [r["value"] for r in state["extra_state"][RECORD]] == [30.0, 20.0]
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (["DIR"], "is a folder: say how many"),
-        (["DIR", "DIR", "--num-epoch-checkpoints", "2"], "needs one existing folder"),
-        (["DIR/nothing", "--num-epoch-checkpoints", "2"], "needs one existing folder"),
-        (["DIR/nothing.pt"], "must be an existing checkpoint file"),
-        (["DIR", "--num-epoch-checkpoints", "0"], "must be at least 1, but is 0"),
-        (["DIR", "--num-epoch-checkpoints", "5"], "holds, 4"),
-        (["DIR", "--num-best-checkpoints", "5"], "the 4 distinct checkpoints"),
-        (["DIR", "--num-best-checkpoints", "2", "--metric", "bleu"], "records `loss`"),
-        (["DIR/checkpoint1.pt", "--checkpoint-upper-bound", "3"], "needs `--num-epoch"),
-        (["DIR", "--num-best-checkpoints", "1", "--checkpoint-upper-bound", "3"], "needs `--num"),
-        (["DIR", "--num-epoch-checkpoints", "1", "--metric", "loss"], "needs `--num-best"),
-    ],
-)
-def test_options_that_cannot_be(
-    tmp_path: Path, folder: Path, options: list[str], said: str
-) -> None:
-    with pytest.raises(UserError, match=said):
-        run(tmp_path, *(word.replace("DIR", str(folder)) for word in options))
-    assert not (tmp_path / "out.pt").exists()
-
-
-def test_an_input_is_never_overwritten(tmp_path: Path) -> None:
-    path = save(tmp_path / "out.pt", {"w": torch.ones(1)})
-    before = Path(path).read_bytes()
-    with pytest.raises(UserError, match="must not be one of the inputs"):
-        run(tmp_path, path)
-    assert Path(path).read_bytes() == before

@@ -119,10 +119,13 @@ def read_texts(args: argparse.Namespace) -> Texts:
     baseline = read_lines(args.baseline, "--baseline") if args.baseline else []
     given = read_lines(args.tokenised_sys, "--tokenised-sys") if args.tokenised_sys else []
     given_references = [read_lines(path, "--tokenised-ref") for path in args.tokenised_ref]
-    named = [(args.sys, system), (args.baseline, baseline), (args.tokenised_sys, given)]
-    named += [*zip(args.ref, references, strict=True)]
-    named += [*zip(args.tokenised_ref, given_references, strict=True)]
-    check_lengths({f"{name} (file {i})": x for i, (name, x) in enumerate(named, 1) if name})
+    named = [("sys", args.sys, system), ("baseline", args.baseline, baseline)]
+    named += [("tokenised-sys", args.tokenised_sys, given)]
+    named += [("ref", *pair) for pair in zip(args.ref, references, strict=True)]
+    named += [
+        ("tokenised-ref", *pair) for pair in zip(args.tokenised_ref, given_references, strict=True)
+    ]
+    check_lengths({f"`--{option}` {path}": lines for option, path, lines in named if path})
     for path, lines in zip(args.ref, references, strict=True):
         check_plain_reference(path, lines)
     _warn_tokenised("--sys", args.sys, system)

@@ -1,0 +1,118 @@
+"""evaluate.sh: mistakes are found before minutes of translating; the steps fit together."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_score_generated import split_files
+from translations import REFERENCE
+
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.score_evaluate import main, split_at_dashes
+from autoassist_fairseq.tools.score_text import moses_tokens
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    (tmp_path / "bin").mkdir()
+    split_files(tmp_path / "bin", "test.en-de.en.idx", "test.en-de.de.idx")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "ref").write_text(REFERENCE * 125, encoding="utf-8")
+    (tmp_path / "short").write_text(REFERENCE, encoding="utf-8")
+    tokens = "\n".join(moses_tokens(REFERENCE.splitlines(), "de"))
+    (tmp_path / "tokens").write_text(tokens, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "`--spm` is missing"),
+        (["--detokenise", "sentencepiece"], "`--spm` is missing"),
+        (["--spm", "ref"], "`--spm` .*ref must be a sentencepiece model"),
+        (["--detokenise", "none", "--ref", "tokens"], "must be plain text"),
+        (["--detokenise", "none", "--ref", "short"], "short has 8, `--gen-subset` test has 1000"),
+        (["--detokenise", "none", "--gen-subset", "valid"], "must hold a binarised `valid` split"),
+        (["--detokenise", "none", "--checkpoints", "gone"], "gone must exist"),
+        (["--detokenise", "none"], "`--average` 10: `--num-epoch-checkpoints` 10 asks for more"),
+        (["--detokenise", "none", "--best", "3"], "`--best` 3: .* the 0 distinct checkpoints"),
+        (["--detokenise", "none", "--updates", "2"], "`--updates` 2: `--num-update-checkpoints` 2"),
+    ],
+)
+def test_mistakes(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    monkeypatch.chdir(corpus)
+    monkeypatch.setattr(subprocess, "Popen", lambda *_: pytest.fail("translated all the same"))
+    with pytest.raises(UserError, match=said):
+        main(["bin", "--checkpoints", "run", "--ref", "ref", *arguments])
+
+
+def test_what_follows_the_dashes_is_not_ours() -> None:
+    assert split_at_dashes(["a", "--", "--cpu", "--", "b"]) == (["a"], ["--cpu", "--", "b"])
+    assert split_at_dashes(["a"]) == (["a"], [])
+
+
+PYTHON = sys.executable
+FAKE = """\
+#!{python}
+import sys
+print("loading", file=sys.stderr)
+print("options", *sys.argv[1:])
+for pair in reversed(range(1000)):
+    print(f"T-{{pair}}\\tEin Klein@@ betrieb , ja .")
+    print(f"H-{{pair}}\\t-0.5\\tEin Klein@@ betrieb , {{'no' if pair % 2 else 'ja'}} .")
+    print(f"D-{{pair}}\\t-0.5\\tx")
+sys.exit({status} and print("RuntimeError: out of luck", file=sys.stderr) or {status})
+"""
+
+
+@pytest.fixture
+def generate(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in for fairseq-generate; `status` in its text is how it ends."""
+    tool = corpus / "fairseq-generate"
+    tool.write_text(FAKE.format(python=PYTHON, status=0))
+    tool.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(corpus / "python"))
+    (corpus / "run" / "model.pt").write_text("")
+    (corpus / "ref").write_text("Ein Kleinbetrieb, ja.\n" * 1000, encoding="utf-8")
+    monkeypatch.chdir(corpus)
+    return tool
+
+
+COMMAND = ["bin", "--checkpoints", "run/model.pt", "--ref", "ref", "--detokenise", "moses"]
+
+
+def test_the_chain_on_the_moses_track(
+    generate: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*COMMAND, "--beam", "5", "--", "--max-len-b", "7"]) == 0
+    out = corpus / "run" / "evaluation"
+    said = (out / "generate-test.txt").read_text().splitlines()[0]
+    assert said == (
+        "options bin --path run/model.pt --gen-subset test --source-lang en --target-lang de "
+        "--beam 5 --lenpen 0.6 --max-tokens 4000 --max-len-b 7"
+    )
+    plain = (out / "hypotheses.txt").read_text().splitlines()
+    assert plain[:3] == ["Ein Kleinbetrieb, ja.", "Ein Kleinbetrieb, no.", "Ein Kleinbetrieb, ja."]
+    assert (out / "reference.tok").read_text().splitlines()[0] == "Ein Kleinbetrieb , ja ."
+    figures = capsys.readouterr().out
+    # one token of ten differs: precisions 9/10, 6/8, 4/6, 2/4; (9/40)^(1/4) = 0.6887
+    assert figures.count(" 68.87   90.0/75.0/66.7/50.0 (BP = 1.000") == 3
+    assert "pre:as-given+compounds" in figures
+
+
+def test_a_failing_generate_is_one_sentence(generate: Path, corpus: Path) -> None:
+    generate.write_text(FAKE.format(python=PYTHON, status=3).replace("out of", "no"))
+    with pytest.raises(UserError, match=r"exit status 3 \(RuntimeError: no luck\); .*test.log"):
+        main(COMMAND)
+    assert not (corpus / "run" / "evaluation" / "hypotheses.txt").exists()
+
+
+def test_a_missing_fairseq_names_the_remedy(generate: Path) -> None:
+    generate.unlink()
+    with pytest.raises(UserError, match="run `make setup`"):
+        main(COMMAND)
