@@ -1,0 +1,186 @@
+"""The doctor: each ailment is found, named, and answered with a command; it never falls ill."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import venv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import autoassist_fairseq
+from autoassist_fairseq.__main__ import main
+from autoassist_fairseq.tools import doctor, doctor_patient, fairseq_edits
+from autoassist_fairseq.tools.doctor_patient import Patient, Probe
+
+HEALTHY = {
+    "numpy": "2.4.6",
+    "numba": "0.68.1",
+    "torch": "2.13.0+cpu",
+    "sentencepiece": "0.2.3",
+    "sacrebleu": "2.6.0",
+    "tensorboardX": "2.6.5",
+    "fairseq": fairseq_edits.LOCAL_VERSION,
+}
+
+
+class Fake(Patient):
+    """A made-up Python: healthy but for what a test changes."""
+
+    def __init__(self) -> None:
+        self.versions: dict[str, str] = dict(HEALTHY)
+        self.running = (3, 11, 7)
+        self.digest: str | None = fairseq_edits.digest()
+        self.commands = set(doctor.COMMANDS)
+        self.broken = ""  # code that holds this fails
+
+    def python(self) -> tuple[int, int, int]:
+        return self.running
+
+    def version(self, distribution: str) -> str | None:
+        return self.versions.get(distribution)
+
+    def fairseq_digest(self) -> str | None:
+        return self.digest
+
+    def has_command(self, name: str) -> bool:
+        return name in self.commands
+
+    def probe(self, code: str) -> Probe:
+        if self.broken and self.broken in code:
+            return Probe(False, "ImportError: broken")
+        return Probe(True, "")
+
+
+def test_a_healthy_python_gets_one_ok_line_per_check(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor.run(Fake()) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(doctor.CHECKS)
+    assert all(line.startswith("ok    ") for line in lines)
+    assert lines[0] == "ok    python 3.11.7"
+
+
+def without(name: str) -> Callable[[Fake], None]:
+    return lambda fake: fake.versions.__delitem__(name)
+
+
+def with_version(name: str, version: str) -> Callable[[Fake], None]:
+    return lambda fake: fake.versions.__setitem__(name, version)
+
+
+def with_broken(code: str) -> Callable[[Fake], None]:
+    return lambda fake: setattr(fake, "broken", code)
+
+
+BUILD = "scripts/build_fairseq.py"
+
+
+@pytest.mark.parametrize(
+    ("harm", "subject", "detail", "mend"),
+    [
+        (lambda fake: setattr(fake, "running", (3, 9, 1)), "python", "is 3.9.1", "PYTHON="),
+        (lambda fake: setattr(fake, "running", (3, 14, 0)), "python", "is 3.14.0", "PYTHON="),
+        (without("numpy"), "numpy", "not installed", "constraints.txt numpy"),
+        (with_version("numpy", "1.25.2"), "numpy", "at least 1.26, but is 1.25.2", "txt numpy"),
+        (with_version("torch", "2.5.1+cu121"), "torch", "at least 2.6, but is 2.5", "txt torch"),
+        (with_broken("import numba"), "numba", "(ImportError: broken)", "txt numba"),
+        (without("fairseq"), "fairseq", "not installed", BUILD),
+        (with_version("fairseq", "0.12.2"), "fairseq", "stock or another one, 0.12.2", BUILD),
+        (lambda fake: setattr(fake, "digest", "old"), "fairseq", "other edits", BUILD),
+        (with_broken("libbleu"), "compiled extensions", "broken", f"{BUILD} --force"),
+        (lambda fake: fake.commands.discard("fairseq-train"), "commands", "-train not", BUILD),
+        (with_broken("TASK_REGISTRY"), "task", "autoassist_translation is not", "pip install"),
+    ],
+)
+def test_each_ailment_is_named_with_the_command_that_mends_it(
+    harm: Callable[[Fake], None], subject: str, detail: str, mend: str
+) -> None:
+    fake = Fake()
+    harm(fake)
+    (finding,) = [found for found in doctor.examine(fake) if not found.ok]
+    assert finding.subject == subject
+    assert detail in finding.detail
+    assert mend in finding.mend
+    assert str(finding) == f"FAIL  {subject}: {finding.detail} -> {finding.mend}"
+
+
+def test_a_check_that_fails_itself_is_a_finding_and_the_others_go_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Weird(Fake):
+        def version(self, distribution: str) -> str | None:
+            raise RuntimeError("metadata unreadable")
+
+    assert doctor.run(Weird()) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(doctor.CHECKS)
+    assert sum("metadata unreadable" in line for line in lines) == len(doctor.PACKAGES) + 1
+    assert lines[-1].startswith("ok    task")
+
+
+def test_json_holds_every_finding(capsys: pytest.CaptureFixture[str]) -> None:
+    fake = Fake()
+    del fake.versions["torch"]
+    assert doctor.run(fake, as_json=True) == 1
+    findings = json.loads(capsys.readouterr().out)
+    assert [found["subject"] for found in findings] == list(doctor.CHECKS)
+    assert [found["subject"] for found in findings if not found["ok"]] == ["torch"]
+
+
+@pytest.mark.parametrize(
+    ("code", "ok", "text"),
+    [
+        ("print('a'); print('b')", True, "b"),
+        ("import no_such_module", False, "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("import os; os._exit(7)", False, "died with status 7"),
+        ("import os; os.kill(os.getpid(), 9)", False, "died with status -9"),
+    ],
+)
+def test_a_probe_survives_what_it_probes(code: str, ok: bool, text: str) -> None:
+    assert Patient().probe(code) == Probe(ok, text)
+
+
+def test_a_probe_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor_patient, "PROBE_SECONDS", 0.2)
+    probe = Patient().probe("import time; time.sleep(60)")
+    assert probe == Probe(False, "no answer within 0.2 s")
+
+
+def test_user_dir_is_this_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--user-dir"]) == 0
+    shown = Path(capsys.readouterr().out.strip())
+    assert shown.is_absolute()
+    assert shown / "__init__.py" == Path(autoassist_fairseq.__file__ or "")
+
+
+def test_version_and_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.strip() == autoassist_fairseq.__version__
+    assert main([]) == 2
+    assert "usage" in capsys.readouterr().err
+
+
+def test_the_doctor_works_where_nothing_is_installed(tmp_path: Path) -> None:
+    venv.create(tmp_path / "bare", symlinks=True)
+    bare = tmp_path / "bare" / "bin" / "python"
+    root = Path(autoassist_fairseq.__file__ or "").parents[1]
+    code = f"import sys; sys.path.insert(0, {str(root)!r}); " + (
+        "from autoassist_fairseq.__main__ import main; sys.exit(main(['doctor']))"
+    )
+    done = subprocess.run([bare, "-c", code], capture_output=True, text=True, check=False)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert lines[0].startswith(f"ok    python {sys.version_info[0]}.{sys.version_info[1]}")
+    assert all(line.startswith("FAIL  ") and " -> " in line for line in lines[1:])
+    assert len(lines) == len(doctor.CHECKS)
+
+
+@pytest.mark.slow
+def test_the_environment_of_make_setup_is_healthy(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor.run() == 0, capsys.readouterr().out
