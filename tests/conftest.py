@@ -1,0 +1,23 @@
+"""What the tests of the plug-in share: a server that runs fairseq, and a tiny corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from binarised import Binarised, make_corpus
+from training import Server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Runs fairseq's programs; imports fairseq once, when it is first asked."""
+    server = Server(tmp_path_factory.mktemp("server"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def corpus(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Binarised:
+    """400 pairs of 3 to 15 words."""
+    return make_corpus(server, tmp_path_factory.mktemp("corpus"), 400)

@@ -1,0 +1,35 @@
+"""The plug-in changes no number that it should not change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from binarised import Binarised
+from training import Server
+
+pytestmark = pytest.mark.slow
+
+# What a clock says differs from run to run.
+CLOCKS = ("wps", "ups", "wall", "train_wall", "gb_free")
+
+
+def without_clocks(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {key: value for key, value in line.items() if not key.endswith(CLOCKS)} for line in lines
+    ]
+
+
+def test_policy_off_logs_what_stock_translation_logs(
+    server: Server, corpus: Binarised, tmp_path: Path
+) -> None:
+    flags = ("--max-tokens", 150, "--update-freq", 2, "--max-epoch", 2)
+    stock = server.train(corpus.data, tmp_path / "a", "--task", "translation", *flags)
+    off = server.train(corpus.data, tmp_path / "b", "--autoassist-policy", "off", *flags)
+    assert stock.status == off.status == 0, off.output
+    for tag, least in (("train_inner", 36), ("train", 2), ("valid", 2)):
+        expected = without_clocks(stock.logged(tag))
+        assert len(expected) >= least
+        assert without_clocks(off.logged(tag)) == expected
+    assert off.losses == stock.losses
