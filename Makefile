@@ -25,7 +25,7 @@ setup: $(STAMP)
 $(STAMP): $(SETUP_FILES)
 	@echo "setup: making $(VENV) (about four minutes)" >&2
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 13) or sys.exit("error: `PYTHON` must be Python 3.10 to 3.13, but $(PYTHON) is %d.%d: try make setup PYTHON=python3.11" % v)'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "setup: 1/5 pip" >&2
 	@$(PIP) --upgrade pip setuptools wheel
 	@echo "setup: 2/5 torch (large)" >&2
