@@ -9,6 +9,7 @@ from autoassist_fairseq.errors import UserError
 POLICIES = ("shrink", "uniform", "off")
 FEATURE_FAMILIES = ("length", "frequency", "tokens", "tokens-idf")
 THRESHOLDS = ("mean", "quantile")
+ON_ERROR = ("stop", "continue")
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Settings:
         threshold: how the shrinking threshold T is taken from recent losses.
         quantile: the quantile for ``threshold='quantile'``, in (0, 1).
         timeout: seconds that the Boss waits for the BossQueue before it gives up, > 0.
+        on_error: what to do when the Assistant fails: ``stop``, or ``continue`` without it.
         seed: seed of every random stream.
     """
 
@@ -37,6 +39,7 @@ class Settings:
     threshold: str = "mean"
     quantile: float = 0.5
     timeout: float = 300.0
+    on_error: str = "stop"
     seed: int = 1
 
     def problems(self) -> list[str]:
@@ -58,6 +61,7 @@ class Settings:
                 self.threshold,
             ),
             "quantile": (0 < self.quantile < 1, "in (0, 1)", self.quantile),
+            "on-error": (self.on_error in ON_ERROR, f"one of {', '.join(ON_ERROR)}", self.on_error),
             "timeout": (self.timeout > 0, "more than 0 seconds", self.timeout),
         }
         return [

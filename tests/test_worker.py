@@ -122,7 +122,7 @@ def test_a_starved_boss_is_told_why() -> None:
     worker.boss_queue.get(5)
     begin = time.perf_counter()
     with pytest.raises(StarvedError, match=r"rank 3 .* BossQueue .*next window 2.*update 0"):
-        worker.boss_queue.get(0.2, worker.situation())
+        worker.boss_queue.get(0.2, worker.situation)
     assert time.perf_counter() - begin < 2
     worker.close()
 

@@ -6,6 +6,7 @@ pair; a feature matrix exists for one window at a time only.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,12 +52,19 @@ class WordTable:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Both sides of the training set, and the static facts about their words."""
+    """Both sides of the training set, and the static facts about their words.
+
+    Attributes:
+        source, target: the tokens.
+        source_words, target_words: their words.
+        check: raises `UserError` if the files behind the tokens are not what they were.
+    """
 
     source: TokenSide
     target: TokenSide
     source_words: WordTable
     target_words: WordTable
+    check: Callable[[], None] = lambda: None
 
     def __len__(self) -> int:
         return len(self.source)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Any
 
 import numpy as np
 from fairseq.data import BaseWrapperDataset, ConcatDataset, Dictionary, LanguagePairDataset
-from fairseq.data.indexed_dataset import MMapIndexedDataset
+from fairseq.data.indexed_dataset import (
+    MMapIndexedDataset,
+    data_file_path,
+    index_file_path,
+)
 
 from autoassist_fairseq.assistant.features import Corpus, WordTable
 from autoassist_fairseq.assistant.token_store import Segment, TokenSide
@@ -18,10 +23,44 @@ logger = logging.getLogger(__name__)
 
 def corpus_of(dataset: LanguagePairDataset) -> Corpus:
     """Return the `Corpus` behind a translation data set."""
-    source = TokenSide(_segments(dataset.src), len(dataset.src_dict), "source")
-    target = TokenSide(_segments(dataset.tgt), len(dataset.tgt_dict), "target")
-    tables = [_words(dataset.src_dict, source), _words(dataset.tgt_dict, target)]
-    return Corpus(source, target, *tables)
+    parts = _segments(dataset.src), _segments(dataset.tgt)
+    source = TokenSide(parts[0], len(dataset.src_dict), "source")
+    target = TokenSide(parts[1], len(dataset.tgt_dict), "target")
+    tables = _words(dataset.src_dict, source), _words(dataset.tgt_dict, target)
+    return Corpus(source, target, *tables, FileGuard(parts[0] + parts[1]))
+
+
+class FileGuard:
+    """Raises `UserError` when called after a mapped file was changed, replaced or removed.
+
+    A file that shrinks under a memory map ends the process with a bus error as soon as its lost
+    part is read, so this is asked before every window is planned.
+    """
+
+    def __init__(self, segments: list[tuple[Segment, int]]) -> None:
+        owners = [s.owner for s, _ in segments if isinstance(s.owner, MMapIndexedDataset)]
+        paths = [
+            path for o in owners for path in (data_file_path(o._path), index_file_path(o._path))
+        ]
+        self._before = {path: self._facts(path) for path in paths}
+
+    @staticmethod
+    def _facts(path: str) -> tuple[int, int, int] | None:
+        try:
+            status = os.stat(path)
+        except OSError:
+            return None
+        return (status.st_ino, status.st_size, status.st_mtime_ns)
+
+    def __call__(self) -> None:
+        """Look once more."""
+        for path, before in self._before.items():
+            if self._facts(path) != before:
+                raise UserError(
+                    f"`DATA` must not change while training reads it, but {path} was changed or "
+                    "removed; put it back and resume from the last checkpoint, or begin again "
+                    "with `--reset-dataloader`."
+                )
 
 
 def _segments(dataset: Any) -> list[tuple[Segment, int]]:

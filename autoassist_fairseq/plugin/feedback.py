@@ -1,8 +1,8 @@
 """From the Boss's forward passes to one feedback per update, the same on every rank.
 
-All ranks know the plan, so one all-reduce of a vector with a slot for every pair of the update (4
-bytes each) is all that they share. It is enqueued behind the last micro-batch, and read by the
-host when the next update begins: no synchronisation is added.
+All ranks know the plan, so one all-reduce per update is all that they share: a float32 vector with
+a slot for the loss of every pair, and one for a checksum of the plan. It is enqueued behind the
+last micro-batch, and read by the host when the next update begins: no synchronisation is added.
 """
 
 from __future__ import annotations
@@ -15,7 +15,11 @@ import numpy as np
 import torch
 from fairseq.distributed import utils as distributed_utils
 
+from autoassist_fairseq.errors import AutoAssistError
 from autoassist_fairseq.schedule.messages import MISSING, Feedback
+
+# Small enough that float32 adds up the checksums of 4,096 ranks exactly.
+CHECKSUMS = 4_096
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Ticket:
         micro, micros: which of this rank's micro-batches of the update it is.
         offset: first slot of the batch in the update's vector of losses.
         slots: pairs in the whole update, over all ranks.
+        checksum: of the pairs of the whole update, in [0, `CHECKSUMS`).
     """
 
     pass_index: int
@@ -35,11 +40,16 @@ class Ticket:
     micros: int
     offset: int
     slots: int
+    checksum: int
 
     @property
     def key(self) -> tuple[int, int]:
         """Order of updates."""
         return (self.pass_index, self.update)
+
+
+class RanksDisagreeError(AutoAssistError):
+    """The ranks hold different plans."""
 
 
 class Collector:
@@ -69,7 +79,7 @@ class Collector:
     def add(self, ticket: Ticket, order: torch.Tensor, losses: torch.Tensor | None) -> None:
         """Put the losses [B] of one batch into their slots, ``offset + order``; None = missing."""
         if self._vector is None:
-            self._vector = torch.zeros(ticket.slots, dtype=torch.float32, device=order.device)
+            self._vector = torch.zeros(ticket.slots + 1, dtype=torch.float32, device=order.device)
         own = self._vector[ticket.offset : ticket.offset + len(order)]
         if losses is None:
             own.fill_(float(MISSING))
@@ -80,6 +90,7 @@ class Collector:
         """Share the update; call it on every rank after the last micro-batch was run."""
         assert self._vector is not None
         if self.ranks > 1:
+            self._vector[-1] = float(ticket.checksum)
             distributed_utils.all_reduce(
                 self._vector, group=distributed_utils.get_data_parallel_group()
             )
@@ -92,11 +103,21 @@ class Collector:
             ticket, vector, event = self._shared
             if event is not None:
                 event.synchronize()
-            self._send(ticket, vector.numpy())
             self._shared = None
+            losses = vector.numpy()
+            self._check_agreement(ticket, float(losses[-1]))
+            self._send(ticket, losses[:-1])
         if self._open is not None:
             self._send(self._open, np.full(self._open.slots, MISSING))
             self._last, self._open, self._vector = self._open.key, None, None
+
+    def _check_agreement(self, ticket: Ticket, total: float) -> None:
+        if self.ranks > 1 and total != self.ranks * ticket.checksum:
+            raise RanksDisagreeError(
+                f"the ranks do not train on the same plan any more (pass {ticket.pass_index}, "
+                f"update {ticket.update}); start them with the same options, data and versions, "
+                "from the same checkpoint"
+            )
 
     def _send(self, ticket: Ticket, losses: Any) -> None:
         self._deliver(Feedback(ticket.pass_index, ticket.update, losses))

@@ -6,24 +6,21 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from fairseq.data import LanguagePairDataset, iterators
 
+from autoassist_fairseq.plugin import state
 from autoassist_fairseq.plugin.border import one_sentence
 from autoassist_fairseq.plugin.feedback import Collector
+from autoassist_fairseq.plugin.loading import Spread, load
 from autoassist_fairseq.plugin.metrics import UpdateLog
-from autoassist_fairseq.plugin.sampler import TICKET, OrderedCollater, PlannedSampler
-from autoassist_fairseq.plugin.state import pack, unpack
+from autoassist_fairseq.plugin.sampler import TICKET, PlannedSampler
 from autoassist_fairseq.schedule.passes import Pass
 from autoassist_fairseq.schedule.plan import Plan
 from autoassist_fairseq.schedule.planner import Planner
+from autoassist_fairseq.schedule.rebase import rebase
 from autoassist_fairseq.schedule.worker import Worker
-from autoassist_fairseq.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-# Batches that a DataLoader worker fetches ahead.
-PREFETCH_FACTOR = 2
 
 
 class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
@@ -32,10 +29,8 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
     Args:
         dataset: the training set.
         planner: plans its pairs.
-        settings: of the run.
-        rank, ranks: place of this process in data-parallel training.
-        update_freq: epoch (from 1) -> micro-batches per update.
-        num_workers, buffer_size: of the data loading, as fairseq's options say.
+        spread: how training is spread over processes.
+        fits: see `state.identity`.
         epoch: the first epoch, from 1.
     """
 
@@ -43,24 +38,18 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         self,
         dataset: LanguagePairDataset,
         planner: Planner,
-        settings: Settings,
-        rank: int,
-        ranks: int,
-        update_freq: Any,
-        num_workers: int,
-        buffer_size: int,
+        spread: Spread,
+        fits: dict[str, str],
         epoch: int = 1,
     ) -> None:
-        self.dataset, self.settings = dataset, settings
-        self.ranks, self._update_freq = ranks, update_freq
-        self._loading = num_workers, min(buffer_size, 20)
-        self.epoch = epoch
-        self.worker = Worker(planner, rank, settings.timeout)
-        self.collector = Collector(ranks, self.worker.assistant_queue.put)
+        self.dataset, self.spread, self._fits = dataset, spread, fits
+        self.settings, self.epoch = planner.settings, epoch
+        self.worker = Worker(planner, spread.rank, self.settings.timeout)
+        self.collector = Collector(spread.ranks, self.worker.assistant_queue.put)
         self.log = UpdateLog()
-        self._sampler = PlannedSampler(self._next_plan, rank, ranks)
+        self._sampler = PlannedSampler(self._next_plan, spread.rank, spread.ranks)
         self._current: iterators.CountingIterator | None = None
-        self._resumed = False
+        self._restored = False
 
     @property
     def planner(self) -> Planner:
@@ -87,49 +76,43 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         if set_dataset_epoch:
             self.dataset.set_epoch(self.epoch)
         self.settle()
-        micros = self._update_freq(self.epoch)
-        now = self.planner.current if self._resumed else None
-        if now is None:
-            now = self.planner.begin_pass(self.epoch, self.ranks * micros)
-            announce(now, len(self.planner.pairs.ids))
-        self._resumed = False
-        self._sampler.begin(self.planner.learned, now.updates)
+        micros = self.spread.update_freq(self.epoch)
+        now = self._begin(micros * self.spread.ranks)
+        self._sampler.begin(self.planner.learned, now.updates, micros)
+        window = self.planner.next_window
         self.worker.start()
         self._current = iterators.CountingIterator(
-            self._samples(now, micros),
+            self._ticketed(load(self.dataset, self._sampler, now, window, self.spread)),
             start=self.planner.learned * micros,
             total=now.updates * micros,
         )
         return self._current
 
-    def _next_plan(self) -> tuple[Plan, float]:
-        return self.worker.boss_queue.get(self.settings.timeout, self.worker.situation())
+    def _begin(self, group: int) -> Pass:
+        if self._restored:
+            self._restored = False
+            rebase(self.planner, group)
+        else:
+            self.worker.attempt(lambda: self.planner.begin_pass(self.epoch, group))
+        now = self.planner.current
+        assert now is not None
+        announce(now, len(self.planner.pairs.ids), self.planner.learned)
+        return now
 
-    def _samples(self, now: Pass, micros: int) -> Iterator[Any]:
-        """Yield collated batches, each with its ticket."""
-        workers, buffered = allowed_prefetch(now, micros, *self._loading)
-        loader: Any = torch.utils.data.DataLoader(
-            self.dataset,
-            collate_fn=OrderedCollater(self.dataset.collater),
-            batch_sampler=self._sampler,
-            num_workers=workers,
-            pin_memory=torch.cuda.is_available(),
-            prefetch_factor=PREFETCH_FACTOR if workers else None,
-        )
-        if buffered:
-            loader = iterators.BufferedIterator(buffered, Sized(loader, now.updates * micros))
-        return self._ticketed(iter(loader))
+    def _next_plan(self) -> tuple[Plan, float]:
+        return self.worker.boss_queue.get(self.settings.timeout, self.worker.situation)
+
+    def _ticketed(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """Yield the collated batches, each with the ticket that the sampler made for it."""
+        while (sample := self._advance(batches)) is not None:
+            seen = self._sampler.tickets.popleft()
+            sample[TICKET] = seen.ticket
+            self.log.saw(seen)
+            yield sample
 
     @one_sentence
     def _advance(self, batches: Iterator[Any]) -> Any:
         return next(batches, None)
-
-    def _ticketed(self, batches: Iterator[Any]) -> Iterator[Any]:
-        while (sample := self._advance(batches)) is not None:
-            ticket, stats, updates, waited = self._sampler.tickets.popleft()
-            sample[TICKET] = ticket
-            self.log.saw(ticket, stats, updates, waited)
-            yield sample
 
     def settle(self) -> None:
         """Hand on every loss, and wait until the Assistant has learned it; then its state rests."""
@@ -165,7 +148,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
             "epoch": self.epoch + ended,
             "iterations_in_epoch": 0 if ended else self.iterations_in_epoch,
             "shuffle": True,
-            "autoassist": pack(self.planner.state_dict()),
+            "autoassist": state.save(self.planner, self._fits, self.settings),
         }
 
     @one_sentence
@@ -175,43 +158,19 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         saved = state_dict.get("autoassist")
         if saved is None:
             logger.warning(
-                "autoassist: this checkpoint holds no Assistant; it starts fresh, with epoch "
-                f"{self.epoch}"
+                "autoassist: this checkpoint holds no Assistant; it starts fresh, with the first "
+                f"pair of epoch {self.epoch}"
             )
             return
-        self.planner.load_state_dict(unpack(saved))
-        self._resumed = self.planner.current is not None
+        state.restore(self.planner, saved, self._fits, self.settings, self.spread.sharded)
+        self._restored = self.planner.current is not None
 
 
-class Sized:
-    """An iterable with a length of its own (fairseq's buffer asks for it)."""
-
-    def __init__(self, iterable: Any, length: int) -> None:
-        self._iterable, self._length = iterable, length
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._iterable)
-
-    def __len__(self) -> int:
-        return self._length
-
-
-def allowed_prefetch(now: Pass, micros: int, workers: int, buffered: int) -> tuple[int, int]:
-    """Return (workers, buffered batches) such that prefetch stays within one window.
-
-    Asking further ahead would wait for a plan that waits for losses that the asking thread brings.
-    """
-    room = (now.least_updates() - 3) * micros
-    fits = min(workers, room // PREFETCH_FACTOR)
-    if fits < workers:
-        logger.info(f"autoassist: {fits} of {workers} data loading workers fit into a window")
-    return fits, max(0, min(buffered, room - fits * PREFETCH_FACTOR))
-
-
-def announce(now: Pass, pairs: int) -> None:
+def announce(now: Pass, pairs: int, done: int) -> None:
     """Log what a pass promises."""
     logger.info(
         f"autoassist: pass {now.index}: {pairs:,} pairs in {now.windows} windows of "
         f"{now.window_pairs:,}, {now.updates:,} updates of {now.group} batches, "
         f"{'keeping every pair' if now.keep_all else 'shrinking'}"
+        + (f"; going on after update {done:,}" if done else "")
     )

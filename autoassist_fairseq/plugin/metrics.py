@@ -8,32 +8,30 @@ import math
 from fairseq.logging import metrics
 
 from autoassist_fairseq.plugin.feedback import Ticket
-from autoassist_fairseq.schedule.plan import PlanStats
+from autoassist_fairseq.plugin.sampler import Seen
 
 logger = logging.getLogger(__name__)
 
 
 class UpdateLog:
-    """Collects what the micro-batches of one update tell, and logs it once per update.
+    """Remembers the update that is trained on, and logs it when it is done.
 
     Every value comes from the plan of the window, which is the same on every rank and after a
     resume; only ``aa_wait`` is a clock's.
     """
 
     def __init__(self) -> None:
-        self._waits: dict[tuple[int, int], float] = {}
-        self._stats: dict[tuple[int, int], tuple[PlanStats, int]] = {}
+        self._seen: Seen | None = None
 
-    def saw(self, ticket: Ticket, stats: PlanStats, updates: int, waited: float) -> None:
+    def saw(self, seen: Seen) -> None:
         """Note a batch that is about to be trained on."""
-        self._waits[ticket.key] = self._waits.get(ticket.key, 0.0) + waited
-        self._stats[ticket.key] = stats, updates
+        if seen.ticket.micro == 0:
+            self._seen = seen
 
     def write(self, ticket: Ticket) -> None:
-        """Log the update of ``ticket``; a second call (a retry) does nothing."""
-        if ticket.key not in self._stats:
-            return
-        stats, updates = self._stats.pop(ticket.key)
+        """Log the update of ``ticket``, which `saw` was told of."""
+        assert self._seen is not None and self._seen.ticket.key == ticket.key
+        stats, updates = self._seen.plan.stats, self._seen.plan.updates
         # Each update stands for an equal part of its window, so that averages are shares of it.
         self._share("aa_keep", stats.kept, stats.considered, updates)
         self._share("aa_keep_tokens", stats.kept_tokens, stats.considered_tokens, updates)
@@ -43,7 +41,7 @@ class UpdateLog:
         known = not math.isnan(stats.threshold)
         threshold = stats.threshold if known else 0.0
         metrics.log_scalar("aa_threshold", threshold, known / updates, 1030, round=3)
-        metrics.log_scalar("aa_wait", 1e3 * self._waits.pop(ticket.key), 1, 1040, round=3)
+        metrics.log_scalar("aa_wait", 1e3 * self._seen.waited, 1, 1040, round=3)
         metrics.log_scalar("aa_pass", ticket.pass_index, 0, 1050)
 
     def _share(self, name: str, kept: int, considered: int, updates: int) -> None:

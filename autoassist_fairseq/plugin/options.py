@@ -55,6 +55,11 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
         DEFAULTS.timeout, "seconds that training waits for a planned batch before it gives up"
     )
 
+    autoassist_on_error: str = _option(
+        DEFAULTS.on_error,
+        "what to do when the Assistant fails: stop, or continue without it, keeping every pair",
+    )
+
     # What the planner must know of other groups; no flags of their own.
     seed: int = II("common.seed")
     curriculum: int = II("dataset.curriculum")
@@ -78,6 +83,7 @@ def settings_from(cfg: Any) -> Settings:
         threshold=cfg.autoassist_threshold,
         quantile=float(cfg.autoassist_quantile),
         timeout=float(cfg.autoassist_timeout),
+        on_error=cfg.autoassist_on_error,
         seed=int(cfg.seed),
     )
     problems = settings.problems()

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from autoassist_fairseq.plugin.feedback import Ticket
-from autoassist_fairseq.schedule.plan import Plan, PlanStats
+from autoassist_fairseq.plugin.feedback import CHECKSUMS, Ticket
+from autoassist_fairseq.schedule.plan import Plan
 
 # Keys that travel in a sample: the ticket (plain object), and the batch's own order (tensor).
 TICKET, ORDER = "autoassist", "autoassist_order"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A batch on its way to the Boss: its ticket, its plan, and the seconds waited for the plan."""
+
+    ticket: Ticket
+    plan: Plan
+    waited: float
 
 
 class PlannedSampler:
@@ -26,37 +37,42 @@ class PlannedSampler:
 
     def __init__(self, next_plan: Callable[[], tuple[Plan, float]], rank: int, ranks: int) -> None:
         self._next_plan, self.rank, self.ranks = next_plan, rank, ranks
-        self.tickets: deque[tuple[Ticket, PlanStats, int, float]] = deque()
-        self.begin(0, 0)
+        self.tickets: deque[Seen] = deque()
+        self.begin(0, 0, 1)
 
-    def begin(self, first_update: int, updates: int) -> None:
-        """Yield the updates ``first_update`` .. ``updates - 1`` of the pass next."""
-        self._first, self._updates = first_update, updates
+    def begin(self, first_update: int, updates: int, micros: int) -> None:
+        """Yield the ``micros`` batches of each of ``first_update`` .. ``updates - 1`` next."""
+        self._first, self._updates, self._micros = first_update, updates, micros
         self.tickets.clear()
 
     def __len__(self) -> int:
-        return self._updates - self._first
+        return (self._updates - self._first) * self._micros
 
     def __iter__(self) -> Iterator[list[int]]:
         update = self._first
         while update < self._updates:
             plan, waited = self._next_plan()
-            update = max(update, plan.first_update)
             while update < plan.end_update:
                 yield from self._own(plan, update, waited)
                 update, waited = update + 1, 0.0
 
     def _own(self, plan: Plan, update: int, waited: float) -> Iterator[list[int]]:
+        """Yield this rank's batches of ``update``; the first one carries what was waited."""
         batches = plan.update(update)
         offsets = np.concatenate([[0], np.cumsum([len(batch) for batch in batches])])
-        micros = plan.group // self.ranks
-        for micro in range(micros):
+        checksum = zlib.crc32(np.concatenate(batches).data) % CHECKSUMS
+        for micro in range(self._micros):
             index = self.rank + micro * self.ranks
             ticket = Ticket(
-                plan.pass_index, update, micro, micros, int(offsets[index]), int(offsets[-1])
+                pass_index=plan.pass_index,
+                update=update,
+                micro=micro,
+                micros=self._micros,
+                offset=int(offsets[index]),
+                slots=int(offsets[-1]),
+                checksum=checksum,
             )
-            self.tickets.append((ticket, plan.stats, plan.updates, waited))
-            waited = 0.0
+            self.tickets.append(Seen(ticket, plan, waited if micro == 0 else 0.0))
             yield batches[index].tolist()
 
 

@@ -1,32 +1,117 @@
-"""State in types that torch loads with ``weights_only=True``: arrays travel as tensors."""
+"""The Assistant's state in a checkpoint: what it fits, how it is stored, what may change.
+
+Only plain types and tensors, so that torch loads it with ``weights_only=True``. Size: 16 bytes per
+dictionary word, and at most two windows of pairs at 4 bytes each.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import logging
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
+from fairseq.data import Dictionary, LanguagePairDataset
 
+from autoassist_fairseq.assistant.features import Corpus, sample_pairs
 from autoassist_fairseq.errors import StateError
+from autoassist_fairseq.schedule.planner import Planner
+from autoassist_fairseq.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 FORMAT = 1
+CORPUS = "training set"
 
 
-def pack(state: dict[str, Any]) -> dict[str, Any]:
-    """Return ``state`` with tensors for arrays, and the version of its format."""
-    return {"format": FORMAT, **_convert(state, np.ndarray, torch.from_numpy)}
+def identity(dataset: LanguagePairDataset, ids: Any, corpus: Corpus) -> dict[str, str]:
+    """Return digests of what a state belongs to: training set and dictionaries.
+
+    The training set's covers all lengths, the pairs that fit the model, and the tokens of up to
+    65,536 pairs spread over it.
+    """
+    sample = sample_pairs(len(corpus))
+    tokens = [side.gather(sample).tokens for side in (corpus.source, corpus.target)]
+    return {
+        CORPUS: _digest(dataset.src_sizes, dataset.tgt_sizes, ids, *tokens),
+        "source dictionary": _dictionary(dataset.src_dict),
+        "target dictionary": _dictionary(dataset.tgt_dict),
+    }
 
 
-def unpack(state: dict[str, Any]) -> dict[str, Any]:
-    """Undo `pack`; `StateError` for a format that this version does not know."""
+def _dictionary(dictionary: Dictionary) -> str:
+    return _digest(np.frombuffer("\n".join(dictionary.symbols).encode(), np.uint8))
+
+
+def _digest(*arrays: Any) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def save(planner: Planner, fits: dict[str, str], settings: Settings) -> dict[str, Any]:
+    """Return the state of a ``planner`` at rest."""
+    told = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()}
+    state = _convert(planner.state_dict(), np.ndarray, torch.from_numpy)
+    return {"format": FORMAT, "fits": fits, "settings": told, **state}
+
+
+def restore(
+    planner: Planner, state: dict[str, Any], fits: dict[str, str], settings: Settings, sharded: bool
+) -> None:
+    """Bring ``planner`` to the ``state`` that `save` returned.
+
+    With several data directories (``sharded``) the next pass is over another one, so that between
+    passes only the dictionaries must be the same.
+
+    Raises:
+        StateError: the state is of another format, belongs to another corpus, or is damaged.
+    """
     if state.get("format") != FORMAT:
         raise StateError(
             f"`--restore-file` must hold an Assistant of format {FORMAT}, but holds format "
             f"{state.get('format')!r}; use the version of autoassist_fairseq that wrote it, or go "
             "on without it with `--reset-dataloader`."
         )
-    plain: dict[str, Any] = _convert(state, torch.Tensor, lambda tensor: tensor.numpy())
-    return plain
+    try:
+        _check(state["fits"], fits, skip=CORPUS if sharded and state["pass"] is None else "")
+        _tell_changes(state["settings"], settings)
+        planner.load_state_dict(_convert(state, torch.Tensor, lambda tensor: tensor.numpy()))
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+        raise StateError(
+            f"`--restore-file` must hold a whole Assistant, but its state is damaged "
+            f"({type(error).__name__}: {error}); take another checkpoint, or go on without it with "
+            "`--reset-dataloader`."
+        ) from error
+    if planner.failed:
+        logger.warning(
+            f"autoassist: the Assistant failed earlier in this run ({planner.failed}), so every "
+            "pair is kept; start it anew with `--reset-dataloader`"
+        )
+
+
+def _check(saved: dict[str, str], here: dict[str, str], skip: str) -> None:
+    differ = [name for name in here if name != skip and saved[name] != here[name]]
+    if differ:
+        raise StateError(
+            f"`--restore-file` must belong to this data, but its {' and '.join(differ)} "
+            f"{'differ' if len(differ) > 1 else 'differs'} from `DATA` (or the length limits "
+            "do); give the data that it was trained on, or go on without the Assistant's state "
+            "with `--reset-dataloader`."
+        )
+
+
+def _tell_changes(saved: dict[str, Any], settings: Settings) -> None:
+    for name, now in asdict(settings).items():
+        before = tuple(saved[name]) if isinstance(now, tuple) else saved[name]
+        if before != now:
+            logger.info(
+                f"autoassist: --autoassist-{name.replace('_', '-')} changed from {before} to "
+                f"{now} on resume"
+            )
 
 
 def _convert(value: Any, kind: type, change: Any) -> Any:
@@ -34,6 +119,6 @@ def _convert(value: Any, kind: type, change: Any) -> Any:
         return change(value)
     if isinstance(value, dict):
         return {key: _convert(item, kind, change) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list | tuple):
         return [_convert(item, kind, change) for item in value]
     return value

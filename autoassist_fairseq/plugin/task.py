@@ -10,11 +10,13 @@ from fairseq.tasks import register_task
 from fairseq.tasks.translation import TranslationTask
 
 from autoassist_fairseq.assistant.assistant import Assistant
+from autoassist_fairseq.assistant.features import Corpus
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.plugin.border import one_sentence
 from autoassist_fairseq.plugin.corpus import corpus_of, eligible_pairs
 from autoassist_fairseq.plugin.feedback import Ticket
 from autoassist_fairseq.plugin.iterator import AutoAssistIterator
+from autoassist_fairseq.plugin.loading import Spread
 from autoassist_fairseq.plugin.loss_tap import LossTap
 from autoassist_fairseq.plugin.options import (
     AutoAssistTranslationConfig,
@@ -22,6 +24,7 @@ from autoassist_fairseq.plugin.options import (
     update_freq_of,
 )
 from autoassist_fairseq.plugin.sampler import ORDER, TICKET
+from autoassist_fairseq.plugin.state import identity
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.passes import LARGEST_WINDOW
 from autoassist_fairseq.schedule.planner import Pairs, Planner
@@ -108,28 +111,36 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         self, dataset: LanguagePairDataset, options: dict[str, Any]
     ) -> AutoAssistIterator:
         ids = eligible_pairs(dataset, options.get("max_positions"), options.get("max_tokens"))
-        pairs = Pairs(ids, dataset.src_sizes, dataset.tgt_sizes)
+        corpus = corpus_of(dataset)
         budget = Budget(
             options.get("max_tokens") or 0,
             options.get("max_sentences") or 0,
             options.get("required_batch_size_multiple", 1),
         )
-        corpus = corpus_of(dataset)
+        pairs = Pairs(ids, dataset.src_sizes, dataset.tgt_sizes)
+        planner = Planner(self._assist(corpus), pairs, budget, self.settings)
+        fits = identity(dataset, ids, corpus)
+        return AutoAssistIterator(
+            dataset, planner, self._spread(options), fits, options.get("epoch", 1)
+        )
+
+    def _assist(self, corpus: Corpus) -> Assistant:
+        """Return the one Assistant of this run, at work on ``corpus``."""
         if self._assistant is None:
-            horizon = min(LARGEST_WINDOW, max(1, len(ids) // 4))
+            horizon = min(LARGEST_WINDOW, max(1, len(corpus) // 4))
             self._assistant = Assistant(corpus, self.settings, horizon)
         else:
             self._assistant.attach(corpus)
-        return AutoAssistIterator(
-            dataset,
-            Planner(self._assistant, pairs, budget, self.settings),
-            self.settings,
-            options.get("shard_id", 0),
-            options.get("num_shards", 1),
-            lambda epoch: update_freq_of(self.cfg.update_freq, epoch),
-            options.get("num_workers", 0),
-            options.get("data_buffer_size", 0),
-            options.get("epoch", 1),
+        return self._assistant
+
+    def _spread(self, options: dict[str, Any]) -> Spread:
+        return Spread(
+            rank=options.get("shard_id", 0),
+            ranks=options.get("num_shards", 1),
+            update_freq=lambda epoch: update_freq_of(self.cfg.update_freq, epoch),
+            num_workers=options.get("num_workers", 0),
+            buffer_size=options.get("data_buffer_size", 0),
+            sharded=self.has_sharded_data(self.cfg.train_subset),
         )
 
     @one_sentence

@@ -39,8 +39,11 @@ class Pass:
         order: [P] pair ids in the order in which they are considered.
         window_pairs: pairs considered in each window (the last one holds the rest).
         group: batches that make one update, over all ranks.
-        quotas: [W] batches that each window yields; their sum is a multiple of ``group``.
+        quotas: [W] batches that each window yields.
         keep_all: whether every pair is kept.
+        seed: of every random stream of the pass.
+        offset: batches that count as trained on before the quotas, after a change of ``group``;
+            ``offset`` and quotas add up to a multiple of ``group``.
     """
 
     index: int
@@ -49,6 +52,8 @@ class Pass:
     group: int
     quotas: NDArray[np.int64]
     keep_all: bool
+    seed: int
+    offset: int = 0
 
     @property
     def windows(self) -> int:
@@ -62,15 +67,22 @@ class Pass:
 
     def updates_through(self, window: int) -> int:
         """Return how many updates are complete once ``window`` is planned; 0 before the first."""
-        return int(self.quotas[: max(window + 1, 0)].sum()) // self.group
+        return (self.offset + int(self.quotas[: max(window + 1, 0)].sum())) // self.group
+
+    def learned_before(self, window: int) -> int:
+        """Return how many updates must be learned before ``window`` is planned.
+
+        All up to the window before the last; of very short windows, what has come back by then.
+        """
+        return max(0, min(self.updates_through(window - 2), self.updates_through(window - 1) - 2))
 
     def pairs_of(self, window: int) -> NDArray[np.int32]:
         """Return the pairs that ``window`` considers."""
         return self.order[window * self.window_pairs : (window + 1) * self.window_pairs]
 
-    def least_updates(self) -> int:
-        """Return the updates of the shortest window that planning may have to wait for."""
-        between = range(1, self.windows - 1)
+    def least_updates(self, window: int = 0) -> int:
+        """Return the updates of the shortest window, from ``window`` on, that a plan waits for."""
+        between = range(max(1, window), self.windows - 1)
         lengths = [self.updates_through(w) - self.updates_through(w - 1) for w in between]
         return min(lengths, default=self.updates + LEAST_UPDATES)
 

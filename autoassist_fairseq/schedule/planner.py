@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,11 @@ NO_EFFECT = (
     "autoassist: warm-up is over, but pass {} skipped no pair: the Assistant saves nothing; "
     "lower `--autoassist-base-prob`, or use `--autoassist-policy uniform`"
 )
-PASS_KEYS = ("index", "window_pairs", "group", "keep_all")
+FELL_BACK = (
+    "autoassist: the Assistant failed with {}; training goes on, every pair is kept from the next "
+    "pass on, and the rest of this one, whose length is promised, is filled at random"
+)
+PASS_KEYS = ("index", "window_pairs", "group", "keep_all", "seed", "offset")
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class Planner:
         self.live: deque[Plan] = deque()
         self.current: Pass | None = None
         self._warned = False
+        self.failed = ""
 
     def begin_pass(self, index: int, group: int) -> Pass:
         """Promise the length of pass ``index`` (from 1) at ``group`` batches per update.
@@ -71,7 +76,7 @@ class Planner:
         """
         order = passes.pass_order(self.pairs.ids, self.settings.seed, index)
         sample = order[: passes.SAMPLE]
-        warm = self.settings.policy != "uniform" and index > self.settings.warmup_passes
+        warm = self._shrinks and index > self.settings.warmup_passes
         share = self._expected_share(sample) if warm else 1.0
         rough = share * self._count(sample, len(sample)) * len(order) / len(sample)
         window = passes.window_size(len(order), int(rough) // group, self.settings.window)
@@ -80,7 +85,7 @@ class Planner:
             quotas = passes.shrunk_quotas(batches, len(order), window, group)
         else:
             quotas = passes.keep_all_quotas(order, window, self.pairs.sizes, self.budget, group)
-        now = Pass(index, order, window, group, quotas, keep_all=share >= 1)
+        now = Pass(index, order, window, group, quotas, share >= 1, self.settings.seed)
         self._begin(now)
         return now
 
@@ -107,19 +112,17 @@ class Planner:
         """Return whether a window is left, and everything that its plan rests on is learned."""
         if self.current is None or self.next_window >= self.current.windows:
             return False
-        return self.learned >= self.current.updates_through(self.next_window - 2)
+        return self.learned >= self.current.learned_before(self.next_window)
 
     def plan_next(self) -> Plan:
         """Plan the next window."""
         now, window = self.current, self.next_window
         assert now is not None
+        self.assistant.model.corpus.check()
         pairs = now.pairs_of(window)
         source, target = self.pairs.sizes(pairs)
-        rng = np.random.default_rng([self.settings.seed, now.index, window])
-        margin = None
-        if not now.keep_all:
-            draw = rng.random(len(pairs), np.float32)
-            margin = self.assistant.keep_probability(pairs) - draw
+        rng = np.random.default_rng([now.seed, now.index, window])
+        margin = None if now.keep_all else self._margin(pairs, rng)
         quota = int(now.quotas[window])
         batches, kept = pack_window(pairs, source, target, margin, quota, self.budget)
         pool = Batches.join(self.leftover, batches)
@@ -133,9 +136,23 @@ class Planner:
             self.live.append(plan)
         return plan
 
+    def _margin(self, pairs: Ints, rng: np.random.Generator) -> Ints:
+        """Return keep probability minus draw [P]; the draw alone once the Assistant has failed."""
+        draw = rng.random(len(pairs), np.float32)
+        return -draw if self.failed else self.assistant.keep_probability(pairs) - draw
+
+    @property
+    def _shrinks(self) -> bool:
+        return self.settings.policy != "uniform" and not self.failed
+
+    def fall_back(self, error: Exception) -> None:
+        """Do without the Assistant from now on (``--autoassist-on-error continue``)."""
+        self.failed = f"{type(error).__name__}: {error}"
+        logger.warning(FELL_BACK.format(self.failed))
+
     def _warn_of_no_effect(self, now: Pass) -> None:
         """Warn, once, when a pass that should have skipped pairs has skipped none."""
-        ended = self.next_window == now.windows and self.settings.policy != "uniform"
+        ended = self.next_window == now.windows and self._shrinks
         if ended and now.index > self.settings.warmup_passes and not self.skipped:
             if not self._warned:
                 logger.warning(NO_EFFECT.format(now.index))
@@ -160,19 +177,21 @@ class Planner:
         assert self.current is not None and feedback.update == self.learned, "in order, once"
         plan = self.live[0]
         pairs = np.concatenate(plan.update(feedback.update))
-        self.lesson += self.assistant.learn(pairs, feedback.losses)
+        if not self.failed:
+            self.lesson += self.assistant.learn(pairs, feedback.losses)
         self.learned += 1
         if self.learned >= plan.end_update:
             self.live.popleft()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state in plain types and arrays; only while the Assistant is settled."""
-        state: dict[str, Any] = {"assistant": self.assistant.state_dict(), "pass": None}
+        state = {"assistant": self.assistant.state_dict(), "failed": self.failed, "pass": None}
         now = self.current
         if now is not None and self.learned < now.updates:
             state["pass"] = {
                 **{name: getattr(now, name) for name in PASS_KEYS},
                 "quotas": now.quotas.copy(),
+                "budget": list(astuple(self.budget)),
                 "next_window": self.next_window,
                 "learned": self.learned,
                 "skipped": self.skipped,
@@ -185,14 +204,16 @@ class Planner:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned; if it was in the middle of a pass, go on there."""
         self.assistant.load_state_dict(state["assistant"])
+        self.failed = state["failed"]
         saved = state["pass"]
         if saved is None:
             self.current = None
             return
-        order = passes.pass_order(self.pairs.ids, self.settings.seed, saved["index"])
+        order = passes.pass_order(self.pairs.ids, saved["seed"], saved["index"])
         plain = {name: saved[name] for name in PASS_KEYS}
         self._begin(Pass(order=order, quotas=np.array(saved["quotas"], np.int64), **plain))
         self.next_window, self.learned = saved["next_window"], saved["learned"]
         self.skipped, self.lesson = saved["skipped"], Lesson(*saved["lesson"])
         self.leftover = Batches.from_state(saved["leftover"])
         self.live.extend(Plan.from_state(plan) for plan in saved["live"])
+        self.saved_budget = Budget(*saved["budget"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
+from collections.abc import Callable
 from typing import NoReturn
 
 from autoassist_fairseq.errors import AutoAssistError, StarvedError
@@ -31,7 +32,7 @@ class BossQueue:
         """Add a plan, or the news that there will be none."""
         self._queue.put(item, timeout=timeout)
 
-    def get(self, timeout: float, situation: str = "") -> tuple[Plan, float]:
+    def get(self, timeout: float, situation: Callable[[], str] = lambda: "") -> tuple[Plan, float]:
         """Return the next plan and the seconds waited for it.
 
         Raises:
@@ -44,7 +45,7 @@ class BossQueue:
         except queue.Empty:
             raise StarvedError(
                 f"rank {self.rank} waited {timeout:g} s (`--autoassist-timeout`) for the "
-                f"BossQueue, which is empty; {situation}"
+                f"BossQueue, which is empty; {situation()}"
             ) from None
         if isinstance(item, Failure):
             self._queue.put(item)

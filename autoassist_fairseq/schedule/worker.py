@@ -5,13 +5,17 @@ from __future__ import annotations
 import atexit
 import threading
 import weakref
+from collections.abc import Callable
+from typing import TypeVar
 
-from autoassist_fairseq.errors import StarvedError
+from autoassist_fairseq.errors import StarvedError, UserError
 from autoassist_fairseq.schedule.messages import Failure, Feedback, Settle, Stop
 from autoassist_fairseq.schedule.planner import Planner
 from autoassist_fairseq.schedule.queues import AssistantQueue, BossQueue, raise_failure
 
 JOIN_SECONDS = 5.0
+
+R = TypeVar("R")
 
 
 class Worker:
@@ -54,16 +58,28 @@ class Worker:
     def step(self) -> bool:
         """Plan a window, or else take one message; return whether there is more to do."""
         if self.planner.may_plan():
-            plan = self.planner.plan_next()
+            plan = self.attempt(self.planner.plan_next)
             if plan.updates:
                 self.boss_queue.put(plan, self.timeout)
             return True
         message = self.assistant_queue.get()
         if isinstance(message, Feedback):
-            self.planner.learn(message)
+            self.attempt(lambda: self.planner.learn(message))
         elif isinstance(message, Settle):
             message.done.set()
         return not isinstance(message, Stop)
+
+    def attempt(self, work: Callable[[], R]) -> R:
+        """Do ``work``; if the Assistant fails at it and may, do it again without the Assistant."""
+        try:
+            return work()
+        except UserError:
+            raise
+        except Exception as error:
+            if self.planner.settings.on_error != "continue" or self.planner.failed:
+                raise
+            self.planner.fall_back(error)
+            return work()
 
     def settle(self) -> None:
         """Wait until all that was sent is learned and planned upon; then the planner rests.
