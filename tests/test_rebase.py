@@ -36,6 +36,7 @@ def go_on(planner: Planner, until: int | None = None) -> list[np.ndarray]:
     return trained
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index", [1, 2])
 @pytest.mark.parametrize("budget", [BUDGET, Budget(30, 0), Budget(200, 0, 8)])
 @pytest.mark.parametrize(("before", "after"), [(4, 2), (2, 4), (1, 8), (3, 5), (4, 4)])
