@@ -209,6 +209,19 @@ def test_out_and_no_install(
     assert capsys.readouterr().out.strip() == str(out / "fairseq-1-py3.whl")
 
 
+def test_a_folder_that_cannot_be_made_is_named_before_anything_is_built(
+    tmp_path: Path, builds: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = tmp_path / "file"
+    taken.touch()
+    with pytest.raises(UserError, match="`--out` must lead to a folder .*file"):
+        fairseq_wheel.main(["--out", str(taken)])
+    monkeypatch.setenv("XDG_CACHE_HOME", str(taken))
+    with pytest.raises(UserError, match="`XDG_CACHE_HOME` must lead to a folder"):
+        fairseq_wheel.main([])
+    assert builds == []
+
+
 @pytest.mark.parametrize("version", [(3, 10), (3, 13)])
 def test_a_python_that_will_do(version: tuple[int, int]) -> None:
     check_python(version)

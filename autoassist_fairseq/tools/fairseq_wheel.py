@@ -37,9 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if wanted and not options.force and installed_digest() == digest:
         say(f"fairseq {fairseq_edits.LOCAL_VERSION} is installed and up to date: nothing to do")
         return 0
+    if options.out is not None:
+        make_folder(options.out, "--out")
     wheel = cached_wheel(cache_dir(), digest, force=options.force)
     if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
         wheel = Path(shutil.copy2(wheel, options.out))
     if not options.no_install:
         install(wheel)
@@ -67,6 +68,17 @@ def check_python(version: tuple[int, int]) -> None:
             "`python` must be 3.10 to 3.13, the versions that torch and the corrected fairseq "
             f"support, but is {version[0]}.{version[1]}: try make setup PYTHON=python3.11."
         )
+
+
+def make_folder(path: Path, option: str) -> None:
+    """Make a folder that an option names, unless it is there; raise `UserError` if it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"`{option}` must lead to a folder that can be written to, but {path} cannot be made "
+            f"({error.strerror}): choose another."
+        ) from error
 
 
 def cache_dir() -> Path:
@@ -105,7 +117,7 @@ def cached_wheel(cache: Path, digest: str, *, force: bool = False) -> Path:
     if wheels and not force:
         say(f"found the corrected wheel in {home}")
         return wheels[-1]
-    home.mkdir(parents=True, exist_ok=True)
+    make_folder(home, "XDG_CACHE_HOME")
     with tempfile.TemporaryDirectory(prefix="fairseq-") as scratch:
         sdist = fetch_sdist(cache, Path(scratch))
         wheel = build(sdist, Path(scratch))
