@@ -16,14 +16,13 @@ class Recorder:
     """Appends one line of JSON per event to a file, from any thread."""
 
     def __init__(self, path: str) -> None:
-        self._file = Path(path).open("w", encoding="utf-8")
+        self._path = Path(path)
         self._lock = threading.Lock()
 
     def write(self, event: str, **values: Any) -> None:
         """Write one event; nothing stays in a buffer that a forked process could write again."""
-        with self._lock:
-            self._file.write(json.dumps({"event": event, **values}) + "\n")
-            self._file.flush()
+        with self._lock, self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"event": event, **values}) + "\n")
 
 
 def record(path: str, argv: list[str]) -> None:

@@ -53,9 +53,9 @@ class Run:
     save_dir: Path
 
     def logged(self, tag: str) -> list[dict[str, Any]]:
-        """Return what ``--log-format json`` printed under ``tag`` (train, train_inner, valid)."""
+        """Return the metrics that were logged under ``tag`` (train, train_inner, valid)."""
         lines = [line.split(f"| {tag} | ", 1) for line in self.output.splitlines()]
-        return [json.loads(parts[1]) for parts in lines if len(parts) == 2]
+        return [metrics_in(parts[1]) for parts in lines if len(parts) == 2]
 
     def of(self, event: str, epoch: int | None = None) -> list[dict[str, Any]]:
         """Return the events of one kind, of one epoch or of all."""
@@ -82,6 +82,13 @@ class Run:
     def checkpoints(self) -> list[str]:
         """Return the names of the checkpoints, sorted."""
         return sorted(path.name for path in self.save_dir.glob("*.pt"))
+
+
+def metrics_in(line: str) -> dict[str, Any]:
+    """Return the metrics of a log line in fairseq's json format, or else in its simple one."""
+    if line.startswith("{"):
+        return dict(json.loads(line))
+    return {f"train_{name}": value for name, value in map(str.split, line.split(" | "))}
 
 
 @dataclass

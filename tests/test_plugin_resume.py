@@ -1,0 +1,115 @@
+"""Runs that stop and go on: the losses are those of the run that was never stopped."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+from binarised import Binarised
+from training import Run, Server
+
+pytestmark = pytest.mark.slow
+
+EPOCHS = 3
+FLAGS = ("--max-tokens", 50, "--update-freq", 2, "--max-epoch", EPOCHS)
+SAVED = ("--save-interval-updates", 11)
+CLOCKS = ("wps", "ups", "wall", "train_wall", "gb_free", "aa_wait")
+
+
+def numbers(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return ``lines`` without what a clock says."""
+    return [
+        {key: value for key, value in line.items() if not key.endswith(CLOCKS)} for line in lines
+    ]
+
+
+@pytest.fixture(scope="module")
+def unbroken(server: Server, corpus: Binarised, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    run = server.train(corpus.data, tmp_path_factory.mktemp("unbroken"), *FLAGS, *SAVED)
+    assert run.status == 0, run.output
+    assert len(run.trained(3)) < 0.95 * corpus.pairs
+    return run
+
+
+def same_from(update: int, whole: Run, resumed: Run) -> None:
+    """Check that ``resumed`` does what ``whole`` did after ``update``, digit for digit."""
+    assert resumed.status == 0, resumed.output
+    batches = [(batch["ids"], batch["loss"]) for batch in whole.of("batch")]
+    assert len(batches) > 2 * update + 10
+    assert [(b["ids"], b["loss"]) for b in resumed.of("batch")] == batches[2 * update :]
+    for tag in ("train_inner", "train", "valid"):
+        lines = numbers(resumed.logged(tag))
+        assert lines and lines == numbers(whole.logged(tag))[-len(lines) :]
+
+
+def updates_by_epoch(run: Run) -> list[int]:
+    """Return the updates done at the end of each epoch."""
+    counts = [len(run.of("batch", epoch)) // 2 for epoch in range(1, EPOCHS + 1)]
+    return list(itertools.accumulate(counts))
+
+
+@pytest.mark.parametrize("loading", ["--num-workers 0", "--num-workers 2 --data-buffer-size 0"])
+@pytest.mark.parametrize("where", ["in the first pass", "in the last", "between passes"])
+def test_stop_and_go_on_equals_never_stopped(
+    where: str, loading: str, server: Server, corpus: Binarised, unbroken: Run, tmp_path: Path
+) -> None:
+    ends = updates_by_epoch(unbroken)
+    update, name = {
+        "in the first pass": (11, "checkpoint_1_11.pt"),
+        "in the last": ((ends[1] // 11 + 1) * 11, f"checkpoint_3_{(ends[1] // 11 + 1) * 11}.pt"),
+        "between passes": (ends[0], "checkpoint1.pt"),
+    }[where]
+    restored = ("--restore-file", unbroken.save_dir / name)
+    flags = (*FLAGS, *SAVED, *loading.split(), *restored)
+    same_from(update, unbroken, server.train(corpus.data, tmp_path, *flags))
+
+
+def test_max_update_in_a_pass_stops_it_and_the_same_command_goes_on(
+    server: Server, corpus: Binarised, unbroken: Run, tmp_path: Path
+) -> None:
+    stop = updates_by_epoch(unbroken)[0] + 7
+    first = server.train(corpus.data, tmp_path, *FLAGS, *SAVED, "--max-update", stop)
+    assert first.status == 0 and first.losses == unbroken.losses[: 2 * stop]
+    assert "checkpoint_last.pt" in first.checkpoints()
+    same_from(stop, unbroken, server.train(corpus.data, tmp_path, *FLAGS, *SAVED))
+
+
+def test_reset_dataloader_begins_with_a_fresh_assistant(
+    server: Server, corpus: Binarised, unbroken: Run, tmp_path: Path
+) -> None:
+    restored = ("--restore-file", unbroken.save_dir / "checkpoint2.pt", "--reset-dataloader")
+    run = server.train(corpus.data, tmp_path, *FLAGS, *restored)
+    assert run.status == 0, run.output
+    assert [len(run.trained(epoch)) == corpus.pairs for epoch in (1, 2, 3)] == [True, False, False]
+    assert run.logged("train_inner")[0]["num_updates"] == str(updates_by_epoch(unbroken)[1] + 1)
+
+
+def test_a_stock_checkpoint_goes_on_with_a_fresh_assistant(
+    server: Server, corpus: Binarised, tmp_path: Path
+) -> None:
+    stock = ("--task", "translation", "--max-tokens", 100, "--max-epoch", 1)
+    server.train(corpus.data, tmp_path, *stock)
+    run = server.train(corpus.data, tmp_path, "--max-tokens", 100, "--max-epoch", 2)
+    assert run.status == 0, run.output
+    assert "this checkpoint holds no Assistant" in run.output
+    assert sorted(run.considered(2)) == list(range(corpus.pairs)) and not run.of("batch", 1)
+
+
+def test_our_checkpoint_goes_on_in_stock_translation(
+    server: Server, corpus: Binarised, unbroken: Run, tmp_path: Path
+) -> None:
+    restored = ("--restore-file", unbroken.save_dir / "checkpoint2.pt")
+    run = server.train(corpus.data, tmp_path, "--task", "translation", *FLAGS, *restored)
+    assert run.status == 0, run.output
+    assert sorted(run.trained(3)) == list(range(corpus.pairs))
+
+
+def test_patience_ends_a_run(server: Server, corpus: Binarised, tmp_path: Path) -> None:
+    # The loss falls and is to rise: the first epoch stays the best.
+    wanted = ("--patience", 1, "--maximize-best-checkpoint-metric")
+    run = server.train(corpus.data, tmp_path, "--max-tokens", 150, "--max-epoch", 9, *wanted)
+    assert run.status == 0, run.output
+    assert "early stop since valid performance" in run.output
+    assert len(run.of("epoch")) == 2 and "checkpoint2.pt" in run.checkpoints()
