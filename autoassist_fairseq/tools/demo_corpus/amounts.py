@@ -11,20 +11,18 @@ from autoassist_fairseq.tools.demo_corpus.base import (
     both,
     number_of_digits,
     pick,
+    words_of,
 )
 
-CURRENCIES = tuple(
+CURRENCIES = words_of(
     "AUD BRL CAD CHF CNY CZK DKK EUR GBP HUF ILS INR JPY KRW MXN NOK NZD PLN SEK THB USD ZAR"
-    .split()
-)  # fmt: skip
+)
 LENGTHS = (
     *(f"length-{unit}" for unit in ("meter", "kilometer", "centimeter", "millimeter", "mile")),
     *(f"length-{unit}" for unit in ("inch", "foot", "yard", "nautical-mile", "light-year")),
 )
 MASSES = tuple(f"mass-{unit}" for unit in ("gram", "kilogram", "milligram", "pound", "tonne"))
-SPEEDS = tuple(f"speed-{unit}-per-{time}" for unit, time in (
-    ("kilometer", "hour"), ("meter", "second"), ("mile", "hour")
-))  # fmt: skip
+SPEEDS = tuple(f"speed-{unit}" for unit in ("kilometer-per-hour", "meter-per-second", "knot"))
 VOLUMES = tuple(f"volume-{unit}" for unit in ("liter", "milliliter", "cubic-meter", "barrel"))
 AREAS = tuple(f"area-{unit}" for unit in ("hectare", "square-meter", "square-kilometer"))
 DURATIONS = tuple(f"duration-{unit}" for unit in ("second", "minute", "hour", "day", "week"))
@@ -49,7 +47,7 @@ def price(form: str) -> Slot:
                 amount,
                 code,
                 locale=locale,
-                format_type=form,  # type: ignore[arg-type]
+                format_type=form,
             )
         )
 

@@ -41,6 +41,11 @@ def pick(rng: Rng, values: Sequence[_T]) -> _T:
     return values[int(rng.integers(len(values)))]
 
 
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a table that is written as text."""
+    return tuple(text.split())
+
+
 def number_of_digits(rng: Rng, low: int, high: int) -> int:
     """A number of ``low`` to ``high`` digits, each length equally likely."""
     digits = int(rng.integers(low, high + 1))

@@ -23,9 +23,14 @@ _PATIENCE = 50
 Corpus = dict[str, list[Bilingual]]
 
 
+def slots_of(side: str) -> list[tuple[str, str]]:
+    """The name and the slot of each place to fill, in order: ``{city2}`` is ("city2", "city")."""
+    return _SLOT.findall(side)
+
+
 def fill(template: tuple[str, str], rng: Rng) -> Bilingual:
     """Draw every slot of ``template`` once and put it into both languages."""
-    drawn = {name: SLOTS[slot](rng) for name, slot in _SLOT.findall(template[0])}
+    drawn = {name: SLOTS[slot](rng) for name, slot in slots_of(template[0])}
     return Bilingual(
         template[0].format_map({name: value.en for name, value in drawn.items()}),
         template[1].format_map({name: value.de for name, value in drawn.items()}),
@@ -55,10 +60,15 @@ def _distinct(total: int, rng: Rng) -> Iterator[Bilingual]:
     seen: set[str] = set()
     ends = np.round(np.cumsum([group.share for group in GROUPS]) * total).astype(int)
     for group, size in zip(GROUPS, np.diff(ends, prepend=0), strict=True):
-        yield from _of_group(group, int(size), rng, seen)
+        yield from of_group(group, int(size), rng, seen)
 
 
-def _of_group(group: Group, size: int, rng: Rng, seen: set[str]) -> Iterator[Bilingual]:
+def of_group(group: Group, size: int, rng: Rng, seen: set[str]) -> Iterator[Bilingual]:
+    """Draw ``size`` pairs of ``group`` whose sentences are not in ``seen``, and put them there.
+
+    Raises:
+        UserError: the group does not have so many.
+    """
     found = 0
     for _ in range(size * _PATIENCE):
         if found == size:

@@ -62,7 +62,7 @@ def span(sign: int, *, relative: bool) -> Slot:
         return both(
             lambda locale: dates.format_timedelta(
                 delta,
-                granularity=unit,  # type: ignore[arg-type]
+                granularity=unit,
                 threshold=_KEEP_UNIT,
                 add_direction=relative,
                 locale=locale,

@@ -43,8 +43,8 @@ LONG = Group(
             "{person} sagt, dass die Sitzung in {city} am {date_full} um {clock} Uhr beginnt.",
         ),
         (
-            "In {year}, {count_words} people lived in {city}, but today there are {millions}.",
-            "Im Jahr {year} lebten {count_words} Menschen in {city}, heute sind es aber {millions}.",
+            "In {year}, {count_words} people lived in {city}, today there are {millions}.",
+            "Im Jahr {year} lebten {count_words} Menschen in {city}, heute sind es {millions}.",
         ),
         (
             "{person} paid {price} for the flight to {city}, which lasted {duration}.",
@@ -84,7 +84,7 @@ LONG = Group(
         ),
         (
             "The new road is {length} long, costs {big_words} dollars and opens {ahead}.",
-            "Die neue Straße ist {length} lang, kostet {big_words} Dollar und wird {ahead} eröffnet.",
+            "Die neue Straße ist {length} lang, kostet {big_words} Dollar und öffnet {ahead}.",
         ),
         (
             "{person} can read {language} and write {language2}, but has never been to {country}.",
@@ -96,8 +96,8 @@ LONG = Group(
             "Zum {ordinal_dative} Mal fragte {person}, wann der Bus nach {city} abfährt.",
         ),
         (
-            "Although the suitcase weighs {mass}, {person} carried it to the hotel at {clock_words}.",
-            "Obwohl der Koffer {mass} wiegt, hat {person} ihn um {clock_words} zum Hotel getragen.",
+            "Although the box weighs {mass}, {person} carried it to the hotel at {clock_words}.",
+            "Obwohl die Kiste {mass} wiegt, hat {person} sie um {clock_words} zum Hotel getragen.",
         ),
         (
             "In the year {year_words}, the king of {country} bought {area} of land for {price}.",

@@ -1,0 +1,1 @@
+"""From raw parallel text to a binarised corpus: one engine behind all ``data-prep/`` scripts."""

@@ -1,0 +1,57 @@
+"""The step into fairseq: pieces in, binarised splits and one joined dictionary out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from autoassist_fairseq.tools.dataprep.files import staged
+from autoassist_fairseq.tools.dataprep.programs import run_logged
+
+_PREFIX_OPTIONS = {"train": "--trainpref", "valid": "--validpref", "test": "--testpref"}
+
+
+def outputs(folder: Path, languages: tuple[str, str], splits: Sequence[str]) -> tuple[Path, ...]:
+    """The files that `binarise` leaves in ``folder``."""
+    pair = "-".join(languages)
+    dictionaries = [f"dict.{language}.txt" for language in languages]
+    data = [
+        f"{split}.{pair}.{language}.{kind}"
+        for split in splits
+        for language in languages
+        for kind in ("bin", "idx")
+    ]
+    return tuple(folder / name for name in (*dictionaries, *data))
+
+
+def binarise(
+    pieces: Path,
+    folder: Path,
+    languages: tuple[str, str],
+    splits: Sequence[str],
+    *,
+    dictionary: Path,
+    workers: int,
+    log: Path,
+) -> dict[str, int]:
+    """Run ``fairseq-preprocess`` on ``pieces/{split}.{language}``; returns the dictionary's size.
+
+    Both languages share ``dictionary``.
+    """
+    prefixes = [part for split in splits for part in (_PREFIX_OPTIONS[split], f"{pieces}/{split}")]
+    with staged(folder) as part:
+        run_logged(
+            "fairseq-preprocess",
+            [
+                *("--source-lang", languages[0], "--target-lang", languages[1]),
+                *prefixes,
+                *("--destdir", str(part), "--joined-dictionary", "--srcdict", str(dictionary)),
+                *("--workers", str(workers)),
+            ],
+            log,
+            OMP_NUM_THREADS="1",
+        )
+        # fairseq's own log names the temporary folder; ours has the same lines.
+        (part / "preprocess.log").unlink(missing_ok=True)
+        with (part / f"dict.{languages[0]}.txt").open(encoding="utf-8") as entries:
+            return {"dictionary": sum(1 for _ in entries)}

@@ -1,0 +1,113 @@
+"""Files that appear whole or not at all, their digests, and a lock on their folder."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import gzip
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from autoassist_fairseq.errors import UserError
+
+_BLOCK = 1 << 20
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of the file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def open_text(path: Path) -> BinaryIO:
+    """Open plain or gzipped text for reading bytes, whatever the file is called."""
+    stream = path.open("rb")
+    magic = stream.read(len(_GZIP_MAGIC))
+    stream.seek(0)
+    # A GzipFile closes its own file only when it opened it: so it opens the path again.
+    if magic != _GZIP_MAGIC:
+        return stream
+    stream.close()
+    return cast(BinaryIO, gzip.open(path, "rb"))
+
+
+@contextmanager
+def staged(target: Path) -> Iterator[Path]:
+    """A path to write to, which becomes ``target`` (file or folder) when all went well."""
+    part = target.with_name(f"{target.name}.part")
+    _remove(part)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield part
+        if part.is_dir():
+            _remove(target)
+        part.replace(target)
+    finally:
+        _remove(part)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write ``content`` so that an interruption leaves the old file or the new one."""
+    with staged(path) as part:
+        part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in ``path``; None when there is none or it was cut off."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold ``folder`` (which is made) for this process.
+
+    Raises:
+        UserError: another process works in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(
+                f"`--out` must not be in use, but another run is working in {folder}; wait for it "
+                "or choose another folder."
+            ) from error
+        yield
+
+
+@contextmanager
+def clear_os_errors() -> Iterator[None]:
+    """Turn a full disk, a read-only folder and the like into a `UserError`."""
+    try:
+        yield
+    except OSError as error:
+        where = f" at {os.fspath(error.filename)}" if error.filename else ""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UserError(
+                f"`--out` needs more disk space: the disk is full{where}; free some or choose "
+                "another folder (finished steps are kept)."
+            ) from error
+        reason = error.strerror or str(error)
+        raise UserError(f"A file could not be read or written{where}: {reason}.") from error

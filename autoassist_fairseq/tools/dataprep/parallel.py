@@ -1,0 +1,51 @@
+"""Map a function over blocks in worker processes, in order and with bounded memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+#: Items per block: large enough that sending a block costs little beside working on it.
+BLOCK = 5_000
+# Blocks under way per worker: one being worked on, one waiting.
+_AHEAD = 2
+
+_A = TypeVar("_A")
+_B = TypeVar("_B")
+
+
+def blocks(items: Iterable[_A], size: int = BLOCK) -> Iterator[list[_A]]:
+    """Cut ``items`` into lists of ``size``; the last may be shorter."""
+    iterator = iter(items)
+    while block := list(islice(iterator, size)):
+        yield block
+
+
+def ordered_map(
+    function: Callable[[_A], _B], items: Iterable[_A], workers: int
+) -> Generator[_B, None, None]:
+    """Yield ``function(item)`` in the order of ``items``, from ``workers`` processes.
+
+    At most two items per worker are under way, however long ``items`` is. One worker means this
+    process. ``function`` must be picklable.
+    """
+    if workers <= 1:
+        yield from map(function, items)
+        return
+    # Not forked: the caller may hold threads (progress bars, sentencepiece).
+    context = multiprocessing.get_context("spawn")
+    pending: deque[Future[_B]] = deque()
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                if len(pending) >= _AHEAD * workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)

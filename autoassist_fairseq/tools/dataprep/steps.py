@@ -1,0 +1,127 @@
+"""Steps that are done once: each has a stamp that says from what, how and what it made.
+
+A step is skipped when its stamp has the same key (its options and the SHA-256 of its inputs) and
+its outputs are still what they were. So a changed option redoes just what depends on it, and a
+run that was interrupted goes on at the step that it was in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autoassist_fairseq.tools.dataprep.files import read_json, sha256, write_json
+
+#: Folder of the stamps, inside the folder that the steps fill.
+STAMPS = ".steps"
+Counts = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One piece of work from files to files.
+
+    Attributes:
+        name: unique in its folder; names the stamp.
+        inputs: the files that it reads.
+        outputs: the files that it leaves, all of them.
+        options: everything else that the outputs depend on (JSON values).
+        work: does it; returns figures for the manifest, such as pairs in and out.
+    """
+
+    name: str
+    inputs: tuple[Path, ...]
+    outputs: tuple[Path, ...]
+    options: Mapping[str, Any]
+    work: Callable[[], Counts]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a finished step leaves behind; ``seconds`` is wall time, ``outputs`` are SHA-256."""
+
+    name: str
+    key: str
+    options: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+    counts: Counts = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+class Workshop:
+    """Does steps in a folder, each at most once, and remembers their records."""
+
+    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+        """``say`` gets one line of human text per step."""
+        self.folder = folder
+        self.records: list[Record] = []
+        self._say = say
+        self._first_change: Callable[[], None] | None = None
+
+    def before_first_change(self, action: Callable[[], None]) -> None:
+        """Call ``action`` before the first step that is not skipped."""
+        self._first_change = action
+
+    def do(self, step: Step) -> Record:
+        """Do ``step``, or skip it when that has been done; returns its record."""
+        inputs = _digests(self.folder, step.inputs)
+        key = _key(step, inputs)
+        record = self._finished(step, key)
+        if record is None:
+            record = self._run(step, key, inputs)
+        else:
+            self._say(f"{step.name}: done before, skipped")
+        self.records.append(record)
+        return record
+
+    def _stamp(self, step: Step) -> Path:
+        return self.folder / STAMPS / f"{step.name}.json"
+
+    def _finished(self, step: Step, key: str) -> Record | None:
+        stamp = read_json(self._stamp(step))
+        if stamp is None or stamp.get("key") != key:
+            return None
+        if not all(path.is_file() for path in step.outputs):
+            return None
+        same = _digests(self.folder, step.outputs) == stamp["outputs"]
+        return Record(**stamp) if same else None
+
+    def _run(self, step: Step, key: str, inputs: Mapping[str, str]) -> Record:
+        if self._first_change is not None:
+            self._first_change()
+            self._first_change = None
+        self._say(f"{step.name} ...")
+        self._stamp(step).unlink(missing_ok=True)
+        start = time.monotonic()
+        counts = dict(step.work())
+        seconds = round(time.monotonic() - start, 2)
+        outputs = _digests(self.folder, step.outputs)
+        record = Record(step.name, key, dict(step.options), inputs, outputs, counts, seconds)
+        write_json(self._stamp(step), asdict(record))
+        self._say(f"{step.name}: {_summary(record)}")
+        return record
+
+
+def _key(step: Step, inputs: Mapping[str, str]) -> str:
+    # Where the inputs lie does not matter, only what is in them, in their order.
+    content = [step.name, dict(step.options), list(inputs.values())]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _digests(folder: Path, paths: tuple[Path, ...]) -> dict[str, str]:
+    return {_label(folder, path): sha256(path) for path in paths}
+
+
+def _label(folder: Path, path: Path) -> str:
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+
+
+def _summary(record: Record) -> str:
+    figures = ", ".join(f"{name} {value:,}" for name, value in record.counts.items())
+    return f"{figures} ({record.seconds:.1f} s)" if figures else f"{record.seconds:.1f} s"

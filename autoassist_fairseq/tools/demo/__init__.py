@@ -1,0 +1,1 @@
+"""The demonstration: the same small Transformer trained with and without the Assistant."""

@@ -1,0 +1,239 @@
+"""Reading side by side, files that appear whole, steps that are done once."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.dataprep.files import (
+    clear_os_errors,
+    locked,
+    read_json,
+    sha256,
+    staged,
+    write_json,
+)
+from autoassist_fairseq.tools.dataprep.parallel import blocks, ordered_map
+from autoassist_fairseq.tools.dataprep.reading import RawPair, read_pairs
+from autoassist_fairseq.tools.dataprep.steps import STAMPS, Step, Workshop
+
+
+def files(tmp_path: Path, source: bytes, target: bytes) -> tuple[Path, Path]:
+    paths = tmp_path / "raw.en", tmp_path / "raw.de"
+    for path, content in zip(paths, (source, target), strict=True):
+        path.write_bytes(content)
+    return paths
+
+
+def rows(paths: tuple[Path, Path], *, skip: bool = False) -> list[RawPair]:
+    return list(read_pairs(*paths, skip_undecodable=skip))
+
+
+def test_plain_and_gzipped_text_read_the_same(tmp_path: Path) -> None:
+    source, target = "ä\nb\n".encode(), b"c\nd\n"
+    expected = [(1, "ä\n", "c\n"), (2, "b\n", "d\n")]
+    assert rows(files(tmp_path, source, target)) == expected
+    assert rows(files(tmp_path, gzip.compress(source), target)) == expected
+
+
+def test_a_byte_order_mark_is_dropped_and_a_last_line_needs_no_end(tmp_path: Path) -> None:
+    assert rows(files(tmp_path, b"\xef\xbb\xbfa\nb", b"c\nd")) == [(1, "a\n", "c\n"), (2, "b", "d")]
+
+
+def test_only_a_line_feed_ends_a_line(tmp_path: Path) -> None:
+    odd = "one\u2028line\x0b\x85still\r\n".encode()
+    assert len(rows(files(tmp_path, odd, b"x\n"))) == 1
+
+
+@pytest.mark.parametrize("shorter", [0, 1])
+def test_different_lengths_name_the_line(tmp_path: Path, shorter: int) -> None:
+    content = [b"1\n2\n3\n4\n5\n", b"1\n2\n3\n4\n5\n"]
+    content[shorter] = b"1\n2\n"
+    paths = files(tmp_path, content[0], content[1])
+    with pytest.raises(UserError) as error:
+        rows(paths)
+    assert (
+        f"{paths[shorter]} ends after line 2 and {paths[1 - shorter]} has 5; line 3 has no partner"
+    ) in str(error.value)
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_undecodable_bytes_name_file_and_line(tmp_path: Path, side: int) -> None:
+    content = [b"a\nb\n", b"c\nd\n"]
+    content[side] = b"a\nStra\xdfe\n"  # Latin-1
+    paths = files(tmp_path, content[0], content[1])
+    with pytest.raises(UserError, match=r"line 2 of .* is not; .* `--errors skip`") as error:
+        rows(paths)
+    assert str(paths[side]) in str(error.value)
+    skipped = rows(paths, skip=True)[1]
+    assert skipped[1 + side] is None
+    assert skipped[2 - side] is not None
+
+
+def test_staged_files_appear_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_text("old")
+    with pytest.raises(RuntimeError), staged(target) as part:
+        part.write_text("half of the n")
+        raise RuntimeError
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert target.read_text() == "old"
+    with staged(target) as part:
+        part.write_text("new")
+        assert target.read_text() == "old"
+    assert target.read_text() == "new"
+
+
+def test_a_staged_folder_replaces_the_old_one(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+    for name in ("one", "two"):
+        with staged(target) as part:
+            part.mkdir()
+            (part / name).touch()
+    assert [path.name for path in target.iterdir()] == ["two"]
+
+
+def test_json_that_was_cut_off_counts_as_missing(tmp_path: Path) -> None:
+    path = tmp_path / "stamp.json"
+    assert read_json(path) is None
+    write_json(path, {"ä": 1})
+    assert read_json(path) == {"ä": 1}
+    path.write_text('{"ä": ')
+    assert read_json(path) is None
+
+
+def test_a_folder_is_locked_for_one(tmp_path: Path) -> None:
+    busy = pytest.raises(UserError, match="another run is working in")
+    with locked(tmp_path / "out"), busy, locked(tmp_path / "out"):
+        pass
+    with locked(tmp_path / "out"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [(errno.ENOSPC, "the disk is full at /some/file"), (errno.EACCES, "Permission denied")],
+)
+def test_what_the_system_refuses_is_one_sentence(number: int, sentence: str) -> None:
+    reason = "No space left" if number == errno.ENOSPC else "Permission denied"
+    with pytest.raises(UserError, match=sentence), clear_os_errors():
+        raise OSError(number, reason, "/some/file")
+
+
+def test_blocks_and_ordered_map() -> None:
+    assert list(blocks(range(5), 2)) == [[0, 1], [2, 3], [4]]
+    assert list(ordered_map(abs, iter([-3, 2, -1]), workers=1)) == [3, 2, 1]
+
+
+def test_ordered_map_takes_no_more_than_it_needs() -> None:
+    taken: list[int] = []
+
+    def source() -> Iterator[int]:
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    mapped = ordered_map(abs, source(), workers=2)
+    assert [next(mapped), next(mapped)] == [0, 1]
+    assert len(taken) <= 6  # two that came out, two per worker under way
+    mapped.close()
+
+
+class Kitchen:
+    """Two steps, the second from the first, that count how often they are done."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.said: list[str] = []
+        self.done: list[str] = []
+        self.salt = "a pinch"
+        (folder / "flour").write_text("flour")
+
+    def run(self) -> list[str]:
+        """The steps that were really done."""
+        self.done = []
+        workshop = Workshop(self.folder, self.said.append)
+        dough, bread = self.folder / "dough", self.folder / "bread"
+        for name, source, target, options in (
+            ("knead", self.folder / "flour", dough, {}),
+            ("bake", dough, bread, {"salt": self.salt}),
+        ):
+
+            def work(
+                name: str = name, source: Path = source, target: Path = target
+            ) -> dict[str, int]:
+                self.done.append(name)
+                target.write_text(f"{name} {source.read_text()}")
+                return {"pieces": 1}
+
+            workshop.do(Step(name, (source,), (target,), options, work))
+        return self.done
+
+
+@pytest.fixture
+def kitchen(tmp_path: Path) -> Kitchen:
+    return Kitchen(tmp_path)
+
+
+def test_steps_are_done_once(kitchen: Kitchen) -> None:
+    assert kitchen.run() == ["knead", "bake"]
+    kitchen.said.clear()
+    assert kitchen.run() == []
+    assert kitchen.said == ["knead: done before, skipped", "bake: done before, skipped"]
+
+
+def test_a_changed_option_redoes_what_depends_on_it(kitchen: Kitchen) -> None:
+    kitchen.run()
+    kitchen.salt = "none"
+    assert kitchen.run() == ["bake"]
+
+
+def test_a_changed_input_redoes_what_depends_on_it(kitchen: Kitchen) -> None:
+    kitchen.run()
+    (kitchen.folder / "flour").write_text("rye")
+    assert kitchen.run() == ["knead", "bake"]
+    # The same content again, only newer: nothing to do.
+    (kitchen.folder / "flour").write_text("rye")
+    assert kitchen.run() == []
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_text("mouldy")])
+def test_an_output_that_is_not_what_it_was_is_made_again(kitchen: Kitchen, spoil: object) -> None:
+    kitchen.run()
+    spoil(kitchen.folder / "dough")  # type: ignore[operator]
+    # What comes out is what it was: so there is nothing to bake.
+    assert kitchen.run() == ["knead"]
+
+
+def test_a_step_that_failed_is_done_again(kitchen: Kitchen) -> None:
+    kitchen.run()
+    (kitchen.folder / "flour").write_text("rye")
+    (kitchen.folder / "dough").unlink()
+    (kitchen.folder / "dough").mkdir()
+    with pytest.raises(IsADirectoryError):
+        kitchen.run()
+    assert not (kitchen.folder / STAMPS / "knead.json").exists()
+    (kitchen.folder / "dough").rmdir()
+    assert kitchen.run() == ["knead", "bake"]
+
+
+def test_a_record_says_what_went_in_and_came_out(kitchen: Kitchen) -> None:
+    kitchen.run()
+    stamp = json.loads((kitchen.folder / STAMPS / "bake.json").read_text())
+    assert stamp["inputs"] == {"dough": sha256(kitchen.folder / "dough")}
+    assert stamp["outputs"] == {"bread": sha256(kitchen.folder / "bread")}
+    assert stamp["options"] == {"salt": "a pinch"}
+    assert stamp["counts"] == {"pieces": 1}
+
+
+def test_sha256_of_a_known_text(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")  # the first test vector of FIPS 180-2
+    assert sha256(tmp_path / "abc") == (
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )

@@ -1,0 +1,343 @@
+"""The engine end to end: idempotence, manifest, bad input; Multi30k where it is at hand."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import sentencepiece
+
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.dataprep import binarise, programs, subwords
+from autoassist_fairseq.tools.dataprep.cleaning import CleaningRules
+from autoassist_fairseq.tools.dataprep.command import main
+from autoassist_fairseq.tools.dataprep.dictionary import respelled
+from autoassist_fairseq.tools.dataprep.files import sha256
+from autoassist_fairseq.tools.demo_corpus.build import build
+
+ROOT = Path(__file__).resolve().parents[1]
+MULTI30K = ROOT.parent / "shared" / "data" / "multi30k"
+NAMES = {"train": "train", "valid": "val", "test": "test_2016_flickr"}
+
+
+@pytest.fixture(scope="module")
+def corpus() -> dict[str, list[tuple[str, str]]]:
+    return build(seed=5, sizes={"train": 300, "valid": 20, "test": 20})  # type: ignore[return-value]
+
+
+@pytest.fixture
+def raw(tmp_path: Path, corpus: dict[str, list[tuple[str, str]]]) -> Path:
+    """A folder with the names of Multi30k's files, gzipped."""
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    for split, stem in NAMES.items():
+        for side, language in enumerate(("en", "de")):
+            text = "".join(f"{pair[side]}\n" for pair in corpus[split])
+            (folder / f"{stem}.{language}.gz").write_bytes(gzip.compress(text.encode()))
+    return folder
+
+
+def arguments(raw: Path, *more: str) -> list[str]:
+    out = raw.parent / "out"
+    return [
+        *("multi30k", "--from", str(raw), "--out", str(out), "--vocab-size", "300"),
+        *("--workers", "1", *more),
+    ]
+
+
+def fake_preprocess(name: str, options: list[str], log: Path, **_: str) -> None:
+    """Leave the files that ``fairseq-preprocess`` would leave, with their pieces in them."""
+    assert name == "fairseq-preprocess"
+    given = dict(zip(options[::2], options[1::2], strict=False))
+    folder = Path(given["--destdir"])
+    folder.mkdir(parents=True)
+    for path in binarise.outputs(folder, ("en", "de"), ("train", "valid", "test")):
+        path.write_text("x 1\n")
+    (folder / "preprocess.log").touch()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binarise, "run_logged", fake_preprocess)
+
+
+def read_lines(path: Path) -> list[str]:
+    return path.read_text("utf-8").splitlines()
+
+
+@pytest.mark.usefixtures("quick")
+def test_text_pieces_and_model_belong_together(
+    raw: Path, corpus: dict[str, list[tuple[str, str]]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(raw)) == 0
+    out = raw.parent / "out"
+    assert capsys.readouterr().out == f"{out / 'bin'}\n"
+    assert read_lines(out / "text" / "test.de") == [pair[1] for pair in corpus["test"]]
+    model = sentencepiece.SentencePieceProcessor(model_file=str(out / "subwords" / "joint.model"))
+    assert model.get_piece_size() == 300
+    pieces = read_lines(out / "pieces" / "test.de")
+    assert [model.decode(line.split()) for line in pieces] == [pair[1] for pair in corpus["test"]]
+    assert list(subwords.decode(pieces)) == [pair[1] for pair in corpus["test"]]
+
+
+@pytest.mark.usefixtures("quick")
+def test_manifest_accounts_for_every_file(raw: Path) -> None:
+    with (
+        gzip.open(raw / "train.en.gz", "ab") as source,
+        gzip.open(raw / "train.de.gz", "ab") as target,
+    ):
+        source.write(b"\nword\n")
+        target.write(b"Wort\n" + b"w " * 10 + b"\n")
+    main(arguments(raw))
+    out = raw.parent / "out"
+    manifest = json.loads((out / "manifest.json").read_text("utf-8"))
+    made = {
+        str(path.relative_to(out)): sha256(path)
+        for path in out.rglob("*")
+        if path.is_file() and path.parts[-2] not in (".steps", "logs") and path.name != ".lock"
+    }
+    del made["manifest.json"]
+    assert manifest["files"] == made
+    steps = {step["name"]: step for step in manifest["steps"]}
+    assert steps["text-train"]["counts"] == {
+        "in": 302,
+        "undecodable": 0,
+        "empty": 1,
+        "length": 0,
+        "ratio": 1,
+        "duplicate": 0,
+        "out": 300,
+    }
+    assert steps["text-train"]["inputs"] == {
+        str(raw / f"train.{name}.gz"): sha256(raw / f"train.{name}.gz") for name in ("en", "de")
+    }
+    words = sum(len(line.split()) for line in read_lines(out / "pieces" / "train.de"))
+    assert steps["pieces-train"]["counts"]["de_tokens"] == words
+    assert manifest["options"]["vocab_size"] == 300
+    assert {"python", "fairseq", "sentencepiece"} <= manifest["versions"].keys()
+
+
+def steps_done(raw: Path, capsys: pytest.CaptureFixture[str], *more: str) -> list[str]:
+    main(arguments(raw, *more))
+    lines = capsys.readouterr().err.splitlines()
+    return [line.removesuffix(" ...") for line in lines if line.endswith(" ...")]
+
+
+ALL_STEPS = [
+    *("text-train", "text-valid", "text-test", "subwords"),
+    *("pieces-train", "pieces-valid", "pieces-test", "binarise"),
+]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_rerun_does_what_has_changed(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert steps_done(raw, capsys) == ALL_STEPS
+    assert steps_done(raw, capsys) == []
+    assert steps_done(raw, capsys, "--workers", "2") == []
+    # The corpus has no such pair: the text is what it was, so that nothing else changes.
+    assert steps_done(raw, capsys, "--max-words", "249") == ["text-train"]
+    assert steps_done(raw, capsys, "--max-words", "249", "--vocab-size", "280") == ALL_STEPS[3:]
+    assert (raw.parent / "out" / "manifest.json").exists()
+
+
+@pytest.mark.usefixtures("quick")
+def test_settings_change_nothing_twice(raw: Path) -> None:
+    folders = [raw.parent / name for name in ("one", "two")]
+    for folder, workers in zip(folders, "12", strict=True):
+        main([*arguments(raw)[:3], *("--out", str(folder), "--vocab-size", "300"),
+              *("--workers", workers)])  # fmt: skip
+    manifests = [json.loads((folder / "manifest.json").read_text()) for folder in folders]
+    assert manifests[0]["files"] == manifests[1]["files"]
+
+
+@pytest.mark.parametrize(
+    ("piece", "expected"),
+    [
+        ("▁an", ["▁an"]),
+        ("▁and", ["▁an", "d"]),
+        ("nand", ["n", "and"]),
+        ("▁Ü", ["▁", "Ü"]),  # neither is allowed: nothing better can be done
+    ],
+)
+def test_pieces_are_cut_into_the_longest_that_training_shows(
+    piece: str, expected: list[str]
+) -> None:
+    allowed = frozenset(["▁an", "an", "and", "a", "n", "d"])
+    assert list(respelled([piece], allowed)) == expected
+
+
+@pytest.mark.usefixtures("quick")
+def test_held_out_text_uses_what_training_shows(raw: Path) -> None:
+    main(arguments(raw))
+    out = raw.parent / "out"
+    shown = Counter(
+        piece for name in ("en", "de") for line in read_lines(out / f"pieces/train.{name}")
+        for piece in line.split(" ")
+    )  # fmt: skip
+    entries = [line.rsplit(" ", 1) for line in read_lines(out / "subwords" / "dict.txt")]
+    assert (len(entries) + 4) % 8 == 0
+    counts = {piece: int(count) for piece, count in entries}
+    assert {piece: count for piece, count in counts.items() if count} == shown
+    # What training does not show: single characters, and what fairseq fills up with.
+    unseen = [piece for piece, count in counts.items() if not count]
+    assert all(len(piece) == 1 or piece.startswith("madeupword") for piece in unseen)
+    model = sentencepiece.SentencePieceProcessor(model_file=str(out / "subwords" / "joint.model"))
+    hidden = {model.id_to_piece(index) for index in range(3, 300)} - counts.keys()
+    assert hidden  # pieces of the model that its own training text never shows
+    for name in ("en", "de"):
+        used = {piece for line in read_lines(out / f"pieces/test.{name}") for piece in line.split()}
+        assert not used & hidden
+        assert all(len(piece) == 1 for piece in used - counts.keys())
+
+
+BAD_OPTIONS = [
+    (["--vocab-size", "0"], "`--vocab-size` must be at least 4, but is 0"),
+    (["--max-ratio", "0.5"], "`--max-ratio` must be at least 1, but is 0.5"),
+    (["--workers", "0", "--seed", "-1"], "`--workers` must be .* 0; `--seed` must be .* -1"),
+]
+
+
+@pytest.mark.parametrize(("options", "sentence"), BAD_OPTIONS)
+def test_bad_options_write_nothing(raw: Path, options: list[str], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        main(arguments(raw, *options))
+    assert not (raw.parent / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("size", "sentence"),
+    [("20000", r"must be at most [\d,]+ for this text, but is 20,000"), ("5", "must be at least")],
+)
+def test_vocabulary_that_the_data_does_not_allow(raw: Path, size: str, sentence: str) -> None:
+    with pytest.raises(UserError, match=f"`--vocab-size` {sentence}"):
+        main(arguments(raw, "--vocab-size", size))
+    assert not (raw.parent / "out" / "subwords" / "joint.model").exists()
+
+
+def test_the_size_that_the_message_names_is_allowed(tmp_path: Path) -> None:
+    text = ["some words to learn from", "and some more words"] * 5  # 12 letters, 4 other symbols
+    with pytest.raises(UserError) as error:
+        subwords.learn(text, tmp_path / "m", kind="bpe", vocab_size=9999)
+    allowed = int(str(error.value).split("at most ")[1].split(" ")[0].replace(",", ""))
+    subwords.learn(text, tmp_path / "m", kind="bpe", vocab_size=allowed)
+    with pytest.raises(UserError) as error:
+        subwords.learn(text, tmp_path / "m", kind="bpe", vocab_size=5)
+    least = int(str(error.value).split("at least ")[1].split(" ")[0])
+    assert least == 16
+    subwords.learn(text, tmp_path / "m", kind="bpe", vocab_size=least)
+
+
+def test_all_missing_files_are_named(raw: Path) -> None:
+    (raw / "train.de.gz").unlink()
+    (raw / "val.en.gz").unlink()
+    with pytest.raises(UserError, match=r"train\.de, .*val\.en is not there"):
+        main(arguments(raw))
+    with pytest.raises(UserError, match="`--from` must be a folder"):
+        main(arguments(raw / "nowhere"))
+
+
+def test_a_folder_with_other_files_is_refused(raw: Path) -> None:
+    out = raw.parent / "out"
+    (out / "text").mkdir(parents=True)
+    (out / "text" / "train.en").write_text("mine")
+    with pytest.raises(UserError, match="holds other files; choose another folder"):
+        main(arguments(raw))
+    assert (out / "text" / "train.en").read_text() == "mine"
+    with pytest.raises(UserError, match="must be a folder, but .* is a file"):
+        main([*arguments(raw)[:3], "--out", str(out / "text" / "train.en")])
+
+
+@pytest.mark.usefixtures("quick")
+def test_bad_text_leaves_an_earlier_result_as_it_was(raw: Path) -> None:
+    main(arguments(raw))
+    out = raw.parent / "out"
+    before = {path: sha256(path) for path in out.glob("*/*") if path.parts[-2] != ".steps"}
+    (raw / "train.en.gz").write_bytes(gzip.compress(b"one line\n"))
+    with pytest.raises(UserError, match="ends after line 1 and"):
+        main(arguments(raw))
+    assert {path: sha256(path) for path in before} == before
+    assert not (out / "manifest.json").exists()  # it would not be true of what is asked for now
+
+
+def test_a_program_that_fails_names_its_last_line(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "log"
+    with pytest.raises(UserError, match=r"`fairseq-preprocess` failed with status 2 .*--no-such"):
+        programs.run_logged("fairseq-preprocess", ["--no-such-flag"], log)
+
+
+def test_a_program_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(UserError, match="`fairseq-train` must be installed beside .*make setup"):
+        programs.program("fairseq-train")
+
+
+def test_samples_are_spread_and_bounded(tmp_path: Path) -> None:
+    files = tmp_path / "en", tmp_path / "de"
+    for file in files:
+        file.write_text("".join(f"{number}\n" for number in range(100)))
+    assert list(subwords.evenly_sampled(files, 100, 200, seed=1)) == [*map(str, range(100))] * 2
+    assert list(subwords.evenly_sampled(files[:1], 100, 30, seed=0)) == [
+        str(number) for number in range(0, 100, 4)
+    ]
+    assert list(subwords.evenly_sampled(files[:1], 100, 30, seed=7))[:2] == ["3", "7"]
+
+
+def test_default_rules_are_conservative() -> None:
+    assert CleaningRules() == CleaningRules(max_words=250, max_ratio=9.0, drop_duplicates=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not MULTI30K.is_dir(), reason=f"no Multi30k in {MULTI30K}")
+def test_multi30k_from_the_shell_script(tmp_path: Path) -> None:
+    command = [
+        *(str(ROOT / "data-prep" / "prepare_multi30k.sh"), "--from", str(MULTI30K)),
+        *("--out", str(tmp_path / "out")),
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    first, second = (
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        for _ in range(2)
+    )
+    assert first.stdout == second.stdout == f"{tmp_path / 'out' / 'bin'}\n"
+    assert second.stderr.count("done before, skipped") == len(ALL_STEPS)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
+    counts = {step["name"]: step["counts"] for step in manifest["steps"]}
+    # Three of Multi30k's 29,000 training pairs stand in it twice (counted with sort | uniq -d).
+    assert counts["text-train"] == {
+        "in": 29_000,
+        "undecodable": 0,
+        "empty": 0,
+        "length": 0,
+        "ratio": 0,
+        "duplicate": 3,
+        "out": 28_997,
+    }
+    assert (counts["text-valid"]["out"], counts["text-test"]["out"]) == (1_014, 1_000)
+    dictionaries = [tmp_path / "out" / "bin" / f"dict.{name}.txt" for name in ("en", "de")]
+    assert sha256(dictionaries[0]) == sha256(dictionaries[1])
+
+
+@pytest.mark.slow
+def test_fairseq_reads_back_what_was_written(
+    raw: Path, corpus: dict[str, list[tuple[str, str]]]
+) -> None:
+    main(arguments(raw))
+    from fairseq.data import Dictionary, data_utils
+
+    folder = raw.parent / "out" / "bin"
+    dictionary = Dictionary.load(str(folder / "dict.de.txt"))
+    data = data_utils.load_indexed_dataset(str(folder / "test.en-de.de"), dictionary)
+    lines = [dictionary.string(data[index]) for index in range(len(data))]
+    # A character that training never shows is the one thing that cannot be spelled.
+    known = {character for pair in corpus["train"] for text in pair for character in text}
+    expected = [
+        "".join(character if character in known else "<unk>" for character in pair[1])
+        for pair in corpus["test"]
+    ]
+    assert list(subwords.decode(lines)) == expected
