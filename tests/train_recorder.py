@@ -45,7 +45,7 @@ def _record_fairseq(recorder: Recorder) -> None:
             ids=sample["id"].tolist(),
             source=list(inputs.shape),
             target=list(sample["target"].shape),
-            loss=float(loss).hex(),
+            loss=loss.item().hex(),
         )
         return loss, size, log
 
@@ -74,4 +74,4 @@ def _record_planner(recorder: Recorder) -> None:
         recorder.write("window", epoch=now.index, pairs=pairs, kept=plan.stats.kept)
         return plan
 
-    Planner.plan_next = recorded_plan  # type: ignore[method-assign]
+    Planner.plan_next = recorded_plan  # type: ignore[method-assign, assignment]

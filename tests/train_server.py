@@ -16,15 +16,21 @@ from typing import Any
 
 import fairseq_cli.preprocess
 import fairseq_cli.train
-import numba  # noqa: F401  (imported here once, for all)
-import sacrebleu  # noqa: F401
+import numba
+import sacrebleu  # noqa: F401  (imported here once, for all)
 import tensorboardX  # noqa: F401
+import torch._dynamo  # noqa: F401
 import train_recorder
 
 PROGRAMS = {
     "fairseq-train": fairseq_cli.train.cli_main,
     "fairseq-preprocess": fairseq_cli.preprocess.cli_main,
 }
+
+
+@numba.njit  # type: ignore[untyped-decorator]
+def _nothing() -> int:
+    return 0
 
 
 def next_job() -> dict[str, Any] | None:
@@ -53,5 +59,6 @@ def become(job: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    _nothing()  # numba imports its compiler with the first function
     if (job := next_job()) is not None:
         become(job)
