@@ -12,6 +12,7 @@ from translations import REFERENCE
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.score_evaluate import main, split_at_dashes
+from autoassist_fairseq.tools.score_layout import sentencepiece_model
 from autoassist_fairseq.tools.score_text import moses_tokens
 
 
@@ -116,3 +117,23 @@ def test_a_missing_fairseq_names_the_remedy(generate: Path) -> None:
     generate.unlink()
     with pytest.raises(UserError, match="run `make setup`"):
         main(COMMAND)
+
+
+def test_what_data_prep_left_is_found(
+    generate: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["bin", "--checkpoints", "run/model.pt", "--detokenise", "moses"]
+    with pytest.raises(UserError, match=r"`--ref` is missing: .* only as .*/text/test.de"):
+        main(command)
+    (corpus / "text").mkdir()
+    (corpus / "ref").rename(corpus / "text" / "test.de")
+    assert main(command) == 0
+    assert capsys.readouterr().out.count(" 68.87 ") == 3
+
+
+def test_the_prepared_model_is_found(corpus: Path) -> None:
+    assert sentencepiece_model(corpus / "bin", None) is None
+    (corpus / "subwords").mkdir()
+    (corpus / "subwords" / "joint.model").write_text("")
+    assert sentencepiece_model(corpus / "bin", None) == corpus / "subwords" / "joint.model"
+    assert sentencepiece_model(corpus / "bin", Path("mine")) == Path("mine")

@@ -141,9 +141,14 @@ def test_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.splitlines() == [
         "recipe: Transformer big, fp16, policy shrink",
         "tokens per update: 3000 in a batch x 2 processes x update-freq 4 = 24000 (paper: 24000)",
-        "updates: 250000 = 6,000,000,000 tokens seen / 24,000; tokens seen are those trained on: "
-        "what the Assistant skips does not count",
+        "updates: 250000 = 6,000,000,000 tokens seen / 24,000 "
+        "(full batches, padding counted; --tokens-per-update takes train_wpb of a log)",
+        "tokens seen: those trained on; what the Assistant skips does not count",
     ]
+    main(["base", "data-bin", "--tokens-per-update", "36000", "--dry-run"])
+    assert (
+        "updates: 166667 = 6,000,000,000 tokens seen / 36,000 (as given)" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(

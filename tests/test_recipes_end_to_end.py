@@ -149,7 +149,7 @@ def test_the_big_recipe_trains_on_two_processes(corpus: Path) -> None:
     [
         ("train_wmt14_base.sh", ["nowhere"]),
         ("train_wmt14_big.sh", ["nowhere", "--policy", "lazy"]),
-        ("evaluate.sh", ["nowhere", "--checkpoints", "x", "--ref", "y"]),
+        ("evaluate.sh", ["nowhere", "--checkpoints", "x"]),
         ("score_bleu.py", ["--sys", "nowhere", "--ref", "nowhere"]),
         ("average_checkpoints.py", ["--inputs", "nowhere", "--output", "out.pt"]),
     ],

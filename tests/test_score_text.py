@@ -109,6 +109,7 @@ PLAIN = [
     ["a headline", "another"],
     ["He paused ... and left, quietly.", "Version 2 .5 is out, they say."],
     ["Mail me at a@b.org, or not."],
+    ["One , two, three."],
 ]
 
 
@@ -121,6 +122,7 @@ def test_plain_text_is_not_taken_for_tokens(lines: list[str]) -> None:
     ("lines", "said"),
     [
         (["Ein Hund , eine Katze .", "Ein Satz ."], "3 of 3 full stops and commas stand alone"),
+        (["One , two , three."], "2 of 3 full stops"),
         (["It &apos;s here"], "Moses escapes"),
         (["der Klein@@ betrieb"], "BPE marks"),
         (["\u2581der \u2581Klein betrieb"], "sentencepiece marks"),

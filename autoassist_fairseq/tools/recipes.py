@@ -156,13 +156,17 @@ def _explain(
     updates: int,
 ) -> None:
     tiny = " (tiny)" if args.tiny else ""
+    source = "as given"
+    if args.tokens_per_update is None:
+        source = "full batches, padding counted; --tokens-per-update takes train_wpb of a log"
     paper = f"{'this recipe' if args.tiny else 'paper'}: {recipe.tokens_per_update}"
     print(
         f"recipe: Transformer {recipe.name}{tiny}, {recipe.precision}, policy {args.policy}\n"
         f"tokens per update: {batching.max_tokens} in a batch x {batching.processes} processes x "
         f"update-freq {batching.update_freq} = {batching.tokens_per_update} ({paper})\n"
-        f"updates: {updates} = {recipe.tokens_seen:,.0f} tokens seen / {per_update:,.0f}; "
-        "tokens seen are those trained on: what the Assistant skips does not count",
+        f"updates: {updates} = {recipe.tokens_seen:,.0f} tokens seen / "
+        f"{per_update:,.0f} ({source})\n"
+        "tokens seen: those trained on; what the Assistant skips does not count",
         file=sys.stderr,
     )
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from autoassist_fairseq.errors import UserError, run_main
-from autoassist_fairseq.tools import score, score_generated
+from autoassist_fairseq.tools import score, score_generated, score_layout
 from autoassist_fairseq.tools.score_split import Split, find_split
 from autoassist_fairseq.tools.score_text import check_lengths, read_lines
 
@@ -36,7 +36,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="folder of checkpoints, or one checkpoint to evaluate as it is",
     )
-    p.add_argument("--ref", required=True, nargs="+", metavar="FILE", help="plain reference(s)")
+    p.add_argument(
+        "--ref",
+        nargs="+",
+        metavar="FILE",
+        help="plain reference(s) (default: text/ beside DATA, where data-prep leaves them)",
+    )
     number = p.add_mutually_exclusive_group()
     number.add_argument(
         "--average",
@@ -54,7 +59,12 @@ def parser() -> argparse.ArgumentParser:
         choices=["sentencepiece", "moses", "none"],
         help="how the corpus was prepared (default: sentencepiece, with --spm)",
     )
-    p.add_argument("--spm", type=Path, metavar="FILE", help="sentencepiece model")
+    p.add_argument(
+        "--spm",
+        type=Path,
+        metavar="FILE",
+        help="sentencepiece model (default: the one that data-prep left)",
+    )
     p.add_argument(
         "--out",
         type=Path,
@@ -82,6 +92,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     own, extra = split_at_dashes(sys.argv[1:] if argv is None else argv)
     args = parser().parse_args(own)
     split = find_split(args.data, args.gen_subset, args.source_lang, args.target_lang)
+    args.ref = score_layout.references(args.data, args.gen_subset, split.target, args.ref)
+    args.spm = score_layout.sentencepiece_model(args.data, args.spm)
     pairs = _check(args, split)
     out = args.out or _folder(args.checkpoints) / "evaluation"
     out.mkdir(parents=True, exist_ok=True)
