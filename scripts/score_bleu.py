@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from autoassist_fairseq.errors import run_main
-from autoassist_fairseq.tools.score import main
+from autoassist_fairseq.tools.scoring.command import main
 
 if __name__ == "__main__":
     run_main(main)

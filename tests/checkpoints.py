@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from autoassist_fairseq.tools.average import main
-from autoassist_fairseq.tools.average_files import read_checkpoint
+from autoassist_fairseq.tools.averaging.command import main
+from autoassist_fairseq.tools.averaging.files import read_checkpoint
 
 
 def checkpoint(

@@ -15,9 +15,10 @@ from checkpoints import run, run_folder, save
 from torch import Tensor
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools import average, average_files
-from autoassist_fairseq.tools.average import RECORD
-from autoassist_fairseq.tools.average_sum import ModelMean
+from autoassist_fairseq.tools.averaging import command as average
+from autoassist_fairseq.tools.averaging import files as average_files
+from autoassist_fairseq.tools.averaging.command import RECORD
+from autoassist_fairseq.tools.averaging.sums import ModelMean
 
 
 def test_equals_an_independent_mean(tmp_path: Path) -> None:

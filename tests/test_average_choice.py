@@ -7,7 +7,7 @@ import math
 import pytest
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.average_choice import (
+from autoassist_fairseq.tools.averaging.choice import (
     Candidate,
     Kind,
     best_checkpoints,

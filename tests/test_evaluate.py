@@ -11,9 +11,9 @@ from test_score_generated import split_files
 from translations import REFERENCE
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.score_evaluate import main, split_at_dashes
-from autoassist_fairseq.tools.score_layout import sentencepiece_model
-from autoassist_fairseq.tools.score_text import moses_tokens
+from autoassist_fairseq.tools.scoring.evaluate import main, split_at_dashes
+from autoassist_fairseq.tools.scoring.layout import sentencepiece_model
+from autoassist_fairseq.tools.scoring.text import moses_tokens
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.recipes import main
-from autoassist_fairseq.tools.recipes_command import RECIPES, fit_batching, updates_for
+from autoassist_fairseq.tools.training.command import main
+from autoassist_fairseq.tools.training.recipes import RECIPES, fit_batching, updates_for
 
 
 @pytest.mark.parametrize(

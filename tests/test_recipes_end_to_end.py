@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import sentencepiece
 
-from autoassist_fairseq.tools.average import RECORD
-from autoassist_fairseq.tools.average_files import read_checkpoint
+from autoassist_fairseq.tools.averaging.command import RECORD
+from autoassist_fairseq.tools.averaging.files import read_checkpoint
 
 pytestmark = pytest.mark.slow
 

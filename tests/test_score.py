@@ -23,8 +23,8 @@ from translations import (
 )
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.score import main
-from autoassist_fairseq.tools.score_text import moses_tokens
+from autoassist_fairseq.tools.scoring.command import main
+from autoassist_fairseq.tools.scoring.text import moses_tokens
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ import pytest
 import sentencepiece
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.score_generated import (
+from autoassist_fairseq.tools.scoring.generated import (
     Track,
     load_sentencepiece,
     plain_text,
     read_generated,
     words,
 )
-from autoassist_fairseq.tools.score_split import Split, find_split
+from autoassist_fairseq.tools.scoring.split import Split, find_split
 
 # Pair 1 comes first and with two hypotheses, as --nbest 2 prints them
 OUTPUT = """\

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from translations import BASELINE, REFERENCE, SYSTEM
 
-from autoassist_fairseq.tools.score_metrics import tokenised_bleu
-from autoassist_fairseq.tools.score_text import (
+from autoassist_fairseq.tools.scoring.metrics import tokenised_bleu
+from autoassist_fairseq.tools.scoring.text import (
     moses_tokens,
     perl_tokens,
     read_lines,

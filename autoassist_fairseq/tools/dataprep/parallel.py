@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import TypeVar
+
+from autoassist_fairseq.errors import UserError
 
 #: Items per block: large enough that sending a block costs little beside working on it.
 BLOCK = 5_000
@@ -38,14 +42,31 @@ def ordered_map(
         return
     # Not forked: the caller may hold threads (progress bars, sentencepiece).
     context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(workers, context, initializer=_leave_interrupts) as pool:
+            yield from _submitted(pool, function, items, _AHEAD * workers)
+    except BrokenProcessPool as error:
+        raise UserError(
+            f"A worker process ended unexpectedly, perhaps for lack of memory; `--workers` is "
+            f"{workers}: try fewer."
+        ) from error
+
+
+def _submitted(
+    pool: ProcessPoolExecutor, function: Callable[[_A], _B], items: Iterable[_A], ahead: int
+) -> Iterator[_B]:
     pending: deque[Future[_B]] = deque()
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        try:
-            for item in items:
-                pending.append(pool.submit(function, item))
-                if len(pending) >= _AHEAD * workers:
-                    yield pending.popleft().result()
-            while pending:
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) >= ahead:
                 yield pending.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _leave_interrupts() -> None:
+    # Ctrl-C reaches the whole group of processes; it is for the one that waits for the workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

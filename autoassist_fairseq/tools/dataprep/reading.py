@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
@@ -28,9 +30,10 @@ def read_pairs(source: Path, target: Path, *, skip_undecodable: bool) -> Iterato
 
     Raises:
         UserError: the files have different numbers of lines, or (unless ``skip_undecodable``) a
-            line is not UTF-8.
+            line is not UTF-8, or a gzipped file is damaged.
     """
-    with open_text(source) as source_lines, open_text(target) as target_lines:
+    with open_text(source) as source_file, open_text(target) as target_file:
+        source_lines, target_lines = _sound(source, source_file), _sound(target, target_file)
         rows = enumerate(zip_longest(source_lines, target_lines), start=1)
         for line, (source_bytes, target_bytes) in rows:
             if source_bytes is None or target_bytes is None:
@@ -40,6 +43,16 @@ def read_pairs(source: Path, target: Path, *, skip_undecodable: bool) -> Iterato
             if None in texts and not skip_undecodable:
                 raise _undecodable(source if texts[0] is None else target, line)
             yield RawPair(line, *texts)
+
+
+def _sound(path: Path, lines: BinaryIO) -> Iterator[bytes]:
+    try:
+        yield from lines
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UserError(
+            f"{path} must be plain text or a whole gzip file, but is damaged ({error}); fetch it "
+            "again."
+        ) from error
 
 
 def _decode(raw: bytes, line: int) -> str | None:
@@ -56,8 +69,8 @@ def _unequal(
     target: Path,
     line: int,
     source_ended: bool,
-    source_lines: BinaryIO,
-    target_lines: BinaryIO,
+    source_lines: Iterator[bytes],
+    target_lines: Iterator[bytes],
 ) -> UserError:
     short, long = (source, target) if source_ended else (target, source)
     # The first surplus line has been read; what is still in the longer file comes on top.

@@ -51,8 +51,9 @@ def lines_of(
 
 
 def _forward(stream: IO[bytes], lines: queue.Queue[object]) -> None:
-    for line in stream:
-        lines.put(line)
+    with stream:
+        for line in stream:
+            lines.put(line)
     lines.put(_END)
 
 

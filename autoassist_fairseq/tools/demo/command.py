@@ -91,8 +91,8 @@ def _results(settings: DemoSettings) -> str:
     write_json(settings.out / "results.json", content)
     return (
         f"{table(arms)}\n"
-        "Target tokens and training time are means over the passes from the second on (the first\n"
-        f"keeps everything); BLEU is sacreBLEU of the detokenised test set, {signature}"
+        "Passes from the second on (the first keeps everything): target tokens, mean; seconds of\n"
+        f"training, median. BLEU: sacreBLEU of the detokenised test set, {signature}"
     )
 
 

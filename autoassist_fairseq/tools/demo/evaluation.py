@@ -12,8 +12,8 @@ from autoassist_fairseq.tools.dataprep.steps import Step
 from autoassist_fairseq.tools.demo.child import lines_of
 from autoassist_fairseq.tools.demo.settings import DemoSettings
 from autoassist_fairseq.tools.demo.training import CHECKPOINT
-from autoassist_fairseq.tools.score_generated import plain_text, read_generated
-from autoassist_fairseq.tools.score_metrics import Figure, detokenised_bleu, plain_metric
+from autoassist_fairseq.tools.scoring.generated import plain_text, read_generated
+from autoassist_fairseq.tools.scoring.metrics import Figure, detokenised_bleu, plain_metric
 
 _FLAGS = ("--beam", "4", "--max-tokens", "4000", "--gen-subset", "test")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
 from autoassist_fairseq.tools.demo.log import Epoch
@@ -15,11 +15,12 @@ FIRST_SHRUNK = 2
 
 @dataclass(frozen=True)
 class ArmResult:
-    """One row of the table; means per pass, from the second on.
+    """One row of the table, per pass from the second on.
 
     Attributes:
-        tokens: target tokens trained on.
-        seconds: wall time of training, without validation.
+        tokens: target tokens trained on, the mean.
+        seconds: wall time of training without validation, the median: other work on the machine
+            disturbs single passes.
         bleu: sacreBLEU of the detokenised test set.
     """
 
@@ -34,7 +35,7 @@ def arm_result(epochs: Sequence[Epoch], bleu: float) -> ArmResult:
     timed = [epoch for epoch in counted if not epoch.resumed] or counted
     return ArmResult(
         tokens=fmean(epoch.tokens for epoch in counted),
-        seconds=fmean(epoch.seconds for epoch in timed),
+        seconds=median(epoch.seconds for epoch in timed),
         bleu=bleu,
     )
 

@@ -51,7 +51,7 @@ def _train(
     settings: DemoSettings, arm: str, flags: list[str], options: Mapping[str, Any]
 ) -> list[Epoch]:
     folder = settings.arm(arm)
-    _open_folder(folder, options)
+    open_folder(folder, options)
     epochs = _saved_epochs(folder)
     log = EpochLog(sum(epoch.updates for epoch in epochs))
     package = Path(autoassist_fairseq.__file__).parent
@@ -72,8 +72,8 @@ def _train(
     return epochs
 
 
-def _open_folder(folder: Path, options: Mapping[str, Any]) -> None:
-    # An interrupted training goes on, unless something that it depends on is different now.
+def open_folder(folder: Path, options: Mapping[str, Any]) -> None:
+    """Make an arm's folder, or keep it, with its checkpoint, if it was begun with ``options``."""
     started = folder / "started.json"
     if read_json(started) != options:
         shutil.rmtree(folder, ignore_errors=True)

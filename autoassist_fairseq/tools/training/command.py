@@ -13,15 +13,15 @@ from pathlib import Path
 import autoassist_fairseq
 from autoassist_fairseq.errors import UserError, run_main
 from autoassist_fairseq.settings import POLICIES
-from autoassist_fairseq.tools import recipes_command as command
+from autoassist_fairseq.tools.training import recipes
 
 
-def parser(recipe: command.Recipe) -> argparse.ArgumentParser:
+def parser(recipe: recipes.Recipe) -> argparse.ArgumentParser:
     """Return the command line of one recipe's script."""
     p = argparse.ArgumentParser(
         prog=f"train_wmt14_{recipe.name}.sh",
         description=f"Train Transformer {recipe.name} on WMT14 En-De as the AutoAssist paper did: "
-        f"{recipe.tokens_per_gpu} tokens per GPU on {command.PAPER_GPUS} GPUs.",
+        f"{recipe.tokens_per_gpu} tokens per GPU on {recipes.PAPER_GPUS} GPUs.",
         epilog="What follows -- goes to fairseq-train as it is and overrides the recipe.",
     )
     p.add_argument("data", metavar="DATA", help="binarised corpus with a joined dictionary")
@@ -51,7 +51,7 @@ def parser(recipe: command.Recipe) -> argparse.ArgumentParser:
         "budget into updates (default: the bound that the batches keep)",
     )
     p.add_argument(
-        "--gpus", type=int, metavar="N", help=f"GPUs on each node (default: {command.PAPER_GPUS})"
+        "--gpus", type=int, metavar="N", help=f"GPUs on each node (default: {recipes.PAPER_GPUS})"
     )
     p.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (default: 1)")
     p.add_argument("--rendezvous", metavar="HOST:PORT", help="first node, when there are several")
@@ -87,8 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the plan and become ``fairseq-train``; the first word of ``argv`` is the recipe."""
     name, *rest = sys.argv[1:] if argv is None else argv
     own, extra = _split_at_dashes(rest)
-    args = parser(command.RECIPES[name]).parse_args(own)
-    words = build(args, command.RECIPES[name])
+    args = parser(recipes.RECIPES[name]).parse_args(own)
+    words = build(args, recipes.RECIPES[name])
     words += extra
     if args.dry_run:
         print(shlex.join(words))
@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.execv(words[0], words)
 
 
-def build(args: argparse.Namespace, recipe: command.Recipe) -> list[str]:
+def build(args: argparse.Namespace, recipe: recipes.Recipe) -> list[str]:
     """Return the training command and say on stderr how batch and budget came about.
 
     Raises:
@@ -114,44 +114,44 @@ def build(args: argparse.Namespace, recipe: command.Recipe) -> list[str]:
     )
     if args.tiny and recipe.precision == "fp16":
         raise UserError("`--tiny` trains on the CPU, which `--fp16` cannot; leave one of them out.")
-    gpus = args.gpus if args.gpus is not None else (1 if args.tiny else command.PAPER_GPUS)
-    start = command.launcher(_tool("torchrun"), gpus, args.nodes, args.rendezvous)
+    gpus = args.gpus if args.gpus is not None else (1 if args.tiny else recipes.PAPER_GPUS)
+    start = recipes.launcher(_tool("torchrun"), gpus, args.nodes, args.rendezvous)
     per_gpu = recipe.tokens_per_gpu if args.tokens_per_gpu is None else args.tokens_per_gpu
-    batching = command.fit_batching(
+    batching = recipes.fit_batching(
         recipe.tokens_per_update, per_gpu, gpus * args.nodes, args.update_freq
     )
     per_update = (
         batching.tokens_per_update if args.tokens_per_update is None else args.tokens_per_update
     )
-    updates = command.updates_for(recipe.tokens_seen, per_update)
+    updates = recipes.updates_for(recipe.tokens_seen, per_update)
     _explain(args, recipe, batching, per_update, updates)
     user_dir = str(Path(autoassist_fairseq.__file__).parent)
-    options = command.train_options(recipe, batching, updates, args.policy, user_dir)
+    options = recipes.train_options(recipe, batching, updates, args.policy, user_dir)
     return [
         *start,
         _tool("fairseq-train"),
         args.data,
-        *command.as_words(options),
-        *command.as_words(_run_options(args, recipe, start)),
+        *recipes.as_words(options),
+        *recipes.as_words(_run_options(args, recipe, start)),
     ]
 
 
 def _run_options(
-    args: argparse.Namespace, recipe: command.Recipe, start: list[str]
+    args: argparse.Namespace, recipe: recipes.Recipe, start: list[str]
 ) -> dict[str, object]:
     where = args.save_dir or f"checkpoints/wmt14_{recipe.name}_{args.policy}"
     options: dict[str, object] = {"--save-dir": where, "--seed": args.seed}
     if not start:
         options["--distributed-world-size"] = 1  # else fairseq takes every GPU that it sees
     if args.tiny:
-        options |= command.CPU_OPTIONS
+        options |= recipes.CPU_OPTIONS
     return options
 
 
 def _explain(
     args: argparse.Namespace,
-    recipe: command.Recipe,
-    batching: command.Batching,
+    recipe: recipes.Recipe,
+    batching: recipes.Batching,
     per_update: float,
     updates: int,
 ) -> None:
@@ -183,7 +183,7 @@ def _check_machine(args: argparse.Namespace, words: list[str]) -> None:
         return
     import torch  # only a real run needs to know the GPUs
 
-    wanted = command.PAPER_GPUS if args.gpus is None else args.gpus
+    wanted = recipes.PAPER_GPUS if args.gpus is None else args.gpus
     if wanted > torch.cuda.device_count():
         raise UserError(
             f"`--gpus` {wanted} must not exceed the {torch.cuda.device_count()} GPUs that are "

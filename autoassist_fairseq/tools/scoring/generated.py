@@ -12,7 +12,7 @@ import sacremoses
 import sentencepiece
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.score_text import read_lines
+from autoassist_fairseq.tools.scoring.text import read_lines
 
 Track = Literal["sentencepiece", "moses", "none"]
 """How the corpus was prepared, hence how to get plain text back: sentencepiece pieces of raw

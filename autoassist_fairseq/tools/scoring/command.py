@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from sacrebleu.metrics import BLEU
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools import score_metrics as metrics
-from autoassist_fairseq.tools.score_text import (
+from autoassist_fairseq.tools.scoring import metrics
+from autoassist_fairseq.tools.scoring.text import (
     check_lengths,
     moses_name,
     moses_tokens,

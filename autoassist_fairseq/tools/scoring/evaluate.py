@@ -16,9 +16,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from autoassist_fairseq.errors import UserError, run_main
-from autoassist_fairseq.tools import score, score_generated, score_layout
-from autoassist_fairseq.tools.score_split import Split, find_split
-from autoassist_fairseq.tools.score_text import check_lengths, read_lines
+from autoassist_fairseq.tools.scoring import command as scoring
+from autoassist_fairseq.tools.scoring import generated as generation
+from autoassist_fairseq.tools.scoring import layout
+from autoassist_fairseq.tools.scoring.split import Split, find_split
+from autoassist_fairseq.tools.scoring.text import check_lengths, read_lines
 
 
 def parser() -> argparse.ArgumentParser:
@@ -92,8 +94,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     own, extra = split_at_dashes(sys.argv[1:] if argv is None else argv)
     args = parser().parse_args(own)
     split = find_split(args.data, args.gen_subset, args.source_lang, args.target_lang)
-    args.ref = score_layout.references(args.data, args.gen_subset, split.target, args.ref)
-    args.spm = score_layout.sentencepiece_model(args.data, args.spm)
+    args.ref = layout.references(args.data, args.gen_subset, split.target, args.ref)
+    args.spm = layout.sentencepiece_model(args.data, args.spm)
     pairs = _check(args, split)
     out = args.out or _folder(args.checkpoints) / "evaluation"
     out.mkdir(parents=True, exist_ok=True)
@@ -101,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     generated = out / f"generate-{args.gen_subset}.txt"
     _generate([*_generate_options(args, model, split), *extra], generated, pairs)
     scored = _detokenise(args, generated, split.target, out)
-    return score.main([*scored, *_score_options(args, split.target)])
+    return scoring.main([*scored, *_score_options(args, split.target)])
 
 
 def split_at_dashes(argv: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -122,10 +124,10 @@ def _check(args: argparse.Namespace, split: Split) -> int:
             "`--detokenise moses|none` that it was prepared otherwise."
         )
     if args.spm is not None:
-        score_generated.load_sentencepiece(args.spm)
+        generation.load_sentencepiece(args.spm)
     for path in args.ref:
         lines = read_lines(path, "--ref")
-        score.check_plain_reference(path, lines)
+        scoring.check_plain_reference(path, lines)
         pairs = len(lines) if split.pairs is None else split.pairs
         check_lengths({f"`--ref` {path}": lines, f"`--gen-subset` {args.gen_subset}": range(pairs)})
     return pairs
@@ -139,7 +141,7 @@ def _average(args: argparse.Namespace, out: Path) -> Path:
     if args.checkpoints.is_file():
         return Path(args.checkpoints)
     # PyTorch is needed for this step only; errors of the options above come at once.
-    from autoassist_fairseq.tools import average
+    from autoassist_fairseq.tools.averaging import command as averaging
 
     chosen = {"update": args.updates, "best": args.best}
     kind, count = next(
@@ -148,7 +150,7 @@ def _average(args: argparse.Namespace, out: Path) -> Path:
     output = out / "averaged.pt"
     options = [f"--num-{kind}-checkpoints", str(count), "--output", str(output)]
     try:
-        average.run(average.parser().parse_args(["--inputs", str(args.checkpoints), *options]))
+        averaging.run(averaging.parser().parse_args(["--inputs", str(args.checkpoints), *options]))
     except UserError as error:
         flag = {"epoch": "average", "update": "updates", "best": "best"}[kind]
         raise UserError(f"`--{flag}` {count}: {error}") from error
@@ -203,14 +205,14 @@ def _generate(options: list[str], output: Path, pairs: int) -> None:
 
 def _detokenise(args: argparse.Namespace, generated: Path, target: str, out: Path) -> list[str]:
     """Write hypotheses as plain text and return what to score, as options of score_bleu.py."""
-    track: score_generated.Track = args.detokenise or "sentencepiece"
-    lines = score_generated.read_generated(generated)
-    plain = score_generated.plain_text(lines.hypotheses, track, target, args.spm)
+    track: generation.Track = args.detokenise or "sentencepiece"
+    lines = generation.read_generated(generated)
+    plain = generation.plain_text(lines.hypotheses, track, target, args.spm)
     options = ["--sys", _write(out / "hypotheses.txt", plain), "--ref", *args.ref]
     if track == "moses":
         # The model's own tokens, as published figures on Moses-tokenised data are computed
-        system = _write(out / "hypotheses.tok", score_generated.words(lines.hypotheses, track))
-        reference = _write(out / "reference.tok", score_generated.words(lines.targets, track))
+        system = _write(out / "hypotheses.tok", generation.words(lines.hypotheses, track))
+        reference = _write(out / "reference.tok", generation.words(lines.targets, track))
         options += ["--tokenised-sys", system, "--tokenised-ref", reference]
     return options
 

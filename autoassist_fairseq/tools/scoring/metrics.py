@@ -10,7 +10,7 @@ from sacrebleu.metrics import BLEU, CHRF, TER
 from sacrebleu.metrics.base import Metric
 from sacrebleu.significance import PairedTest, Result
 
-from autoassist_fairseq.tools.score_text import perl_tokens, split_compounds
+from autoassist_fairseq.tools.scoring.text import perl_tokens, split_compounds
 
 References = Sequence[Sequence[str]]
 """One list of lines for each reference translation."""

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.average_choice import (
+from autoassist_fairseq.tools.averaging.choice import (
     Candidate,
     best_checkpoints,
     is_candidate,
     last_checkpoints,
 )
-from autoassist_fairseq.tools.average_files import State, read_checkpoint, write_checkpoint
-from autoassist_fairseq.tools.average_sum import ModelMean
+from autoassist_fairseq.tools.averaging.files import State, read_checkpoint, write_checkpoint
+from autoassist_fairseq.tools.averaging.sums import ModelMean
 
 RECORD = "autoassist_average"
 """Key in ``extra_state`` under which an averaged checkpoint lists what went into it."""

@@ -1,0 +1,1 @@
+"""Scores translations, each figure labelled with what it is."""

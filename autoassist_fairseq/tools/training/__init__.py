@@ -1,0 +1,1 @@
+"""The recipes of the paper's runs: from options to the exact command."""
