@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import threading
 from pathlib import Path
@@ -39,13 +40,17 @@ def _record_fairseq(recorder: Recorder) -> None:
 
     def recorded_step(task: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
         loss, size, log = train_step(task, sample, *args, **kwargs)
+        given = inspect.signature(train_step).bind(task, sample, *args, **kwargs).arguments
         inputs = sample["net_input"]["src_tokens"]
+        place = getattr(sample.get("autoassist"), "__dict__", {})
         recorder.write(
             "batch",
             ids=sample["id"].tolist(),
             source=list(inputs.shape),
             target=list(sample["target"].shape),
             loss=loss.item().hex(),
+            dummy=given.get("ignore_grad", False),
+            place=[place.get(name) for name in ("pass_index", "update", "micro")],
         )
         return loss, size, log
 

@@ -1,9 +1,10 @@
 """A program that has imported fairseq once and becomes fairseq-train for every job it is given.
 
 Importing torch and fairseq takes longer than most test runs; a fork takes a millisecond. Jobs come
-as lines of JSON on stdin (program, args, log, events, limit), replies go to stdout as exit
-statuses. The fork leaves the loop and *is* the program from there on, so that exit status,
-tracebacks and what happens at exit are those of a program that was started by hand.
+as lines of JSON on stdin (program, args, log, events, limit, ranks, port, probe), replies go to
+stdout as the exit status of each rank. The fork leaves the loop and *is* the program from there on,
+so that exit status, tracebacks and what happens at exit are those of a program that was started by
+hand.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import numba
 import sacrebleu  # noqa: F401  (imported here once, for all)
 import tensorboardX  # noqa: F401
 import torch._dynamo  # noqa: F401
+import train_probe
+import train_ranks
 import train_recorder
 
 PROGRAMS = {
@@ -37,11 +40,14 @@ def next_job() -> dict[str, Any] | None:
     """Serve until stdin ends; in the fork for a job, return that job."""
     with os.fdopen(os.dup(1), "w") as replies:
         for line in iter(sys.stdin.readline, ""):
-            child = os.fork()
-            if child == 0:
-                return dict(json.loads(line))
-            _, status = os.waitpid(child, 0)
-            print(os.waitstatus_to_exitcode(status), file=replies, flush=True)
+            job, children = dict(json.loads(line)), []
+            for rank in range(job["ranks"]):
+                child = os.fork()
+                if child == 0:
+                    return train_ranks.as_rank(job, rank)
+                children.append(child)
+            kill = job["probe"].get("kill") or {}
+            print(*train_ranks.await_all(children, kill), file=replies, flush=True)
     return None
 
 
@@ -55,6 +61,8 @@ def become(job: dict[str, Any]) -> None:
     sys.argv = [job["program"], *job["args"]]
     if job["events"]:
         train_recorder.record(job["events"], sys.argv)
+    if job["probe"]:
+        train_probe.install(job)
     PROGRAMS[job["program"]]()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -101,6 +102,17 @@ class Server:
 
     def run(self, program: str, *args: object, save_dir: Path | None = None) -> Run:
         """Run ``program`` and wait for it; with ``save_dir``, record what it trains on."""
+        return self.run_ranks(program, *args, save_dir=save_dir)[0]
+
+    def run_ranks(
+        self,
+        program: str,
+        *args: object,
+        save_dir: Path | None = None,
+        ranks: int = 1,
+        probe: dict[str, Any] | None = None,
+    ) -> list[Run]:
+        """Run ``program`` in ``ranks`` processes, with what `train_probe.install` does."""
         if self._process is None:
             self._process = start_server()
         self._count += 1
@@ -111,21 +123,22 @@ class Server:
             "log": str(log),
             "events": str(events) if save_dir else "",
             "limit": LIMIT,
+            "ranks": ranks,
+            "port": free_port() if ranks > 1 else 0,
+            "probe": probe or {},
         }
         assert self._process.stdin and self._process.stdout
         print(json.dumps(job), file=self._process.stdin, flush=True)
-        status = int(self._process.stdout.readline())
-        lines = events.read_text().splitlines() if events.exists() else []
-        output = log.read_text(errors="replace")
-        return Run(status, output, [json.loads(line) for line in lines], save_dir or self.folder)
+        statuses = map(int, self._process.stdout.readline().split())
+        ends = [f".{rank}" for rank in range(ranks)] if ranks > 1 else [""]
+        return [
+            Run(status, *read_files(f"{log}{end}", f"{events}{end}"), save_dir or self.folder)
+            for status, end in zip(statuses, ends, strict=True)
+        ]
 
     def train(self, data: object, save_dir: Path, *args: object) -> Run:
         """Run fairseq-train on ``data`` with a tiny model, and the plug-in unless ``args`` says."""
-        task = () if "--task" in args else TASK
-        shape = MODEL if "--arch" not in args else ()
-        loss = SMOOTHED if "--criterion" not in args else ()
-        save = ("--save-dir", save_dir)
-        flags = (*shape, *loss, *LOGGED, *task, *save, *args)
+        flags = train_flags(save_dir, *args)
         return self.run("fairseq-train", data, *flags, save_dir=save_dir)
 
     def close(self) -> None:
@@ -135,6 +148,27 @@ class Server:
             self._process.stdin.close()
             self._process.wait(10)
             self._process.stdout.close()
+
+
+def train_flags(save_dir: Path, *args: object) -> tuple[object, ...]:
+    """Return the flags of a run: a tiny model, and the plug-in, unless ``args`` says otherwise."""
+    task = () if "--task" in args else TASK
+    shape = MODEL if "--arch" not in args else ()
+    loss = SMOOTHED if "--criterion" not in args else ()
+    return (*shape, *loss, *LOGGED, *task, "--save-dir", save_dir, *args)
+
+
+def read_files(log: str, events: str) -> tuple[str, list[dict[str, Any]]]:
+    """Return what a process printed, and its events."""
+    lines = Path(events).read_text().splitlines() if Path(events).exists() else []
+    return Path(log).read_text(errors="replace"), [json.loads(line) for line in lines]
+
+
+def free_port() -> int:
+    """Return a port that nobody listens to."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def start_server() -> subprocess.Popen[str]:

@@ -1,0 +1,218 @@
+"""What must be exact in a run, and the reusable check: killed and resumed == never stopped."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from training import Run, Server, train_flags
+
+# What a clock says differs from run to run.
+CLOCKS = ("wps", "ups", "wall", "gb_free", "aa_wait")
+GLOO = ("--cpu", "--distributed-backend", "gloo", "--ddp-backend", "legacy_ddp")
+KILLED = -9
+
+Key = tuple[Any, ...]
+Place = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A training command.
+
+    Attributes:
+        data: what fairseq calls DATA.
+        flags: of fairseq-train.
+        ranks: processes that train together.
+        freq: micro-batches per update, for all epochs or for each.
+        probe: see `train_probe.install`.
+    """
+
+    data: Path
+    flags: tuple[object, ...]
+    ranks: int = 1
+    freq: tuple[int, ...] = (1,)
+    probe: dict[str, Any] = field(default_factory=dict)
+
+    def launch(
+        self, server: Server, save_dir: Path, *more: object, kill: dict[str, Any] | None = None
+    ) -> list[Run]:
+        """Run it, and on if ``save_dir`` holds a checkpoint; return what each rank left behind."""
+        spread = (*GLOO, "--update-freq", ",".join(map(str, self.freq)))
+        flags = train_flags(save_dir, *spread, *self.flags, *more)
+        probe = {"on": True, **self.probe, "kill": kill}
+        return server.run_ranks(
+            "fairseq-train", self.data, *flags, save_dir=save_dir, ranks=self.ranks, probe=probe
+        )
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Everything that must be exact, by where it happened.
+
+    Attributes:
+        batches: (pass, update, batch of the update) -> pairs, loss to the last bit, shapes.
+        plans: (pass, window) -> pairs considered, digests of the plan and of the Assistant.
+        learned: (pass, update) -> digest of the Assistant after that update.
+        lines: (tag, updates done) -> metrics in the log.
+    """
+
+    batches: dict[Key, Any] = field(default_factory=dict)
+    plans: dict[Key, Any] = field(default_factory=dict)
+    learned: dict[Key, Any] = field(default_factory=dict)
+    lines: dict[Key, Any] = field(default_factory=dict)
+
+    def pairs(self, index: int) -> list[list[int]]:
+        """Return the pairs that every update of pass ``index`` trained on, in order."""
+        of_pass = sorted(key for key in self.batches if key[0] == index)
+        return [
+            [*itertools.chain.from_iterable(self.batches[key]["ids"] for key in keys)]
+            for _, keys in itertools.groupby(of_pass, key=lambda key: key[1])
+        ]
+
+    def considered(self, index: int) -> list[int]:
+        """Return the pairs that the windows of pass ``index`` considered, in order."""
+        windows = [self.plans[key]["pairs"] for key in sorted(self.plans) if key[0] == index]
+        return [*itertools.chain.from_iterable(windows)]
+
+    @property
+    def updates(self) -> list[tuple[int, int]]:
+        """The updates (pass, number in the pass), in order."""
+        return sorted({key[:2] for key in self.batches})
+
+
+def trace(runs: Sequence[Run]) -> Trace:
+    """Return the `Trace` of one run from what each of its ranks left behind.
+
+    Checks that the ranks agree on every plan and on the Assistant after every update, that each
+    trained on a part of its own, and that none was ever given a dummy batch.
+    """
+    whole = Trace()
+    for rank, run in enumerate(runs):
+        for event in run.of("batch"):
+            index, update, micro = event["place"]
+            assert not event["dummy"] and event["ids"]
+            key = (index, update, rank + micro * len(runs))
+            assert whole.batches.setdefault(key, event) is event, f"{key} twice"
+        for event in run.of("planned"):
+            _agree(whole.plans, (event["pass"], event["window"]), event)
+        for event in run.of("learned"):
+            _agree(whole.learned, (event["pass"], event["update"]), event["state"])
+    for tag, name in (("train_inner", ""), ("train", "train_"), ("valid", "valid_")):
+        for line in runs[0].logged(tag):
+            kept = {key: value for key, value in line.items() if not key.endswith(CLOCKS)}
+            whole.lines[tag, int(line[f"{name}num_updates"])] = kept
+    return whole
+
+
+def _agree(seen: dict[Key, Any], key: Key, value: Any) -> None:
+    assert seen.setdefault(key, value) == value, f"ranks disagree on {key}"
+
+
+def differences(part: Trace, whole: Trace, only: Sequence[str] = ()) -> list[str]:
+    """Return where ``part`` did something else than ``whole`` did at the same place."""
+    found = []
+    for name in only or [entry.name for entry in fields(Trace)]:
+        expected = getattr(whole, name)
+        for key, value in getattr(part, name).items():
+            if expected.get(key) != value:
+                found.append(f"{name} {key}: {value}, not {expected.get(key)}")
+    return found
+
+
+def missing(parts: Sequence[Trace], whole: Trace) -> list[str]:
+    """Return what ``whole`` did and none of ``parts``."""
+    return [
+        f"{entry.name} {key}"
+        for entry in fields(Trace)
+        for key in getattr(whole, entry.name)
+        if not any(key in getattr(part, entry.name) for part in parts)
+    ]
+
+
+@dataclass(frozen=True)
+class Kill:
+    """SIGKILL for one rank, right after one of its micro-batches.
+
+    Attributes:
+        rank: who is killed.
+        place: (pass, update, micro-batch).
+    """
+
+    rank: int
+    place: Place
+
+    @property
+    def probe(self) -> dict[str, Any]:
+        """What `train_probe` is told."""
+        return {"rank": self.rank, **dict(zip(("pass", "update", "micro"), self.place, strict=True))}
+
+
+def micro_batches(runs: Sequence[Run]) -> list[Place]:
+    """Return the places of all micro-batches of one rank, in order."""
+    return [tuple(event["place"]) for event in runs[0].of("batch")]
+
+
+def choose_kills(runs: Sequence[Run], rng: np.random.Generator) -> dict[str, Kill]:
+    """Draw kill points in an unbroken run of 2 passes or more, by what they hit, in order."""
+    places, ranks = micro_batches(runs), len(runs)
+    last = max(places)[0]
+    first_of_last_window = max(event["first"] for event in runs[0].of("planned") if event["pass"] == last)
+    first = [place for place in places if place[0] == 1]
+    middle = [place for place in places if 1 < place[0] < last or place[0] == last == 2]
+    ends = [place for place in places if place[0] == last and place[1] >= first_of_last_window]
+    parts = {
+        "in the warm-up pass": first[: -len(first) // 8],
+        "at the end of an epoch": [first[-1], middle[0]],
+        "in the middle": middle[1:],
+        "in the last window": ends,
+    }
+    draw = {name: part[int(rng.integers(len(part)))] for name, part in parts.items()}
+    return {name: Kill(int(rng.integers(ranks)), place) for name, place in draw.items()}
+
+
+def start_of(runs: Sequence[Run]) -> tuple[int, int]:
+    """Return the first update (pass, number in the pass) that ``runs`` trained on."""
+    index, update, _ = micro_batches(runs)[0]
+    return index, update
+
+
+def last_save(whole: Trace, interval: int, place: Place) -> tuple[int, int]:
+    """Return the update that a run killed at ``place`` must go on with: after its last save."""
+    updates = whole.updates
+    done = updates.index(place[:2])
+    ends = [i for i in range(1, len(updates)) if updates[i][0] != updates[i - 1][0]]
+    saved = [0, *ends, *range(interval, len(updates), interval)]
+    return updates[max(point for point in saved if point <= done)]
+
+
+def assert_resumes_exactly(
+    server: Server,
+    setup: Setup,
+    unbroken: Sequence[Run],
+    kills: Sequence[Kill],
+    interval: int,
+    save_dir: Path,
+) -> None:
+    """Kill a run at ``kills`` in turn and start it again each time: it must equal ``unbroken``.
+
+    Plans, the Assistant after every update, trained pairs in order, losses to the last bit and
+    log lines digit for digit are those of the run that was never stopped, nothing is missing, and
+    every start goes on from the last checkpoint, which was written every ``interval`` updates.
+    """
+    whole, parts = trace(unbroken), []
+    start = whole.updates[0]
+    for kill in [*kills, None]:
+        runs = setup.launch(server, save_dir, kill=kill and kill.probe)
+        statuses = [run.status for run in runs]
+        assert statuses == [KILLED if kill else 0] * setup.ranks, runs[0].output
+        assert start_of(runs) == start
+        parts.append(trace(runs))
+        assert not differences(parts[-1], whole)[:3]
+        if kill:
+            start = last_save(whole, interval, kill.place)
+    assert not missing(parts, whole)[:3]

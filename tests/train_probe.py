@@ -1,0 +1,131 @@
+"""Looks at the Assistant inside a run that a test started, and disturbs the run when asked to."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from train_recorder import Recorder
+
+
+def install(job: dict[str, Any]) -> None:
+    """Do what ``job["probe"]`` asks for, in the process that is about to run ``job``.
+
+    Keys: ``boss`` = "fixed" replaces what the Assistant is told of the Boss's losses by a function
+    of the pair; ``kill`` = {rank, pass, update, micro} ends the process after that micro-batch;
+    ``c10d`` lets fairseq's default way of sharing gradients work on CPUs.
+    """
+    probe = job["probe"]
+    recorder = Recorder(job["events"])
+    _record_assistant(recorder)
+    if probe.get("boss") == "fixed":
+        _fix_losses()
+    kill = probe.get("kill") or {}
+    if kill.get("rank") == job["rank"] and "pass" in kill:
+        _kill_at(kill)
+    if probe.get("c10d"):
+        _allow_c10d()
+
+
+def digest(value: Any) -> str:
+    """Return a short name of nested plain values and arrays, to the last bit."""
+    found = hashlib.blake2b(digest_size=8)
+    _feed(found, value)
+    return found.hexdigest()
+
+
+def _feed(found: Any, value: Any) -> None:
+    if isinstance(value, dict):
+        for name in sorted(value):
+            found.update(name.encode())
+            _feed(found, value[name])
+    elif isinstance(value, np.ndarray):
+        found.update(np.ascontiguousarray(value).data)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _feed(found, item)
+    else:
+        found.update(repr(value).encode())
+
+
+def _record_assistant(recorder: Recorder) -> None:
+    """Record the Assistant's state after every update, and every plan with the state it rests on."""
+    from autoassist_fairseq.schedule.planner import Planner
+
+    learn, plan_next = Planner.learn, Planner.plan_next
+
+    def recorded_learn(planner: Planner, feedback: Any) -> None:
+        learn(planner, feedback)
+        state = digest(planner.assistant.state_dict())
+        place = {"pass": feedback.pass_index, "update": feedback.update}
+        recorder.write("learned", **place, state=state)
+
+    def recorded_plan(planner: Planner) -> Any:
+        assert planner.current is not None
+        state = digest(planner.assistant.state_dict())
+        pairs = planner.current.pairs_of(planner.next_window).tolist()
+        plan = plan_next(planner)
+        place = {"pass": plan.pass_index, "window": plan.window, "first": plan.first_update}
+        now = digest([plan.batches.state_dict(), planner.leftover.state_dict(), plan.stats])
+        about = {"updates": plan.updates, "pairs": pairs, "kept": plan.stats.kept}
+        recorder.write("planned", **place, **about, state=state, plan=now)
+        return plan
+
+    Planner.learn = recorded_learn  # type: ignore[method-assign]
+    Planner.plan_next = recorded_plan  # type: ignore[method-assign]
+
+
+def fixed_losses(pairs: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return losses [P] that are a function of the pair, and that an Assistant can learn in part.
+
+    In our corpora every other target sentence repeats one word: those are easy.
+    """
+    scatter = pairs * 2_654_435_761 % 1000 / 500
+    return np.where(pairs % 2 == 0, 3.0 + scatter, 1.0 + scatter).astype(np.float32)
+
+
+def _fix_losses() -> None:
+    from autoassist_fairseq.plugin.loss_tap import LossTap
+
+    tapped = LossTap._tapped
+
+    def fixed(tap: LossTap, model: Any, net_output: Any, sample: Any, reduce: bool = True) -> Any:
+        result = tapped(tap, model, net_output, sample, reduce)
+        if tap.listening:
+            tap._losses = torch.from_numpy(fixed_losses(sample["id"].numpy()))
+        return result
+
+    LossTap._tapped = fixed  # type: ignore[method-assign]
+
+
+def _kill_at(kill: dict[str, Any]) -> None:
+    """End this process with SIGKILL right after the micro-batch that ``kill`` names."""
+    from autoassist_fairseq.plugin.task import AutoAssistTranslationTask as Task
+
+    train_step = Task.train_step
+    place = tuple(kill[name] for name in ("pass", "update", "micro"))
+
+    def step_or_die(task: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
+        result = train_step(task, sample, *args, **kwargs)
+        ticket = sample["autoassist"]
+        if (ticket.pass_index, ticket.update, ticket.micro) == place:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    Task.train_step = step_or_die
+
+
+def _allow_c10d() -> None:
+    from fairseq.models import distributed_fairseq_model as wrapping
+
+    wrapped = wrapping.DistributedDataParallel
+
+    def without_devices(device_ids: Any = None, output_device: Any = None, **kwargs: Any) -> Any:
+        return wrapped(**kwargs)
+
+    wrapping.DistributedDataParallel = without_devices
