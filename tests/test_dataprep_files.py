@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import gzip
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,14 @@ def test_undecodable_bytes_name_file_and_line(tmp_path: Path, side: int) -> None
     assert skipped[2 - side] is not None
 
 
+@pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: data[:20] + b"x" * 40])
+def test_damaged_gzip_is_one_sentence(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    text = b"".join(b"line %d\n" % number for number in range(1000))
+    paths = files(tmp_path, text, damage(gzip.compress(text)))
+    with pytest.raises(UserError, match=r"raw\.de must be .* but is damaged"):
+        rows(paths)
+
+
 def test_staged_files_appear_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "file"
     target.write_text("old")
@@ -143,6 +152,12 @@ def test_ordered_map_takes_no_more_than_it_needs() -> None:
     assert [next(mapped), next(mapped)] == [0, 1]
     assert len(taken) <= 6  # two that came out, two per worker under way
     mapped.close()
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_is_one_sentence() -> None:
+    with pytest.raises(UserError, match="`--workers` is 2: try fewer"):
+        list(ordered_map(os._exit, iter([1, 1]), workers=2))
 
 
 class Kitchen:

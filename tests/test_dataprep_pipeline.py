@@ -265,6 +265,7 @@ def test_bad_text_leaves_an_earlier_result_as_it_was(raw: Path) -> None:
     assert not (out / "manifest.json").exists()  # it would not be true of what is asked for now
 
 
+@pytest.mark.slow
 def test_a_program_that_fails_names_its_last_line(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "log"
     with pytest.raises(UserError, match=r"`fairseq-preprocess` failed with status 2 .*--no-such"):
