@@ -21,7 +21,7 @@ from autoassist_fairseq.settings import FEATURE_FAMILIES, Settings
 def test_gather_reads_spans_of_several_files_some_repeated() -> None:
     first, second = ([[5, 6], [7]], [[8, 9, 10]])
     parts = [
-        (Segment(np.array([5, 6, 7], np.uint16), np.array([0, 4]), np.array([2, 1]), 2), 2),
+        (Segment(np.array([5, 6, 7], np.uint16), np.array([0, 4]), np.array([2, 1]), 1), 2),
         (Segment(np.array([8, 9, 10], np.int32), np.array([0]), np.array([3])), 1),
     ]
     side = TokenSide(parts, WORDS, "source")
@@ -43,13 +43,20 @@ def test_describe_against_a_worked_example() -> None:
     words = WordTable.from_counts(np.array([4, 2, 1, 1]))
     ln2 = math.log(2)
     assert words.idf == pytest.approx([ln2, 2 * ln2, 3 * ln2, 3 * ln2])
+    table = WordTable(words.idf, 2.5 * ln2).table()
     weights = np.array([[1, 10], [2, 20], [4, 40], [8, 80]], np.float32)
-    out = np.empty((1, kernels.DESCRIBED), np.float32)
-    tokens, offsets = np.array([0, 1, 2], np.int32), np.array([0, 3])
-    kernels.describe(tokens, offsets, weights, words.idf, 2.5 * ln2, out)
+    table[:, kernels.WEIGHT] = weights[:, 0]
+    table[:, kernels.IDF_WEIGHT] = weights[:, 1] * words.idf
+    out = side_of([[3], [0, 1, 2]], words=4).describe(np.array([1]), table)
     plain = (1 + 2 + 4) / 3
     by_idf = (1 * 10 + 2 * 20 + 3 * 40) / (1 + 2 + 3)
     assert out[0] == pytest.approx([plain, by_idf, 6 * ln2 / 3, 3 * ln2, 1 / 3])
+
+
+def test_a_word_outside_the_dictionary_is_an_error_and_not_a_wild_read() -> None:
+    table = np.zeros((WORDS, kernels.TABLE), np.float32)
+    with pytest.raises(UserError, match="word id 60000"):
+        side_of([[4, 60_000]]).describe(np.array([0]), table)
 
 
 def test_dense_features_of_one_pair() -> None:
@@ -100,7 +107,7 @@ def test_learning_equals_an_independent_adagrad() -> None:
     model.attach(corpus)
     pairs = np.arange(60)
     labels = (rng.random(60) < 0.4).astype(np.float32)
-    dense = model._scaled(model._describe(*model._gather(pairs))[0]).astype(np.float64)
+    dense = model._scaled(model._describe(pairs)[0]).astype(np.float64)
     dense_n, idf = features.DENSE, corpus.source_words.idf.astype(np.float64)
     matrix = np.zeros((60, dense_n + 4 * WORDS))
     matrix[:, :dense_n] = dense

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant import kernels
-from autoassist_fairseq.assistant.token_store import Ints, Ragged, TokenSide
+from autoassist_fairseq.assistant.token_store import Ints, TokenSide
 
 Floats = NDArray[np.float32]
 
-# Dense features in order; the first is the bias. src / tgt blocks come from `kernels.describe`.
+# Dense features in order; the first is the bias. those of words come from `kernels.describe`.
 LENGTH = slice(1, 4)
 FREQUENCY = slice(4, 10)
 DENSE = 10
@@ -37,6 +37,13 @@ class WordTable:
 
     idf: Floats
     rare_idf: float
+
+    def table(self) -> Floats:
+        """Return a word table [V, 4] for `kernels.describe`, its weights zero."""
+        table = np.zeros((len(self.idf), kernels.TABLE), np.float32)
+        table[:, kernels.IDF] = self.idf
+        table[:, kernels.IS_RARE] = self.idf > self.rare_idf
+        return table
 
     @classmethod
     def from_counts(cls, counts: Ints) -> WordTable:
@@ -70,13 +77,6 @@ class Corpus:
         return len(self.source)
 
 
-def describe(side: Ragged, words: WordTable, weights: Floats) -> Floats:
-    """Return [P, 5]: see `kernels.describe`."""
-    out = np.empty((len(side.offsets) - 1, kernels.DESCRIBED), np.float32)
-    kernels.describe(side.tokens, side.offsets, weights, words.idf, words.rare_idf, out)
-    return out
-
-
 def raw_dense(source: Floats, target: Floats, src_len: Ints, tgt_len: Ints) -> Floats:
     """Return the dense features [P, F] before scaling, from both sides' `describe` and lengths."""
     out = np.empty((len(source), DENSE), np.float32)
@@ -84,8 +84,8 @@ def raw_dense(source: Floats, target: Floats, src_len: Ints, tgt_len: Ints) -> F
     out[:, 1] = np.log(np.maximum(src_len, 1))
     out[:, 2] = np.log(np.maximum(tgt_len, 1))
     out[:, 3] = np.abs(out[:, 2] - out[:, 1])
-    out[:, 4:7] = source[:, kernels.SUM_IDF :]
-    out[:, 7:10] = target[:, kernels.SUM_IDF :]
+    out[:, 4:7] = source[:, kernels.MEAN_IDF :]
+    out[:, 7:10] = target[:, kernels.MEAN_IDF :]
     return out
 
 

@@ -13,35 +13,46 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from autoassist_fairseq.assistant.prefetching import prefetch
+
 compiled = numba.njit(nogil=True, cache=True)
 
 Array: TypeAlias = NDArray[Any]
 # (tokens, offsets, weights, squares, idf) of one side, as `learn` takes them.
 Side: TypeAlias = tuple[Array, Array, Array, Array, Array]
 
+# Keeps the idf-weighted average of an empty sentence finite.
+LEAST_IDF = np.float32(1e-6)
+# Columns of a word table [V, 4], as `describe` reads it.
+WEIGHT, IDF_WEIGHT, IDF, IS_RARE = range(4)
+TABLE = 4
 # Columns of what `describe` returns for each pair and side.
-PLAIN, BY_IDF, SUM_IDF, MAX_IDF, RARE = range(5)
+PLAIN, BY_IDF, MEAN_IDF, MAX_IDF, RARE = range(5)
 DESCRIBED = 5
+# Pairs ahead of the current one whose place in the corpus, and whose tokens, are fetched early:
+# pairs come in random order, so that every one is a cache miss.
+PLACE_AHEAD, TOKENS_AHEAD, CACHE_LINE = 24, 12, 64
 
 
 @compiled
 def gather(
-    stored: Array, starts: Array, lengths: Array, rows: Array, out: Array, out_offsets: Array
+    stored: Array, pointers: Array, shift: int, local: Array, rows: Array, out: Array, begins: Array
 ) -> tuple[int, int]:
-    """Copy the token spans of some pairs into ``out``; return the smallest and largest id seen.
+    """Copy the tokens of some pairs into ``out``; return the smallest and largest id seen.
 
     Args:
         stored: [any] the corpus's tokens, of any integer type (often a memory map).
-        starts: [P] first element of each span in ``stored``.
-        lengths: [P] elements of each span.
-        rows: [P] position of each span among the pairs of ``out``.
+        pointers: [S] where each sentence begins in ``stored``, times 2 ** ``shift``.
+        shift: see ``pointers``.
+        local: [P] the sentences to copy.
+        rows: [P] position of each among the pairs of ``out``.
         out: [K] int32, written.
-        out_offsets: [P' + 1] where each pair begins in ``out``.
+        begins: [P' + 1] where each pair begins in ``out``.
     """
     low, high = np.int64(0), np.int64(-1)
-    for i in range(len(starts)):
-        start, to = starts[i], out_offsets[rows[i]]
-        for j in range(lengths[i]):
+    for i in range(len(local)):
+        start, to = pointers[local[i]] >> shift, begins[rows[i]]
+        for j in range(begins[rows[i] + 1] - to):
             token = np.int64(stored[start + j])
             low, high = min(low, token), max(high, token)
             out[to + j] = token
@@ -50,37 +61,56 @@ def gather(
 
 @compiled
 def describe(
-    tokens: Array, offsets: Array, weights: Array, idf: Array, rare_idf: float, out: Array
-) -> None:
-    """Sum per-word quantities over each pair.
+    stored: Array,
+    pointers: Array,
+    shift: int,
+    sizes: Array,
+    local: Array,
+    rows: Array,
+    table: Array,
+    out: Array,
+) -> tuple[int, int]:
+    """Sum per-word quantities over each pair; return the smallest and largest id seen.
 
     Args:
-        tokens: [K] int32 word ids.
-        offsets: [P + 1].
-        weights: [V, 2] float32, the word weights of the plain and of the idf-weighted average.
-        idf: [V] float32, in nats, > 0.
-        rare_idf: words with a larger idf count as rare.
-        out: [P, 5] float32, written: mean weight, idf-weighted mean weight, mean idf, largest idf,
+        stored: [any] the corpus's tokens, of any integer type.
+        pointers: [S] where each sentence begins in ``stored``, times 2 ** ``shift``.
+        shift: see ``pointers``.
+        sizes: [S] tokens of each sentence.
+        local: [P] the sentences to describe.
+        rows: [P] row of ``out`` for each of them.
+        table: [V, 4] float32: word weight of the plain average, of the idf-weighted average times
+            idf, idf in nats (> 0), and 1 for a rare word.
+        out: [P', 5] float32, written: mean weight, idf-weighted mean weight, mean idf, largest idf,
             share of rare words.
     """
-    for i in range(len(offsets) - 1):
-        begin, end = offsets[i], offsets[i + 1]
-        plain = by_idf = sum_idf = max_idf = np.float32(0)
-        rare = 0
-        for j in range(begin, end):
-            word = tokens[j]
-            value = idf[word]
-            plain += weights[word, 0]
-            by_idf += value * weights[word, 1]
-            sum_idf += value
-            max_idf = max(max_idf, value)
-            rare += value > rare_idf
-        share = np.float32(1) / np.float32(max(end - begin, 1))
-        out[i, PLAIN] = plain * share
-        out[i, BY_IDF] = by_idf / max(sum_idf, np.float32(1e-6))
-        out[i, SUM_IDF] = sum_idf * share
-        out[i, MAX_IDF] = max_idf
-        out[i, RARE] = rare * share
+    low, high, last = np.int64(0), np.int64(-1), len(table) - 1
+    for i in range(len(local)):
+        if i + PLACE_AHEAD < len(local):
+            prefetch(pointers, local[i + PLACE_AHEAD])
+            prefetch(sizes, local[i + PLACE_AHEAD])
+        if i + TOKENS_AHEAD < len(local):
+            ahead = pointers[local[i + TOKENS_AHEAD]] >> shift
+            prefetch(stored, ahead)
+            prefetch(stored, ahead + (CACHE_LINE >> shift))
+        start, size, row = pointers[local[i]] >> shift, sizes[local[i]], rows[i]
+        weight = by_idf = sum_idf = max_idf = rare = np.float32(0)
+        for j in range(start, start + size):
+            token = np.int64(stored[j])
+            low, high = min(low, token), max(high, token)
+            word = min(max(token, 0), last)  # the caller reports ids outside the table
+            weight += table[word, WEIGHT]
+            by_idf += table[word, IDF_WEIGHT]
+            sum_idf += table[word, IDF]
+            max_idf = max(max_idf, table[word, IDF])
+            rare += table[word, IS_RARE]
+        share = np.float32(1) / np.float32(max(size, 1))
+        out[row, PLAIN] = weight * share
+        out[row, BY_IDF] = by_idf / max(sum_idf, LEAST_IDF)
+        out[row, MEAN_IDF] = sum_idf * share
+        out[row, MAX_IDF] = max_idf
+        out[row, RARE] = rare * share
+    return low, high
 
 
 @compiled
@@ -93,7 +123,7 @@ def _token_logit(side: Side, begin: int, end: int, use: Array) -> tuple[float, f
         plain += weights[word, 0]
         by_idf += idf[word] * weights[word, 1]
         sum_idf += idf[word]
-    sum_idf = max(sum_idf, np.float32(1e-6))
+    sum_idf = max(sum_idf, LEAST_IDF)
     return use[0] * plain / max(end - begin, 1) + use[1] * by_idf / sum_idf, sum_idf
 
 

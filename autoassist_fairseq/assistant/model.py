@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant import features, kernels
 from autoassist_fairseq.assistant.features import Corpus, Floats, Scaling
-from autoassist_fairseq.assistant.token_store import Ints, Ragged
+from autoassist_fairseq.assistant.token_store import Ints
 
 # AdaGrad's squares start above zero, so that the first step is finite.
 FIRST_SQUARE = np.float32(1e-8)
-# Pairs scored at a time: their tokens stay in the cache.
-CHUNK = 8_192
 
 
 class Model:
@@ -45,56 +43,59 @@ class Model:
     def attach(self, corpus: Corpus) -> None:
         """Take the corpus to score; the first one also fixes the scaling of the features."""
         self.corpus = corpus
+        words = {"source": corpus.source_words, "target": corpus.target_words}
+        self._tables = {side: table.table() for side, table in words.items()}
+        self._idf = {side: table.idf for side, table in words.items()}
         if self.scaling is None:
-            dense, _ = self._describe(*self._gather(features.sample_pairs(len(corpus))))
+            dense, _ = self._describe(features.sample_pairs(len(corpus)))
             self.scaling = Scaling.of(dense, self.families)
 
     def predict(self, pairs: Ints) -> NDArray[np.float32]:
         """Return P(not trivial) [P] for ``pairs`` [P]."""
-        parts = [self._predict(pairs[i : i + CHUNK]) for i in range(0, len(pairs), CHUNK)]
-        return np.concatenate(parts) if parts else np.empty(0, np.float32)
+        for side, table in self._tables.items():
+            weights = self.arrays[side]
+            table[:, kernels.WEIGHT] = weights[:, 0]
+            table[:, kernels.IDF_WEIGHT] = weights[:, 1] * self._idf[side]
+        dense, words = self._describe(pairs)
+        logit = self._scaled(dense) @ self.arrays["dense"] + words @ self.use
+        # float32 overflows beyond 88; nothing is learned from a probability that close to 0 or 1.
+        probability: NDArray[np.float32] = 1 / (1 + np.exp(-np.clip(logit, -60, 60)))
+        return probability
 
     def learn(self, pairs: Ints, labels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Learn ``labels`` [P] (1 = not trivial) of ``pairs`` in order; return the predictions.
 
         Each prediction was made before its own label was seen (prequential).
         """
-        source, target = self._gather(pairs)
-        dense = self._scaled(self._describe(source, target)[0])
+        dense = self._scaled(self._describe(pairs)[0])
         out = np.empty(len(pairs), np.float32)
         sides = [
             (
-                side.tokens,
-                side.offsets,
+                tokens.tokens,
+                tokens.offsets,
                 self.arrays[name],
                 self.arrays[f"{name}_squares"],
-                words.idf,
+                self._idf[name],
             )
-            for name, side, words in (
-                ("source", source, self.corpus.source_words),
-                ("target", target, self.corpus.target_words),
+            for name, tokens in (
+                ("source", self.corpus.source.gather(pairs)),
+                ("target", self.corpus.target.gather(pairs)),
             )
         ]
         model = (self.arrays["dense"], self.arrays["dense_squares"])
         kernels.learn(*sides, dense, labels.astype(np.float32), self.use, model, self.lr, out)
         return out
 
-    def _predict(self, pairs: Ints) -> NDArray[np.float32]:
-        dense, words = self._describe(*self._gather(pairs))
-        logit = self._scaled(dense) @ self.arrays["dense"] + words @ self.use
-        # float32 overflows beyond 88; nothing is learned from a probability that close to 0 or 1.
-        probability: NDArray[np.float32] = 1 / (1 + np.exp(-np.clip(logit, -60, 60)))
-        return probability
+    def _describe(self, pairs: Ints) -> tuple[Floats, Floats]:
+        """Return raw dense features [P, F], and the token-level logits [P, 2] of both families.
 
-    def _gather(self, pairs: Ints) -> tuple[Ragged, Ragged]:
-        return self.corpus.source.gather(pairs), self.corpus.target.gather(pairs)
-
-    def _describe(self, source: Ragged, target: Ragged) -> tuple[Floats, Floats]:
-        """Return raw dense features [P, F] and the token-level logits [P, 2] of both families."""
-        src = features.describe(source, self.corpus.source_words, self.arrays["source"])
-        tgt = features.describe(target, self.corpus.target_words, self.arrays["target"])
-        dense = features.raw_dense(src, tgt, np.diff(source.offsets), np.diff(target.offsets))
-        return dense, src[:, : kernels.SUM_IDF] + tgt[:, : kernels.SUM_IDF]
+        The latter with the weights that the word tables held last.
+        """
+        corpus = self.corpus
+        src = corpus.source.describe(pairs, self._tables["source"])
+        tgt = corpus.target.describe(pairs, self._tables["target"])
+        lengths = corpus.source.sizes(pairs), corpus.target.sizes(pairs)
+        return features.raw_dense(src, tgt, *lengths), src[:, :2] + tgt[:, :2]
 
     def _scaled(self, dense: Floats) -> Floats:
         assert self.scaling is not None, "attach a corpus first"

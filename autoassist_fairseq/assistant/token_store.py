@@ -23,16 +23,16 @@ class Segment:
 
     Attributes:
         tokens: 1-D array of word ids, all sentences end to end.
-        pointers: [S] where each sentence begins in ``tokens``, in units of ``pointer_unit``.
+        pointers: [S] where each sentence begins in ``tokens``, times 2 ** ``shift``.
         sizes: [S] tokens of each sentence.
-        pointer_unit: 1 for elements, the item size for bytes.
+        shift: 0 if ``pointers`` count elements; 1, 2 or 3 if they count bytes.
         owner: kept alive as long as the view (the memory map closes with it).
     """
 
     tokens: Ints
     pointers: Ints
     sizes: Ints
-    pointer_unit: int = 1
+    shift: int = 0
     owner: object = None
 
 
@@ -64,28 +64,48 @@ class TokenSide:
 
     def gather(self, pairs: Ints) -> Ragged:
         """Return the tokens of ``pairs`` [P]; `UserError` if an id is not in the dictionary."""
-        spans = self._spans(pairs)
-        lengths = np.zeros(len(pairs), np.int64)
-        for _, rows, _, sizes in spans:
-            lengths[rows] = sizes
+        parts = self._parts(pairs)
         offsets = np.zeros(len(pairs) + 1, np.int64)
-        np.cumsum(lengths, out=offsets[1:])
+        for segment, local, rows in parts:
+            offsets[rows + 1] = segment.sizes[local]
+        np.cumsum(offsets, out=offsets)
         out = np.empty(int(offsets[-1]), np.int32)
-        for tokens, rows, starts, sizes in spans:
-            self._check(*kernels.gather(tokens, starts, sizes, rows, out, offsets))
+        for segment, local, rows in parts:
+            place = segment.tokens, segment.pointers, segment.shift
+            self._check(*kernels.gather(*place, local, rows, out, offsets))
         return Ragged(out, offsets)
 
-    def _spans(self, pairs: Ints) -> list[tuple[Ints, Ints, Ints, Ints]]:
-        """Return (tokens, rows among ``pairs``, starts, sizes) for every segment that is hit."""
+    def describe(self, pairs: Ints, table: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return sums [P, 5] of a word ``table`` [V, 4] over ``pairs`` [P] (`kernels.describe`).
+
+        `UserError` if an id is not in the dictionary.
+        """
+        out = np.empty((len(pairs), kernels.DESCRIBED), np.float32)
+        for segment, local, rows in self._parts(pairs):
+            place = segment.tokens, segment.pointers, segment.shift, segment.sizes
+            self._check(*kernels.describe(*place, local, rows, table, out))
+        return out
+
+    def sizes(self, pairs: Ints) -> Ints:
+        """Return the number of stored tokens [P] of ``pairs`` [P]."""
+        out = np.empty(len(pairs), np.int64)
+        for segment, local, rows in self._parts(pairs):
+            out[rows] = segment.sizes[local]
+        return out
+
+    def _parts(self, pairs: Ints) -> list[tuple[Segment, Ints, Ints]]:
+        """Return, for every segment that is hit, it, the sentences in it, and their rows."""
+        pairs = pairs.astype(np.int64)
+        if len(self._segments) == 1:
+            segment = self._segments[0]
+            return [(segment, pairs % len(segment.sizes), np.arange(len(pairs)))]
         part = np.searchsorted(self._bounds, pairs, side="right") - 1
-        spans = []
-        for index in np.unique(part):
-            segment = self._segments[index]
-            rows = np.flatnonzero(part == index)
-            local = (pairs[rows] - self._bounds[index]) % len(segment.sizes)
-            starts = segment.pointers[local] // segment.pointer_unit
-            spans.append((segment.tokens, rows, starts, segment.sizes[local]))
-        return spans
+        hit = [(index, np.flatnonzero(part == index)) for index in np.unique(part)]
+        return [
+            (segment, (pairs[rows] - self._bounds[index]) % len(segment.sizes), rows)
+            for index, rows in hit
+            for segment in [self._segments[index]]
+        ]
 
     def _check(self, low: int, high: int) -> None:
         if low < 0 or high >= self.words:

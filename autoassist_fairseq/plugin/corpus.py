@@ -83,7 +83,7 @@ def _segments(dataset: Any) -> list[tuple[Segment, int]]:
 def _mapped(dataset: MMapIndexedDataset) -> Segment:
     index = dataset._index
     tokens = np.frombuffer(dataset._bin_buffer, dtype=index.dtype)
-    return Segment(tokens, index._pointers, index.sizes, tokens.itemsize, dataset)
+    return Segment(tokens, index._pointers, index.sizes, tokens.itemsize.bit_length() - 1, dataset)
 
 
 def _copied(dataset: Any) -> Segment:
