@@ -9,6 +9,7 @@ hand.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -68,5 +69,6 @@ def become(job: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     _nothing()  # numba imports its compiler with the first function
+    gc.freeze()  # else every fork would walk through, and copy, what was imported
     if (job := next_job()) is not None:
         become(job)
