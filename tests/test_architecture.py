@@ -23,7 +23,7 @@ INNER: dict[str, set[str]] = {
     "tools": {"assistant", "schedule", "tools"},
 }
 OUTER: dict[str, set[str] | None] = {
-    "assistant": {"numpy", "numba"},
+    "assistant": {"numpy", "numba", "llvmlite"},  # llvmlite: below Numba, for prefetching
     "schedule": {"numpy", "numba"},
     "plugin": None,
     "tools": None,
