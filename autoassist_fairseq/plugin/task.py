@@ -8,6 +8,7 @@ import torch
 from fairseq.data import LanguagePairDataset
 from fairseq.tasks import register_task
 from fairseq.tasks.translation import TranslationTask
+from fairseq.utils import resolve_max_positions, split_paths
 
 from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.assistant.features import Corpus
@@ -15,6 +16,7 @@ from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.plugin.border import one_sentence
 from autoassist_fairseq.plugin.corpus import corpus_of, eligible_pairs
 from autoassist_fairseq.plugin.feedback import Ticket
+from autoassist_fairseq.plugin.files import check_train_files
 from autoassist_fairseq.plugin.iterator import AutoAssistIterator
 from autoassist_fairseq.plugin.loading import Spread
 from autoassist_fairseq.plugin.loss_tap import LossTap
@@ -42,6 +44,7 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         self.settings = settings_from(cfg)
         # fairseq's default of -1 would give the first of several train splits a negative length.
         cfg.upsample_primary = max(1, cfg.upsample_primary)
+        self._positions: Any = None
         self._assistant: Assistant | None = None
         self._tap: LossTap | None = None
         self._iterator: AutoAssistIterator | None = None
@@ -58,11 +61,25 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
                 "`DATA` must be a folder made by fairseq-preprocess, with a dictionary for each "
                 f"language, but {error.filename or error} was not found; give another folder."
             ) from error
+        except Exception as error:
+            if "infer language pair" not in str(error):
+                raise
+            raise UserError(
+                "`--source-lang` and `--target-lang` must be given where no file tells them (such "
+                f"as train.de-en.de.idx), and there is none in {cfg.data}; give both, or another "
+                "`DATA`."
+            ) from error
 
     @property
     def planned(self) -> bool:
         """Whether training batches come from the planner."""
         return self.settings.policy != "off"
+
+    def build_model(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
+        """Build the model; its positions, without ``--max-tokens``, say which pairs are kept."""
+        model = super().build_model(cfg, *args, **kwargs)
+        self._positions = resolve_max_positions(self.max_positions(), model.max_positions())
+        return model
 
     @one_sentence
     def build_criterion(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
@@ -77,13 +94,16 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any
     ) -> None:
         """Load a split; a training split that is missing or uneven is one clear sentence."""
+        languages = self.cfg.source_lang, self.cfg.target_lang
+        if split == self.cfg.train_subset:
+            check_train_files(split_paths(self.cfg.data), split, *languages)
         try:
             super().load_dataset(split, epoch=epoch, combine=combine, **kwargs)
         except FileNotFoundError as error:
             raise UserError(
-                f"`DATA` must hold a {split} split for {self.cfg.source_lang}-"
-                f"{self.cfg.target_lang}, but there is none ({error}); run fairseq-preprocess for "
-                "it, or name another with `--train-subset` or `--valid-subset`."
+                f"`DATA` must hold a {split} split for {'-'.join(languages)}, but there is none "
+                f"({error}); run fairseq-preprocess for it, or name another with `--train-subset` "
+                "or `--valid-subset`."
             ) from error
         except AssertionError as error:
             if "same number of examples" not in str(error):
@@ -98,7 +118,7 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         """Return the planned iterator for training, fairseq's own for everything else."""
         train = self.datasets.get(self.cfg.train_subset)
         if not self.planned or dataset is not train or not isinstance(train, LanguagePairDataset):
-            return super().get_batch_iterator(dataset, **kwargs)
+            return self._stock_iterator(dataset, **kwargs)
         if self._iterator is None:
             self._iterator = self._build_iterator(dataset, kwargs)
         elif self._iterator.dataset is not dataset:
@@ -107,10 +127,23 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
             self._iterator = self._build_iterator(dataset, kwargs)
         return self._iterator
 
+    def _stock_iterator(self, dataset: Any, **kwargs: Any) -> Any:
+        try:
+            return super().get_batch_iterator(dataset, **kwargs)
+        except AssertionError as error:
+            if "should not exceed max_tokens" not in str(error):
+                raise
+            raise UserError(
+                "`--max-tokens` (and `--max-tokens-valid`) must be at least as long as the longest "
+                f"pair of every split that is used, which has {int(max(dataset.sizes.ravel()))} "
+                f"tokens, but is {kwargs.get('max_tokens')}; raise it."
+            ) from error
+
     def _build_iterator(
         self, dataset: LanguagePairDataset, options: dict[str, Any]
     ) -> AutoAssistIterator:
-        ids = eligible_pairs(dataset, options.get("max_positions"), options.get("max_tokens"))
+        positions = self._positions or options.get("max_positions")
+        ids = eligible_pairs(dataset, positions, options.get("max_tokens"))
         corpus = corpus_of(dataset)
         budget = Budget(
             options.get("max_tokens") or 0,

@@ -1,0 +1,159 @@
+"""Bad input: one clear sentence, exit status 1, no traceback, nothing written."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from binarised import Binarised, make_corpus
+from training import Server
+
+pytestmark = pytest.mark.slow
+
+# name: (DATA, flags, what the sentence says in order)
+CASES: dict[str, tuple[str, str, str]] = {
+    "unknown policy": ("good", "--autoassist-policy shrnk", "`--autoassist-policy` .*'shrnk'"),
+    "unknown feature": (
+        "good",
+        "--autoassist-features length,colour",
+        "`--autoassist-features` .*tokens-idf.* 'length,colour'",
+    ),
+    "no feature": ("good", "--autoassist-features ,", "`--autoassist-features` .*''"),
+    "base 0": ("good", "--autoassist-base-prob 0", r"`--autoassist-base-prob` .*\(0, 1\].* 0\.0"),
+    "base 1.5": ("good", "--autoassist-base-prob 1.5", r"`--autoassist-base-prob` .* 1\.5"),
+    "base nan": ("good", "--autoassist-base-prob nan", "`--autoassist-base-prob` .* nan"),
+    "several problems": (
+        "good",
+        "--autoassist-base-prob 2 --autoassist-warmup-passes -1 --autoassist-window -5"
+        " --autoassist-lr inf --autoassist-threshold median --autoassist-quantile 1"
+        " --autoassist-timeout 0 --curriculum 1",
+        "base-prob.*warmup-passes.*window.*lr.*threshold.*quantile.*timeout.*--curriculum",
+    ),
+    "curriculum": (
+        "good",
+        "--curriculum 1",
+        "`--curriculum` must be 0 .*`--autoassist-policy off`",
+    ),
+    "short batches": ("good", "--max-tokens 10", "`--max-tokens` .*16 tokens, but is 10"),
+    "short positions": (
+        "good",
+        "--max-source-positions 2 --max-target-positions 2 --batch-size 8",
+        r"`--max-source-positions` .*all 400 are too long \(the shortest has",
+    ),
+    "unknown criterion": (
+        "good",
+        "--criterion label_smoothed_cross_entropy_with_alignment",
+        r"`--criterion` .*\(label_smoothed_cross_entropy, cross_entropy\).*Alignment",
+    ),
+    "another criterion": ("good", "--criterion nat_loss", "`--criterion` .*cross_entropy.* off`"),
+    "long updates": ("good", "--update-freq 1000", "`DATA` .*batches .1000 .* but 400 are left"),
+    "no batch size": ("good", "--max-sentences-valid 8", ".*--max-tokens or --batch-size"),
+    "no such folder": ("nowhere", "", "`DATA` .*nowhere"),
+    "no such folder, languages given": (
+        "nowhere",
+        "--source-lang de --target-lang en",
+        "`DATA` .*nowhere.*dict.de.txt",
+    ),
+    "no languages": ("no languages", "", "`--source-lang` and `--target-lang` .*no languages"),
+    "no dictionary": ("no dictionary", "", r"`DATA` .*dictionary.*dict\.en\.txt"),
+    "no train split": ("no train", "--source-lang de --target-lang en", "`DATA` .* train split"),
+    "another train split": ("good", "--train-subset training", "`DATA` .* training split"),
+    "no valid split": ("no valid", "", "`DATA` .* valid split"),
+    "empty train split": ("empty", "", "`DATA` .*train split .*empty"),
+    "train split without targets": ("one side", "", r"`DATA` .*both sides, .*no train\.de-en\.en;"),
+    "uneven sides": ("uneven", "", "`DATA` .*train split differ"),
+    "empty second folder": ("good and empty", "", "`DATA` .*train split .*empty"),
+    "no second train split": (
+        "good and none",
+        "--source-lang de --target-lang en",
+        "`DATA` .*train split .*no train.de-en.de",
+    ),
+    "another dictionary": (
+        "small dictionary",
+        "",
+        r"`DATA` .*target side .* word id \d+, but the dictionary has 24 words",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def folders(
+    server: Server, corpus: Binarised, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """DATA folders by what is wrong with them."""
+    root = tmp_path_factory.mktemp("bad")
+    names = (
+        *("good", "no languages", "no dictionary", "no train", "no valid"),
+        *("empty", "one side", "uneven", "small dictionary"),
+    )
+    folders = {name: shutil.copytree(corpus.data, root / name) for name in names}
+    for name, gone in (
+        ("no languages", "*.de-en.*"),
+        ("no dictionary", "dict.en.txt"),
+        ("no train", "train.*"),
+        ("no valid", "valid.*"),
+        ("one side", "train.de-en.en.*"),
+    ):
+        for path in folders[name].glob(gone):
+            path.unlink()
+    for name, pairs in (("uneven", 300), ("empty", 0)):
+        other = make_corpus(server, root / f"{name} text", pairs, dictionaries=corpus.data).data
+        for path in other.glob("train.*" if name == "empty" else "train.de-en.en.*"):
+            shutil.copy(path, folders[name])
+    words = folders["small dictionary"] / "dict.en.txt"
+    words.write_text("".join(words.read_text().splitlines(keepends=True)[:20]))
+    good = folders["good"]
+    return {
+        **folders,
+        "nowhere": root / "nowhere",
+        "good and empty": Path(f"{good}:{folders['empty']}"),
+        "good and none": Path(f"{good}:{folders['no train']}"),
+    }
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_sentence(name: str, server: Server, folders: dict[str, Path], tmp_path: Path) -> None:
+    data, flags, says = CASES[name]
+    size = () if "--max-" in flags else ("--max-tokens", 100)
+    run = server.train(folders[data], tmp_path, *size, "--max-epoch", 2, *flags.split())
+    assert run.status == 1, run.output
+    assert "Traceback" not in run.output
+    assert run.output.count("autoassist: error: ") == 1
+    sentence = run.output.splitlines()[-1]
+    assert re.match(f"autoassist: error: .*{says}", sentence), sentence
+    assert sentence.endswith(".")
+    assert not run.checkpoints() and not run.of("batch")
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ("--max-tokens-valid 10", "`--max-tokens-valid`.* has 16 tokens, but is 10"),
+        ("--max-source-positions 12 --batch-size 4", "--skip-invalid"),
+    ],
+)
+def test_pairs_that_validation_cannot_take(
+    flags: str, says: str, server: Server, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    limits = ("--max-tokens", 100, "--max-epoch", 1)
+    run = server.train(folders["good"], tmp_path, *limits, *flags.split())
+    assert run.status == 1 and "Traceback" not in run.output
+    assert re.search(f"autoassist: error: .*{says}", run.output.splitlines()[-1])
+    assert not run.checkpoints()
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ("--autoassist-polcy off", "unrecognized arguments: --autoassist-polcy off"),
+        ("--autoassist-base-prob half", "invalid float value: 'half'"),
+    ],
+)
+def test_a_typo_in_a_flag_is_argparse_s_to_tell(
+    flags: str, says: str, server: Server, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    run = server.train(folders["good"], tmp_path, "--max-tokens", 100, *flags.split())
+    assert run.status == 2 and "Traceback" not in run.output
+    assert says in run.output.splitlines()[-1]
