@@ -66,6 +66,8 @@ class Planner:
         self.budget, self.settings = budget, settings
         self.live: deque[Plan] = deque()
         self.current: Pass | None = None
+        # Outlives a pass: the first plan of the next one reports what its last windows taught.
+        self.lesson = Lesson()
         self._warned = False
         self.failed = ""
 
@@ -100,7 +102,6 @@ class Planner:
         self.leftover = Batches.none()
         self.skipped = 0
         self.live.clear()
-        self.lesson = Lesson()
 
     def _expected_share(self, sample: Ints) -> float:
         """Return the share of tokens that the Assistant, as it is now, would keep."""
@@ -185,7 +186,12 @@ class Planner:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state in plain types and arrays; only while the Assistant is settled."""
-        state = {"assistant": self.assistant.state_dict(), "failed": self.failed, "pass": None}
+        state: dict[str, Any] = {
+            "assistant": self.assistant.state_dict(),
+            "lesson": list(self.lesson.sums),
+            "failed": self.failed,
+            "pass": None,
+        }
         now = self.current
         if now is not None and self.learned < now.updates:
             state["pass"] = {
@@ -195,7 +201,6 @@ class Planner:
                 "next_window": self.next_window,
                 "learned": self.learned,
                 "skipped": self.skipped,
-                "lesson": list(self.lesson.sums),
                 "leftover": self.leftover.state_dict(),
                 "live": [plan.state_dict() for plan in self.live],
             }
@@ -204,7 +209,7 @@ class Planner:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned; if it was in the middle of a pass, go on there."""
         self.assistant.load_state_dict(state["assistant"])
-        self.failed = state["failed"]
+        self.lesson, self.failed = Lesson(*state["lesson"]), state["failed"]
         saved = state["pass"]
         if saved is None:
             self.current = None
@@ -213,7 +218,7 @@ class Planner:
         plain = {name: saved[name] for name in PASS_KEYS}
         self._begin(Pass(order=order, quotas=np.array(saved["quotas"], np.int64), **plain))
         self.next_window, self.learned = saved["next_window"], saved["learned"]
-        self.skipped, self.lesson = saved["skipped"], Lesson(*saved["lesson"])
+        self.skipped = saved["skipped"]
         self.leftover = Batches.from_state(saved["leftover"])
         self.live.extend(Plan.from_state(plan) for plan in saved["live"])
         self.saved_budget = Budget(*saved["budget"])
