@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from autoassist_fairseq.tools.fairseq_compat import TRUST_VARIABLE, safe_load
+from autoassist_fairseq.tools.fairseq_compat import TRUST_VARIABLE, ignoring_copies, safe_load
 
 
 def saved(path: Path, value: Any) -> Path:
@@ -87,3 +87,24 @@ def test_the_allow_list_ends_with_the_call(tmp_path: Path) -> None:
     load(path)
     with pytest.raises(pickle.UnpicklingError):
         torch.load(path, weights_only=True)
+
+
+class Layer(torch.nn.Module):
+    """As an encoder layer of fairseq: its weights, and a copy that training never uses."""
+
+    load_to_BT = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1 = torch.nn.Linear(2, 2)
+        self.fc1_weight = torch.nn.Parameter(torch.zeros(2, 2))
+
+
+def test_ddp_passes_over_the_copies_and_nothing_else_changes() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), Layer())
+    names = [name for name, _ in model.named_parameters()]
+    assert ignoring_copies(model) is model
+    # What DistributedDataParallel reads.
+    assert vars(model)["_ddp_params_and_buffers_to_ignore"] == ["1.fc1_weight"]
+    assert [name for name, _ in model.named_parameters()] == names == [*model.state_dict()]
+    assert all(parameter.requires_grad for parameter in model.parameters())

@@ -75,6 +75,27 @@ def _refusal(file: IO[bytes], foreign: str) -> str:
     )
 
 
+def ignoring_copies(model: torch.nn.Module) -> torch.nn.Module:
+    """Let DistributedDataParallel pass over what the Transformer's encoder never trains.
+
+    Each of its layers holds a second set of its own weights, for inference by a fused kernel. DDP
+    (`--ddp-backend c10d`, the default) takes a parameter without a gradient for an error. They stay
+    where they are, so that checkpoints of stock fairseq and their optimizers still fit.
+
+    Returns:
+        The model itself.
+    """
+    copies = [
+        f"{path}.{name}"
+        for path, layer in model.named_modules()
+        if hasattr(layer, "load_to_BT")
+        for name, _ in layer.named_parameters(recurse=False)
+    ]
+    parallel = torch.nn.parallel.DistributedDataParallel
+    parallel._set_params_and_buffers_to_ignore_for_model(model, copies)
+    return model
+
+
 @contextlib.contextmanager
 def quiet_hydra() -> Iterator[None]:
     """Hide hydra's advice on fairseq's own YAML files, which a user cannot follow."""

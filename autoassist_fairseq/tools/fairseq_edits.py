@@ -34,6 +34,7 @@ class Edit:
 _HASHABLE = ("\n@dataclass\nclass ", "\n@dataclass(unsafe_hash=True)\nclass ")
 _COMPAT = "from fairseq.autoassist_compat import "
 _CHECKPOINTS = "fairseq/checkpoint_utils.py"
+_DISTRIBUTED = "fairseq/models/distributed_fairseq_model.py"
 _DATACLASS_UTILS = "fairseq/dataclass/utils.py"
 
 EDITS = (
@@ -100,6 +101,19 @@ EDITS = (
         )
 """,
         "        self.can_use_fastpath = False\n",
+    ),
+    # the fast path has left parameters behind that training never uses, and DDP stops at those
+    Edit(
+        "ddp-import",
+        _DISTRIBUTED,
+        "from fairseq.distributed import (\n",
+        f"{_COMPAT}ignoring_copies\nfrom fairseq.distributed import (\n",
+    ),
+    Edit(
+        "ddp-unused",
+        _DISTRIBUTED,
+        "module=model.to(device),\n            device_ids=",
+        "module=ignoring_copies(model.to(device)),\n            device_ids=",
     ),
     # NumPy 1.24 dropped np.float and np.int, NumPy 2 np.compat and a keyword of percentile
     Edit("np-float", "fairseq/modules/dynamic_crf_layer.py", 'np.float("inf")', 'float("inf")'),
