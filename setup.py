@@ -50,6 +50,7 @@ setup(
         "sacrebleu>=2.0",
         "sacremoses",
         "sentencepiece",
+        "subword-nmt",
         "tensorboardX",
         "torch>=2.6",
         "tqdm",
