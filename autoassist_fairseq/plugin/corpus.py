@@ -87,13 +87,17 @@ def _mapped(dataset: MMapIndexedDataset) -> Segment:
 
 
 def _copied(dataset: Any) -> Segment:
-    """Copy a data set that is not memory-mapped (``--dataset-impl raw|cached|lazy``), once."""
+    """Copy a data set that is not memory-mapped (``--dataset-impl raw|lazy``), once."""
     logger.warning(
         "autoassist: the training set is not memory-mapped (--dataset-impl mmap): its tokens are "
         "copied into memory"
     )
     sizes = np.asarray(dataset.sizes, np.int64)
     tokens = np.concatenate([dataset[i].numpy() for i in range(len(sizes))]).astype(np.int32)
+    if getattr(dataset, "data_file", None) is not None:
+        # Each loading process must open it for itself, or all would share one position in it.
+        dataset.data_file.close()
+        dataset.data_file = None
     return Segment(tokens, np.cumsum(sizes) - sizes, sizes)
 
 
