@@ -33,3 +33,25 @@ def test_policy_off_logs_what_stock_translation_logs(
         assert len(expected) >= least
         assert without_clocks(off.logged(tag)) == expected
     assert off.losses == stock.losses
+
+
+@pytest.mark.parametrize("flags", ["--update-freq 1 --num-workers 0", "--update-freq 3"])
+def test_the_assistant_learns_each_pair_s_own_loss(
+    flags: str, server: Server, corpus: Binarised, tmp_path: Path
+) -> None:
+    epochs = ("--dropout", 0, "--max-tokens", 60, "--max-epoch", 2, "--num-workers", 2)
+    run = server.train(corpus.data, tmp_path, *epochs, *flags.split())
+    assert run.status == 0, run.output
+    trained = [
+        (pair, loss)
+        for batch in run.of("batch")
+        for pair, loss in zip(batch["ids"], batch["rows"], strict=True)
+    ]
+    learned = [
+        (pair, loss)
+        for lesson in run.of("lesson")
+        for pair, loss in zip(lesson["pairs"], lesson["losses"], strict=True)
+    ]
+    assert len(learned) == len(trained) > 1.4 * corpus.pairs
+    for epoch in (slice(corpus.pairs), slice(corpus.pairs, None)):
+        assert dict(learned[epoch]) == pytest.approx(dict(trained[epoch]), rel=1e-5)

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import torch
 from fairseq.tasks.fairseq_task import FairseqTask
 from fairseq.utils import import_user_module
 
@@ -39,8 +40,9 @@ def _record_fairseq(recorder: Recorder) -> None:
     train_step, begin_epoch = FairseqTask.train_step, FairseqTask.begin_epoch
 
     def recorded_step(task: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
-        loss, size, log = train_step(task, sample, *args, **kwargs)
         given = inspect.signature(train_step).bind(task, sample, *args, **kwargs).arguments
+        rows = row_losses(given["model"], sample)
+        loss, size, log = train_step(task, sample, *args, **kwargs)
         inputs = sample["net_input"]["src_tokens"]
         place = getattr(sample.get("autoassist"), "__dict__", {})
         recorder.write(
@@ -49,6 +51,7 @@ def _record_fairseq(recorder: Recorder) -> None:
             source=list(inputs.shape),
             target=list(sample["target"].shape),
             loss=loss.item().hex(),
+            rows=rows,
             dummy=given.get("ignore_grad", False),
             place=[place.get(name) for name in ("pass_index", "update", "micro")],
         )
@@ -66,10 +69,25 @@ def _record_fairseq(recorder: Recorder) -> None:
     FairseqTask.begin_valid_epoch = recorded_validation
 
 
+def row_losses(model: Any, sample: Any) -> list[float]:
+    """Return each row's loss per target word, from a forward pass of its own in float64.
+
+    Only without dropout, where that pass sees what the one that is trained on sees; else nothing.
+    """
+    if any(module.p for module in model.modules() if type(module).__name__ == "FairseqDropout"):
+        return []
+    with torch.no_grad():
+        scores = torch.log_softmax(model(**sample["net_input"])[0].double(), -1)
+    words = sample["target"] != 1  # fairseq's padding
+    picked = scores.gather(-1, sample["target"].unsqueeze(-1)).squeeze(-1)
+    return list((-(picked * words).sum(-1) / words.sum(-1)).tolist())
+
+
 def _record_planner(recorder: Recorder) -> None:
+    from autoassist_fairseq.assistant.assistant import Assistant
     from autoassist_fairseq.schedule.planner import Planner
 
-    plan_next = Planner.plan_next
+    plan_next, learn = Planner.plan_next, Assistant.learn
 
     def recorded_plan(planner: Planner) -> Any:
         now, window = planner.current, planner.next_window
@@ -79,4 +97,9 @@ def _record_planner(recorder: Recorder) -> None:
         recorder.write("window", epoch=now.index, pairs=pairs, kept=plan.stats.kept)
         return plan
 
+    def recorded_learn(assistant: Assistant, pairs: Any, losses: Any) -> Any:
+        recorder.write("lesson", pairs=pairs.tolist(), losses=losses.tolist())
+        return learn(assistant, pairs, losses)
+
+    Assistant.learn = recorded_learn  # type: ignore[method-assign, assignment]
     Planner.plan_next = recorded_plan  # type: ignore[method-assign, assignment]
