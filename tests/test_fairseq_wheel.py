@@ -11,7 +11,8 @@ import pytest
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools import fairseq_edits, fairseq_source, fairseq_wheel
-from autoassist_fairseq.tools.fairseq_edits import ADDED_FILES, EDITS, STAMP, Edit, apply_edits
+from autoassist_fairseq.tools.fairseq_edit_list import EDITS, Edit
+from autoassist_fairseq.tools.fairseq_edits import ADDED_FILES, STAMP, apply_edits
 from autoassist_fairseq.tools.fairseq_source import SDIST_SHA256, fetch_sdist, unpack, verify
 from autoassist_fairseq.tools.fairseq_wheel import cache_dir, cached_wheel, check_python
 

@@ -60,7 +60,7 @@ def test_no_type_is_stored_that_a_stock_checkpoint_does_not_hold(
 
 def test_the_state_loads_as_weights_only(run: Run) -> None:
     import torch
-    from fairseq.autoassist_compat import checkpoint_types
+    from fairseq.autoassist_checkpoints import checkpoint_types
 
     path = run.save_dir / "checkpoint_1_20.pt"
     with torch.serialization.safe_globals(checkpoint_types()):

@@ -1,170 +1,20 @@
-"""The edits that make fairseq 0.12.2 work on Python 3.10-3.13, NumPy 2 and torch >= 2.6."""
+"""Apply the edits of `fairseq_edit_list` to a source tree, and name a set of them."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
-
-LOCAL_VERSION = "0.12.2+autoassist.1"
-
-
-@dataclass(frozen=True)
-class Edit:
-    """One replacement of literal text.
-
-    Attributes:
-        name: What an error calls it.
-        file: Path in the source tree, with forward slashes.
-        pattern: Text to find, exactly `count` times.
-        replacement: Text put in its place.
-        count: How many times `pattern` must occur, at least 1.
-    """
-
-    name: str
-    file: str
-    pattern: str
-    replacement: str
-    count: int = 1
-
-
-_HASHABLE = ("\n@dataclass\nclass ", "\n@dataclass(unsafe_hash=True)\nclass ")
-_COMPAT = "from fairseq.autoassist_compat import "
-_CHECKPOINTS = "fairseq/checkpoint_utils.py"
-_DISTRIBUTED = "fairseq/models/distributed_fairseq_model.py"
-_DATACLASS_UTILS = "fairseq/dataclass/utils.py"
-
-EDITS = (
-    # doctor and pip must be able to tell the corrected fairseq from the stock one
-    Edit("version", "fairseq/version.txt", "0.12.2", LOCAL_VERSION),
-    # pip >= 24.1 cannot read the metadata of omegaconf 2.0, and hydra 1.0 breaks on Python 3.11
-    Edit("hydra-requirement", "setup.py", "hydra-core>=1.0.7,<1.1", "hydra-core>=1.3,<1.4"),
-    Edit("omegaconf-requirement", "setup.py", "omegaconf<2.1", "omegaconf>=2.3,<2.4"),
-    # the allow-list for checkpoints names functions, which older versions of torch cannot
-    Edit("torch-requirement", "setup.py", '            "torch",\n', '            "torch>=2.6",\n'),
-    # only speech tasks use it, and its builds must match torch's to the digit
-    Edit("torchaudio-requirement", "setup.py", '            "torchaudio>=0.8.0",\n', ""),
-    # Python >= 3.11 refuses unhashable defaults; hydra_init reads `.default`, so no factories
-    Edit("config-dataclasses", "fairseq/dataclass/configs.py", *_HASHABLE, count=13),
-    Edit(
-        "transformer-dataclasses",
-        "fairseq/models/transformer/transformer_config.py",
-        *_HASHABLE,
-        count=4,
-    ),
-    # hydra.experimental is deprecated in 1.3 and gone after it
-    Edit(
-        "hydra-import",
-        _DATACLASS_UTILS,
-        "from hydra.experimental import compose, initialize\n",
-        f"from hydra import compose, initialize\n{_COMPAT}quiet_hydra\n",
-    ),
-    # hydra warns of what fairseq's own YAML files still do, which a user cannot change
-    Edit(
-        "hydra-initialize",
-        _DATACLASS_UTILS,
-        "    with initialize(config_path=config_path):\n",
-        "    with quiet_hydra(), initialize(config_path=config_path):\n",
-    ),
-    # torch >= 2.6 loads weights only, which refuses the few other types of a checkpoint
-    Edit(
-        "checkpoint-import",
-        _CHECKPOINTS,
-        "from fairseq.data import data_utils\n",
-        f"{_COMPAT}safe_load\nfrom fairseq.data import data_utils\n",
-    ),
-    Edit(
-        "checkpoint-load",
-        _CHECKPOINTS,
-        'torch.load(f, map_location=torch.device("cpu"))',
-        'safe_load(f, map_location=torch.device("cpu"))',
-    ),
-    Edit("ema-load", _CHECKPOINTS, "new_state = torch.load(\n", "new_state = safe_load(\n"),
-    # rank 0 of this very job sends what it has loaded safely: its settings are OmegaConf objects
-    Edit(
-        "broadcast-load",
-        "fairseq/distributed/utils.py",
-        'torch.load(buffer, map_location="cpu")',
-        'torch.load(buffer, map_location="cpu", weights_only=False)',
-    ),
-    # torch's fused encoder layer refuses fairseq's padding mask: generate dies on padded batches
-    Edit(
-        "fast-path",
-        "fairseq/modules/transformer_layer.py",
-        """        self.can_use_fastpath = (
-            not self.normalize_before
-            and self.activation_relu_or_gelu
-            and (self.self_attn_layer_norm.eps == self.final_layer_norm.eps)
-        )
-""",
-        "        self.can_use_fastpath = False\n",
-    ),
-    # the fast path has left parameters behind that training never uses, and DDP stops at those
-    Edit(
-        "ddp-import",
-        _DISTRIBUTED,
-        "from fairseq.distributed import (\n",
-        f"{_COMPAT}ignoring_copies\nfrom fairseq.distributed import (\n",
-    ),
-    Edit(
-        "ddp-unused",
-        _DISTRIBUTED,
-        "module=model.to(device),\n            device_ids=",
-        "module=ignoring_copies(model.to(device)),\n            device_ids=",
-    ),
-    # NumPy 1.24 dropped np.float and np.int, NumPy 2 np.compat and a keyword of percentile
-    Edit("np-float", "fairseq/modules/dynamic_crf_layer.py", 'np.float("inf")', 'float("inf")'),
-    Edit("np-percentile", "fairseq/data/data_utils.py", 'interpolation="lower"', 'method="lower"'),
-    Edit("np-int", "fairseq/data/data_utils.py", "np.int,\n", "int,\n"),
-    Edit("np-compat-pairs", "fairseq/data/language_pair_dataset.py", "np.compat.long", "int"),
-    Edit("np-compat-blocks", "fairseq/data/token_block_dataset.py", "np.compat.long", "int"),
-    # bfloat16 runs on GPUs and CPUs today; only --tpu may mean a TPU
-    Edit("bf16", "fairseq/options.py", "    if args.bf16:\n        args.tpu = True\n", ""),
-    Edit(
-        "bf16-help", "fairseq/dataclass/configs.py", "use bfloat16; implies --tpu", "use bfloat16"
-    ),
-    # torch.cuda.amp is deprecated and warns in every run; the new names do the same
-    Edit(
-        "autocast",
-        "fairseq/tasks/fairseq_task.py",
-        "torch.cuda.amp.autocast(enabled=",
-        'torch.amp.autocast("cuda", enabled=',
-    ),
-    Edit(
-        "grad-scaler",
-        "fairseq/optim/amp_optimizer.py",
-        "torch.cuda.amp.GradScaler(**amp_kwargs)",
-        'torch.amp.GradScaler("cuda", **amp_kwargs)',
-    ),
-    # sacreBLEU 2 takes lists of sentences, not open files
-    Edit(
-        "sacrebleu-score",
-        "fairseq_cli/score.py",
-        "sacrebleu.corpus_bleu(fdsys, [fdref])",
-        "sacrebleu.corpus_bleu(list(fdsys), [list(fdref)])",
-    ),
-    # torch warns when memory is to be pinned for a GPU that is not there
-    Edit(
-        "pin-memory",
-        "fairseq/data/iterators.py",
-        "pin_memory=True,",
-        "pin_memory=torch.cuda.is_available(),",
-        count=2,
-    ),
-    # Python 3.12 warns of unknown escapes
-    Edit(
-        "raw-pattern",
-        "fairseq/models/wav2vec/wav2vec2_asr.py",
-        're.compile("encoder.layers.\\d.")',
-        're.compile(r"encoder.layers.\\d.")',
-    ),
-)
+from autoassist_fairseq.tools.fairseq_edit_list import EDITS, Edit
+from autoassist_fairseq.tools.fairseq_edit_list import LOCAL_VERSION as LOCAL_VERSION
 
 # Files that the edits need: path in the source tree -> file beside this one.
-ADDED_FILES = {"fairseq/autoassist_compat.py": "fairseq_compat.py"}
+ADDED_FILES = {
+    "fairseq/autoassist_checkpoints.py": "fairseq_checkpoints.py",
+    "fairseq/autoassist_compat.py": "fairseq_compat.py",
+}
 STAMP = "fairseq/autoassist_edits.py"
 
 
