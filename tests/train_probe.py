@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import train_faults
 from numpy.typing import NDArray
 from train_recorder import Recorder
 
@@ -18,7 +19,8 @@ def install(job: dict[str, Any]) -> None:
 
     Keys: ``boss`` = "fixed" replaces what the Assistant is told of the Boss's losses by a function
     of the pair; ``kill`` = {rank, pass, update, micro} ends the process after that micro-batch;
-    ``c10d`` lets fairseq's default way of sharing gradients work on CPUs.
+    ``c10d`` lets fairseq's default way of sharing gradients work on CPUs; ``faults`` is for
+    `train_faults.plant`.
     """
     probe = job["probe"]
     recorder = Recorder(job["events"])
@@ -30,6 +32,7 @@ def install(job: dict[str, Any]) -> None:
         _kill_at(kill)
     if probe.get("c10d"):
         _allow_c10d()
+    train_faults.plant(recorder, job["rank"], probe.get("faults", {}))
 
 
 def digest(value: Any) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from autoassist_fairseq.plugin import border
 from autoassist_fairseq.plugin.task import AutoAssistTranslationTask
 
 __all__ = ["AutoAssistTranslationTask"]
+
+border.install()

@@ -77,9 +77,9 @@ class Worker:
             raise
         except Exception as error:
             if self.planner.settings.on_error != "continue" or self.planner.failed:
-                raise
+                raise_failure(Failure(error))
             self.planner.fall_back(error)
-            return work()
+            return self.attempt(work)
 
     def settle(self) -> None:
         """Wait until all that was sent is learned and planned upon; then the planner rests.
