@@ -94,7 +94,8 @@ def _record_planner(recorder: Recorder) -> None:
         assert now is not None
         plan = plan_next(planner)
         pairs = now.pairs_of(window).tolist()
-        recorder.write("window", epoch=now.index, pairs=pairs, kept=plan.stats.kept)
+        known = len(planner.assistant.model.corpus)
+        recorder.write("window", epoch=now.index, pairs=pairs, kept=plan.stats.kept, known=known)
         return plan
 
     def recorded_learn(assistant: Assistant, pairs: Any, losses: Any) -> Any:
