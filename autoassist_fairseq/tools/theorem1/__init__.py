@@ -1,0 +1,1 @@
+"""Theorem 1 of the AutoAssist paper (appendix A), checked by simulation."""
