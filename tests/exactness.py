@@ -17,7 +17,7 @@ GLOO = ("--cpu", "--distributed-backend", "gloo", "--ddp-backend", "legacy_ddp")
 KILLED = -9
 
 Key = tuple[Any, ...]
-Place = tuple[int, int, int]
+Place = tuple[int, ...]  # pass, update, micro-batch
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,10 @@ class Kill:
     @property
     def probe(self) -> dict[str, Any]:
         """What `train_probe` is told."""
-        return {"rank": self.rank, **dict(zip(("pass", "update", "micro"), self.place, strict=True))}
+        return {
+            "rank": self.rank,
+            **dict(zip(("pass", "update", "micro"), self.place, strict=True)),
+        }
 
 
 def micro_batches(runs: Sequence[Run]) -> list[Place]:
@@ -161,7 +164,9 @@ def choose_kills(runs: Sequence[Run], rng: np.random.Generator) -> dict[str, Kil
     """Draw kill points in an unbroken run of 2 passes or more, by what they hit, in order."""
     places, ranks = micro_batches(runs), len(runs)
     last = max(places)[0]
-    first_of_last_window = max(event["first"] for event in runs[0].of("planned") if event["pass"] == last)
+    first_of_last_window = max(
+        event["first"] for event in runs[0].of("planned") if event["pass"] == last
+    )
     first = [place for place in places if place[0] == 1]
     middle = [place for place in places if 1 < place[0] < last or place[0] == last == 2]
     ends = [place for place in places if place[0] == last and place[1] >= first_of_last_window]
@@ -177,8 +182,8 @@ def choose_kills(runs: Sequence[Run], rng: np.random.Generator) -> dict[str, Kil
 
 def start_of(runs: Sequence[Run]) -> tuple[int, int]:
     """Return the first update (pass, number in the pass) that ``runs`` trained on."""
-    index, update, _ = micro_batches(runs)[0]
-    return index, update
+    first = micro_batches(runs)[0]
+    return first[0], first[1]
 
 
 def last_save(whole: Trace, interval: int, place: Place) -> tuple[int, int]:
@@ -207,7 +212,7 @@ def assert_resumes_exactly(
     whole, parts = trace(unbroken), []
     start = whole.updates[0]
     for kill in [*kills, None]:
-        runs = setup.launch(server, save_dir, kill=kill and kill.probe)
+        runs = setup.launch(server, save_dir, kill=kill.probe if kill else None)
         statuses = [run.status for run in runs]
         assert statuses == [KILLED if kill else 0] * setup.ranks, runs[0].output
         assert start_of(runs) == start

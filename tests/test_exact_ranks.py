@@ -1,0 +1,164 @@
+"""Several ranks: one plan, one Assistant, and the same run however it is spread."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from binarised import Binarised
+from exactness import GLOO, Setup, Trace, differences, trace
+from training import ENVIRONMENT, Run, Server, free_port, train_flags
+
+pytestmark = pytest.mark.slow
+
+SPREADS = ((1, 4), (2, 2), (4, 1))
+PAIRS_PER_BATCH = 2
+FLAGS: tuple[object, ...] = (
+    *("--batch-size", PAIRS_PER_BATCH, "--batch-size-valid", 40, "--dropout", 0),
+    *("--num-workers", 0, "--no-save"),
+)
+
+
+def ended_well(runs: Sequence[Run]) -> Trace:
+    assert [run.status for run in runs] == [0] * len(runs), runs[0].output
+    return trace(runs)
+
+
+def spread_runs(
+    server: Server, data: Path, folder: Path, *flags: object, **probe: Any
+) -> dict[int, list[Run]]:
+    """Train on 1, 2 and 4 ranks, four batches an update; return the runs by number of ranks."""
+    return {
+        ranks: Setup(data, (*FLAGS, *flags), ranks, (freq,), probe).launch(
+            server, folder / str(ranks)
+        )
+        for ranks, freq in SPREADS
+    }
+
+
+@pytest.fixture(scope="module")
+def fixed(
+    server: Server, corpus: Binarised, tmp_path_factory: pytest.TempPathFactory
+) -> dict[int, list[Run]]:
+    """Three passes and a half with a Boss whose losses are a function of the pair."""
+    folder = tmp_path_factory.mktemp("fixed")
+    return spread_runs(server, corpus.data, folder, "--max-update", 160, boss="fixed")
+
+
+def test_ranks_agree_on_plan_and_assistant_at_every_update(fixed: dict[int, list[Run]]) -> None:
+    for ranks, runs in fixed.items():
+        whole = ended_well(runs)  # `trace` compares the digests of the ranks
+        assert len(whole.updates) == 160 and whole.updates[-1][0] > 3, "three whole passes"
+        for run in runs:
+            # The losses of the very last update are learned only where a checkpoint is written.
+            assert len(run.of("learned")) >= 159
+            assert len(run.of("planned")) == len(whole.plans) >= 6
+        assert {key[2] for key in whole.batches} == set(range(4))
+        assert len(runs[0].of("batch")) == 160 * 4 // ranks
+
+
+def test_the_same_run_however_it_is_spread(fixed: dict[int, list[Run]]) -> None:
+    one, two, four = (trace(fixed[ranks]) for ranks in (1, 2, 4))
+    for index in (1, 2, 3):
+        assert len(one.pairs(index)) > 16
+        assert one.pairs(index) == two.pairs(index) == four.pairs(index)
+    assert sum(map(len, one.pairs(2))) < 0.95 * sum(map(len, one.pairs(1)))
+    for other in (two, four):
+        assert not differences(other, one, only=("plans",))
+        assert not differences(other, one, only=("learned",))
+
+
+def test_batches_of_one_update_are_neighbours_in_length(fixed: dict[int, list[Run]]) -> None:
+    whole = trace(fixed[4])
+    longest: dict[tuple[int, int], list[int]] = {}
+    for key, batch in whole.batches.items():
+        longest.setdefault(key[:2], []).append(max(batch["source"][1], batch["target"][1]))
+    for (index, _), plan in whole.plans.items():
+        updates = range(plan["first"], plan["first"] + plan["updates"])
+        spans = sorted(
+            (min(longest[index, update]), max(longest[index, update]))
+            for update in updates
+            if (index, update) in longest
+        )
+        # No update holds a batch that another update's batches lie between.
+        assert all(low[1] <= high[0] for low, high in zip(spans, spans[1:], strict=False))
+
+
+@pytest.fixture(scope="module")
+def real(
+    server: Server, corpus: Binarised, tmp_path_factory: pytest.TempPathFactory
+) -> dict[int, list[Run]]:
+    """More than one pass and a half with a Transformer without dropout."""
+    folder = tmp_path_factory.mktemp("real")
+    return spread_runs(server, corpus.data, folder, "--max-update", 85)
+
+
+def test_a_transformer_learns_the_same_however_it_is_spread(real: dict[int, list[Run]]) -> None:
+    one, *others = (ended_well(real[ranks]) for ranks in (1, 2, 4))
+    assert one.updates[-1][0] == 2 and len(one.pairs(2)) > len(one.pairs(1)) / 2
+    for other in others:
+        # The first pass rests on no loss. From then on only a loss within float summation order
+        # of the threshold (one in millions) could change who is kept.
+        assert one.pairs(1) == other.pairs(1)
+        assert one.pairs(2) == other.pairs(2)
+        for key, batch in one.batches.items():
+            loss = float.fromhex(batch["loss"])
+            assert float.fromhex(other.batches[key]["loss"]) == pytest.approx(loss, rel=1e-4), key
+        lines = [(key, float(line["loss"])) for key, line in one.lines.items() if "loss" in line]
+        assert len(lines) == 85
+        for key, loss in lines:
+            assert float(other.lines[key]["loss"]) == pytest.approx(loss, abs=2e-3), key
+
+
+def test_fairseqs_default_ddp_backend_trains_the_same(
+    server: Server, corpus: Binarised, tmp_path: Path, real: dict[int, list[Run]]
+) -> None:
+    # fairseq hands a device to c10d even with --cpu: the probe takes it away.
+    flags = (*FLAGS, "--max-update", 85, "--ddp-backend", "c10d")
+    setup = Setup(corpus.data, flags, 2, (2,), {"c10d": True})
+    whole, legacy = ended_well(setup.launch(server, tmp_path)), trace(real[2])
+    assert [whole.pairs(index) for index in (1, 2)] == [legacy.pairs(index) for index in (1, 2)]
+    for key, batch in legacy.batches.items():
+        loss = float.fromhex(batch["loss"])
+        assert float.fromhex(whole.batches[key]["loss"]) == pytest.approx(loss, rel=1e-4), key
+
+
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_torchrun_logs_the_same_losses(
+    nodes: int, server: Server, corpus: Binarised, tmp_path: Path
+) -> None:
+    flags = ("--update-freq", 2, *FLAGS, "--max-update", 20)
+    forked = Setup(corpus.data, flags, 2, (2,)).launch(server, tmp_path / "forked")
+    ended_well(forked)
+    torchrun = Path(sys.executable).with_name("torchrun")
+    train = Path(sys.executable).with_name("fairseq-train")
+    port, backend = free_port(), ("--cpu", *GLOO[1:-1], "no_c10d")
+    command = [
+        *(torchrun, "--nnodes", nodes, "--nproc-per-node", 2 // nodes, "--master-port", port),
+        *(train, corpus.data, *train_flags(tmp_path / "torchrun", *backend, *flags)),
+    ]
+    started = []
+    for node in range(nodes):
+        place = ("--node-rank", node, "--master-addr", "127.0.0.1") if nodes > 1 else ()
+        started.append(start([command[0], *place, *command[1:]], tmp_path / f"{node}.log"))
+    assert [process.wait(120) for process in started] == [0] * nodes
+    output = "".join((tmp_path / f"{node}.log").read_text() for node in range(nodes))
+    lines = [
+        line.split("| train_inner | ")[1] for line in output.splitlines() if "_inner |" in line
+    ]
+    losses = [json.loads(line)["loss"] for line in lines]
+    assert losses == [line["loss"] for line in forked[0].logged("train_inner")]
+    assert len(losses) == 20
+
+
+def start(command: Sequence[object], log: Path) -> subprocess.Popen[bytes]:
+    """Start a command, all its output into ``log``."""
+    with log.open("wb") as file:
+        return subprocess.Popen(
+            [str(part) for part in command], env=ENVIRONMENT, stdout=file, stderr=file
+        )
