@@ -17,7 +17,7 @@ GLOO = ("--cpu", "--distributed-backend", "gloo", "--ddp-backend", "legacy_ddp")
 KILLED = -9
 
 Key = tuple[Any, ...]
-Place = tuple[int, ...]  # pass, update, micro-batch
+Place = tuple[int, ...]  # pass, update in the pass, and micro-batch where one is meant
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Trace:
         return [*itertools.chain.from_iterable(windows)]
 
     @property
-    def updates(self) -> list[tuple[int, int]]:
+    def updates(self) -> list[Place]:
         """The updates (pass, number in the pass), in order."""
         return sorted({key[:2] for key in self.batches})
 
@@ -180,19 +180,19 @@ def choose_kills(runs: Sequence[Run], rng: np.random.Generator) -> dict[str, Kil
     return {name: Kill(int(rng.integers(ranks)), place) for name, place in draw.items()}
 
 
-def start_of(runs: Sequence[Run]) -> tuple[int, int]:
+def start_of(runs: Sequence[Run]) -> Place:
     """Return the first update (pass, number in the pass) that ``runs`` trained on."""
-    first = micro_batches(runs)[0]
-    return first[0], first[1]
+    return micro_batches(runs)[0][:2]
 
 
-def last_save(whole: Trace, interval: int, place: Place) -> tuple[int, int]:
+def last_save(whole: Trace, interval: int, place: Place) -> Place:
     """Return the update that a run killed at ``place`` must go on with: after its last save."""
     updates = whole.updates
     done = updates.index(place[:2])
     ends = [i for i in range(1, len(updates)) if updates[i][0] != updates[i - 1][0]]
     saved = [0, *ends, *range(interval, len(updates), interval)]
-    return updates[max(point for point in saved if point <= done)]
+    last: int = max(point for point in saved if point <= done)
+    return updates[last]
 
 
 def assert_resumes_exactly(

@@ -57,7 +57,7 @@ def _feed(found: Any, value: Any) -> None:
 
 
 def _record_assistant(recorder: Recorder) -> None:
-    """Record the Assistant's state after every update, and every plan with the state it rests on."""
+    """Record the Assistant after every update, and every plan with the state it rests on."""
     from autoassist_fairseq.schedule.planner import Planner
 
     learn, plan_next = Planner.learn, Planner.plan_next
@@ -79,8 +79,8 @@ def _record_assistant(recorder: Recorder) -> None:
         recorder.write("planned", **place, **about, state=state, plan=now)
         return plan
 
-    Planner.learn = recorded_learn  # type: ignore[method-assign]
-    Planner.plan_next = recorded_plan  # type: ignore[method-assign]
+    Planner.learn = recorded_learn  # type: ignore[method-assign, assignment]
+    Planner.plan_next = recorded_plan  # type: ignore[method-assign, assignment]
 
 
 def fixed_losses(pairs: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -103,7 +103,7 @@ def _fix_losses() -> None:
             tap._losses = torch.from_numpy(fixed_losses(sample["id"].numpy()))
         return result
 
-    LossTap._tapped = fixed  # type: ignore[method-assign]
+    LossTap._tapped = fixed  # type: ignore[method-assign, assignment]
 
 
 def _kill_at(kill: dict[str, Any]) -> None:
@@ -120,7 +120,7 @@ def _kill_at(kill: dict[str, Any]) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
-    Task.train_step = step_or_die
+    Task.train_step = step_or_die  # type: ignore[method-assign, assignment]
 
 
 def _allow_c10d() -> None:
