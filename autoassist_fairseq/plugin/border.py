@@ -88,7 +88,7 @@ def sentence_of(error: BaseException) -> str | None:
         )
     if type(error) in (AssertionError, ValueError, Exception) and re.search(r"--[a-z]", text):
         # fairseq's own checks name the option that is wrong.
-        return text.splitlines()[0]
+        return text.splitlines()[0].rstrip(".") + "."
     return None
 
 
