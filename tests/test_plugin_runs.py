@@ -5,10 +5,9 @@ from __future__ import annotations
 import operator
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-from binarised import Binarised, binarise, make_corpus
+from binarised import make_corpus
 from training import Run, Server
 
 pytestmark = pytest.mark.slow
@@ -17,7 +16,6 @@ METRICS = (
     *("aa_keep", "aa_keep_tokens", "aa_accuracy", "aa_majority"),
     *("aa_safeguard", "aa_threshold", "aa_wait", "aa_pass"),
 )
-SIDES = (("src", "de"), ("tgt", "en"))
 BIG, SMALL = 600, 200
 EPOCHS = 3
 
@@ -208,57 +206,3 @@ def test_bleu_is_measured_where_it_was_asked_for(case_and_run: tuple[Case, Run])
         lines = run.logged("valid")
         assert len(lines) == len(run.of("validation")) > 0
         assert all(("valid_bleu" in line) == ("--eval-bleu" in case.flags) for line in lines)
-
-
-def test_a_pass_that_skips_nothing_warns_once_and_names_the_flag(
-    server: Server, corpus: Binarised, tmp_path: Path
-) -> None:
-    flags = ("--max-tokens", 200, "--autoassist-base-prob", 1, "--max-epoch", 4)
-    run = server.train(corpus.data, tmp_path, *flags)
-    assert run.status == 0
-    warned = [line for line in run.output.splitlines() if "| WARNING |" in line]
-    assert len(warned) == 1 and "`--autoassist-base-prob`" in warned[0] and "pass 2" in warned[0]
-    assert [float(line["train_aa_keep"]) for line in run.logged("train")] == [1, 1, 1, 1]
-
-
-def lengths_of(data: Path, split: str, language: str) -> list[int]:
-    """Return tokens (with the end of sentence) of every sentence of the text behind ``data``."""
-    text = (data.parent / f"{split}.{language}").read_text()
-    return [len(line.split()) + 1 for line in text.splitlines()]
-
-
-@pytest.mark.parametrize(
-    ("flags", "source", "target"),
-    [
-        ("", 10, 12),
-        ("--truncate-source --num-workers 0", 10**9, 12),
-    ],
-)
-def test_pairs_too_long_for_the_model_are_left_out_and_the_rest_is_whole(
-    flags: str, source: int, target: int, server: Server, corpus: Binarised, tmp_path: Path
-) -> None:
-    positions = ("--max-source-positions", 10, "--max-target-positions", 12)
-    skip = ("--skip-invalid-size-inputs-valid-test", "--max-tokens", 100, "--max-epoch", 2)
-    run = server.train(corpus.data, tmp_path, *positions, *skip, *flags.split())
-    assert run.status == 0, run.output
-    lengths = zip(*(lengths_of(corpus.data, "train", side) for side in ("de", "en")), strict=True)
-    fit = [pair for pair, (s, t) in enumerate(lengths) if s <= source and t <= target]
-    assert 50 < len(fit) < corpus.pairs
-    assert sorted(run.considered(1)) == sorted(run.considered(2)) == sorted(run.trained(1)) == fit
-    assert (
-        f"{corpus.pairs - len(fit)} of {corpus.pairs} pairs are longer than (10, 12)" in run.output
-    )
-
-
-@pytest.mark.parametrize("impl", ["lazy", "raw"])
-def test_a_corpus_that_is_not_memory_mapped_is_trained_on_all_the_same(
-    impl: str, server: Server, corpus: Binarised, tmp_path: Path
-) -> None:
-    words = [f"--{side}dict={corpus.data}/dict.{side_of}.txt" for side, side_of in SIDES]
-    binarise(server, corpus.data.parent, tmp_path / "data", "--dataset-impl", impl, *words)
-    flags = ("--max-tokens", 100, "--max-epoch", 2, "--num-workers", 2)
-    mapped = server.train(corpus.data, tmp_path / "a", *flags)
-    other = server.train(tmp_path / "data", tmp_path / "b", *flags, "--dataset-impl", impl)
-    assert other.status == 0, other.output
-    assert "is not memory-mapped" in other.output and "is not" not in mapped.output
-    assert other.losses == mapped.losses

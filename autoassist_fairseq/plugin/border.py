@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import errno
 import functools
+import os
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
@@ -26,7 +28,33 @@ _USERS_FILES = frozenset(
     | {errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 )
 _LOST = re.compile(r"connection (closed|reset|refused)|broken pipe|socket|remote process", re.I)
-_SPAWNED = re.compile(r"(?:fairseq\.autoassist_checkpoints|autoassist_fairseq\.\S+)\.\w+Error: (.+)")
+# What fairseq and torch say -> one sentence, from the groups found and the whole first line.
+_KNOWN = [
+    (re.compile(pattern), sentence)
+    for pattern, sentence in (
+        (
+            r"Seed must be between",
+            "`--seed` must be from 0 to 4294967295, but is not; give such a number.",
+        ),
+        (
+            r"world size is (\d+) but have (\d+) available devices",
+            "`--distributed-world-size` must be at most the number of GPUs here, {1}, but is {0}; "
+            "lower it, or start one process for each rank with torchrun.",
+        ),
+        (
+            r"not compiled with CUDA|No CUDA GPUs|Found no NVIDIA driver",
+            "`--fp16` (or another option) must have a GPU, but torch sees none; on a CPU, use "
+            "`--cpu` with `--bf16`, or with `--fp16 --fp16-no-flatten-grads`.",
+        ),
+        (r"process \d+ terminated with", "a training process ended; it said why above ({0})."),
+    )
+]
+# fairseq's own checks name the option that is wrong, or the package that is missing.
+_CHECKS = (AssertionError, ValueError, ImportError, Exception)
+_TELLS = re.compile(r"--[a-z]|[Pp]lease install")
+_SPAWNED = re.compile(
+    r"(?:fairseq\.autoassist_checkpoints|autoassist_fairseq\.\S+)\.\w+Error: (.+)"
+)
 
 
 def one_sentence(hook: Callable[P, R]) -> Callable[P, R]:
@@ -71,25 +99,34 @@ def sentence_of(error: BaseException) -> str | None:
     text = str(error)
     if isinstance(error, AutoAssistError) or getattr(error, "for_user", False):
         return text
+    if isinstance(error, OSError):
+        return _of_a_file(error)
     if type(error).__name__ == "ProcessRaisedException":  # fairseq spawned this rank itself
         told = _SPAWNED.findall(text)
         return told[-1] if told else None
-    if type(error).__name__ == "ProcessExitedException":
-        return f"a training process ended ({text}); what it said stands above."
-    if isinstance(error, OSError) and error.errno in _USERS_FILES and error.filename:
-        return (
-            f"`{error.filename}` must be usable, but is not ({error.strerror}); mend that, or name "
-            "another file or folder."
-        )
     if isinstance(error, RuntimeError) and _lost_a_rank(text):
         return (
             "another rank has ended, so this one ends too; see what that one said, and give the "
             "same command again to go on from the last checkpoint."
         )
-    if type(error) in (AssertionError, ValueError, Exception) and re.search(r"--[a-z]", text):
-        # fairseq's own checks name the option that is wrong.
-        return text.splitlines()[0].rstrip(".") + "."
-    return None
+    line = text.partition("\n")[0].rstrip(".")
+    for pattern, sentence in _KNOWN:
+        found = pattern.search(line)
+        if found is not None:
+            return sentence.format(*found.groups(), line)
+    return f"{line}." if type(error) in _CHECKS and _TELLS.search(line) else None
+
+
+def _of_a_file(error: OSError) -> str | None:
+    if error.errno not in _USERS_FILES or not error.filename:
+        return None
+    path = Path(os.fsdecode(error.filename))
+    if path.name == "dummy":  # fairseq writes a file of this name to try `--save-dir`
+        path = path.parent
+    return (
+        f"`{path}` must be a place that can be written to, but is not ({error.strerror}); see to "
+        "it, or name another, for checkpoints with `--save-dir`."
+    )
 
 
 def _lost_a_rank(text: str) -> bool:
