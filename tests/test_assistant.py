@@ -209,6 +209,18 @@ def test_state_is_complete() -> None:
     )
 
 
+def test_feature_families_may_change_on_resume() -> None:
+    rng = np.random.default_rng(3)
+    corpus = corpus_of(*(random_sentences(rng, 300, 8) for _ in range(2)))
+    before = Assistant(corpus, Settings(features=("frequency", "tokens")), 100)
+    before.learn(np.arange(100), rng.random(100).astype(np.float32))
+    after = Assistant(corpus, Settings(features=("length",)), 100)
+    after.load_state_dict(before.state_dict())
+    dense = after.model._scaled(after.model._describe(np.arange(300))[0])
+    assert dense[:, features.LENGTH].std(axis=0) == pytest.approx(1, abs=0.05)
+    assert not dense[:, features.FREQUENCY].any() and not after.model.use.any()
+
+
 def test_all_problems_of_the_settings_are_told_at_once() -> None:
     bad = Settings(policy="srink", base_prob=0, features=("length", "size"), lr=-1, quantile=1)
     with pytest.raises(UserError) as caught:

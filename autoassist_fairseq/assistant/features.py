@@ -108,6 +108,15 @@ class Scaling:
                 deviation[columns] = np.inf
         return cls(mean.astype(np.float32), deviation.astype(np.float32))
 
+    def resumed(self, mean: Floats, deviation: Floats) -> Scaling:
+        """Return the saved ``mean`` and ``deviation`` [F] for the families that are on by now.
+
+        Families that were off then are scaled as in this scaling.
+        """
+        off_then, off_now = np.isinf(deviation), np.isinf(self.deviation)
+        mean = np.where(off_then, self.mean, mean)
+        return Scaling(mean, np.where(off_then | off_now, self.deviation, deviation))
+
     def apply(self, dense: Floats) -> Floats:
         """Return ``dense`` [P, F] centred and scaled; clipped, so that no outlier rules."""
         scaled: Floats = np.clip((dense - self.mean) / self.deviation, -5, 5).astype(np.float32)

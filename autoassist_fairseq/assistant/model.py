@@ -108,8 +108,9 @@ class Model:
         return {**{name: array.copy() for name, array in self.arrays.items()}, **scaling}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
+        """Take over what `state_dict` returned; the feature families may have changed since."""
         for name, array in self.arrays.items():
             array[...] = np.asarray(state[name])
         mean, deviation = (np.array(state[k], np.float32) for k in ("mean", "deviation"))
-        self.scaling = Scaling(mean, deviation)
+        assert self.scaling is not None, "attach a corpus first"
+        self.scaling = self.scaling.resumed(mean, deviation)

@@ -52,11 +52,33 @@ def _digest(*arrays: Any) -> str:
     return digest.hexdigest()
 
 
+def checksum(state: Any) -> str:
+    """Return a short name of nested plain values and tensors, to the last bit."""
+    digest = hashlib.blake2b(digest_size=16)
+    _feed(digest, state)
+    return digest.hexdigest()
+
+
+def _feed(digest: Any, value: Any) -> None:
+    if isinstance(value, dict):
+        _feed(digest, list(value.items()))
+    elif isinstance(value, list):
+        digest.update(b"%d:" % len(value))
+        for item in value:
+            _feed(digest, list(item) if isinstance(item, tuple) else item)
+    elif isinstance(value, torch.Tensor):
+        digest.update(f"{value.dtype}{tuple(value.shape)}".encode())
+        digest.update(value.contiguous().numpy().data)
+    else:
+        digest.update(f"{value!r};".encode())
+
+
 def save(planner: Planner, fits: dict[str, str], settings: Settings) -> dict[str, Any]:
     """Return the state of a ``planner`` at rest."""
     told = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()}
     state = _convert(planner.state_dict(), np.ndarray, torch.from_numpy)
-    return {"format": FORMAT, "fits": fits, "settings": told, **state}
+    whole = {"format": FORMAT, "fits": fits, "settings": told, **state}
+    return {**whole, "checksum": checksum(whole)}
 
 
 def restore(
@@ -77,6 +99,7 @@ def restore(
             "on without it with `--reset-dataloader`."
         )
     try:
+        _check_whole(state)
         _check(state["fits"], fits, skip=CORPUS if sharded and state["pass"] is None else "")
         _tell_changes(state["settings"], settings)
         planner.load_state_dict(_convert(state, torch.Tensor, lambda tensor: tensor.numpy()))
@@ -93,6 +116,12 @@ def restore(
         )
 
 
+def _check_whole(state: dict[str, Any]) -> None:
+    rest = {name: value for name, value in state.items() if name != "checksum"}
+    if checksum(rest) != state["checksum"]:
+        raise ValueError("its checksum does not fit")
+
+
 def _check(saved: dict[str, str], here: dict[str, str], skip: str) -> None:
     differ = [name for name in here if name != skip and saved[name] != here[name]]
     if differ:
@@ -107,11 +136,9 @@ def _check(saved: dict[str, str], here: dict[str, str], skip: str) -> None:
 def _tell_changes(saved: dict[str, Any], settings: Settings) -> None:
     for name, now in asdict(settings).items():
         before = tuple(saved[name]) if isinstance(now, tuple) else saved[name]
+        option = "--seed" if name == "seed" else f"--autoassist-{name.replace('_', '-')}"
         if before != now:
-            logger.info(
-                f"autoassist: --autoassist-{name.replace('_', '-')} changed from {before} to "
-                f"{now} on resume"
-            )
+            logger.info(f"autoassist: {option} changed from {before} to {now} on resume")
 
 
 def _convert(value: Any, kind: type, change: Any) -> Any:
