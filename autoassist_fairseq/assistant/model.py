@@ -105,7 +105,8 @@ class Model:
         """Return copies of the weights, their AdaGrad squares and the feature scaling."""
         assert self.scaling is not None, "attach a corpus first"
         scaling = {"mean": self.scaling.mean, "deviation": self.scaling.deviation}
-        return {**{name: array.copy() for name, array in self.arrays.items()}, **scaling}
+        arrays = {name: array.copy() for name, array in self.arrays.items()}
+        return {"families": list(self.families), **arrays, **scaling}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned; the feature families may have changed since."""
@@ -113,4 +114,7 @@ class Model:
             array[...] = np.asarray(state[name])
         mean, deviation = (np.array(state[k], np.float32) for k in ("mean", "deviation"))
         assert self.scaling is not None, "attach a corpus first"
-        self.scaling = self.scaling.resumed(mean, deviation)
+        if tuple(state["families"]) == self.families:
+            self.scaling = Scaling(mean, deviation)
+        else:
+            self.scaling = self.scaling.resumed(mean, deviation)
