@@ -151,7 +151,12 @@ def test_an_error_that_is_not_the_disk_s_stays_itself(tmp_path: Path) -> None:
         (CheckpointError("as it is"), "^as it is$"),
     ],
 )
-def test_what_does_not_fit_is_told(error: Exception, says: str) -> None:
+def test_what_does_not_fit_is_told(
+    error: Exception, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("c.pt").touch()
+
     def failing(path: str, reset: bool, **more: int) -> None:
         assert (path, reset, more) == ("c.pt", True, {"more": 1})
         raise error
@@ -160,13 +165,16 @@ def test_what_does_not_fit_is_told(error: Exception, says: str) -> None:
         clear_errors(failing)("c.pt", True, more=1)
 
 
-def test_errors_of_other_ranks_stay_themselves() -> None:
+def test_errors_of_other_ranks_stay_themselves(tmp_path: Path) -> None:
+    path = tmp_path / "c.pt"
+    path.touch()
+
     def failing(path: str) -> None:
         raise RuntimeError("Connection closed by peer")
 
     with pytest.raises(RuntimeError, match="peer"):
-        clear_errors(failing)("c.pt")
-    assert clear_errors(str.upper)("c.pt") == "C.PT"
+        clear_errors(failing)(str(path))
+    assert clear_errors(len)(str(path)) == len(str(path))
 
 
 def test_gradients_are_seen_where_torch_s_own_hooks_fail() -> None:
@@ -187,3 +195,14 @@ def test_gradients_are_seen_where_torch_s_own_hooks_fail() -> None:
     y *= 5
     y.backward()
     assert seen == [("InPlace", 5.0)] and x.grad == 30
+
+
+@pytest.mark.parametrize("name", ["checkpoint_last.pt", "runs/checkpoint_last-rank-0.pt"])
+def test_a_first_start_has_no_last_checkpoint(name: str, tmp_path: Path) -> None:
+    assert clear_errors(len)(str(tmp_path / name)) == len(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["checkpoint7.pt", "."])
+def test_a_checkpoint_that_was_named_must_be_there(name: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="`--restore-file` must be a checkpoint, but .* is "):
+        clear_errors(len)(str(tmp_path / name))

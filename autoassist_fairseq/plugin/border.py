@@ -47,14 +47,17 @@ _KNOWN = [
             "`--cpu` with `--bf16`, or with `--fp16 --fp16-no-flatten-grads`.",
         ),
         (r"process \d+ terminated with", "a training process ended; it said why above ({0})."),
+        (
+            r"DataLoader worker .*(exited unexpectedly|is killed)",
+            "a process that loads data {0}; see whether the machine has enough memory (and shared "
+            "memory), or lower `--num-workers`.",
+        ),
     )
 ]
 # fairseq's own checks name the option that is wrong, or the package that is missing.
 _CHECKS = (AssertionError, ValueError, ImportError, Exception)
 _TELLS = re.compile(r"--[a-z]|[Pp]lease install")
-_SPAWNED = re.compile(
-    r"(?:fairseq\.autoassist_checkpoints|autoassist_fairseq\.\S+)\.\w+Error: (.+)"
-)
+_SPAWNED = re.compile(r"(?:autoassist_fairseq|fairseq\.autoassist)[\w.]*\.\w+Error: (.+)")
 
 
 def one_sentence(hook: Callable[P, R]) -> Callable[P, R]:
@@ -75,6 +78,8 @@ def install() -> None:
     hook = sys.excepthook
     if "fairseq_cli.train" in sys.modules and getattr(hook, "func", None) is not tell:
         sys.excepthook = functools.partial(tell, hook)
+    if "fairseq_cli.hydra_train" in sys.modules:
+        os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else hydra prints errors by itself
 
 
 def tell(

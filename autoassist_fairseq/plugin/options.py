@@ -14,6 +14,8 @@ from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.settings import FEATURE_FAMILIES, POLICIES, THRESHOLDS, Settings
 
 DEFAULTS = Settings()
+# fairseq takes any number for these; less than this makes no batch, no update or no loader.
+LEAST = {"batch-size": 1, "required-batch-size-multiple": 1, "update-freq": 1, "num-workers": 0}
 
 
 def _option(default: Any, text: str) -> Any:
@@ -64,6 +66,9 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
     seed: int = II("common.seed")
     curriculum: int = II("dataset.curriculum")
     update_freq: Any = II("optimization.update_freq")
+    batch_size: Any = II("dataset.batch_size")
+    required_batch_size_multiple: int = II("dataset.required_batch_size_multiple")
+    num_workers: int = II("dataset.num_workers")
 
 
 def settings_from(cfg: Any) -> Settings:
@@ -87,14 +92,34 @@ def settings_from(cfg: Any) -> Settings:
         seed=int(cfg.seed),
     )
     problems = settings.problems()
-    if int(cfg.curriculum or 0) > 0 and settings.policy != "off":
+    if settings.policy != "off":
+        problems += _problems_of_planning(cfg)
+    if problems:
+        raise UserError("; ".join(problems) + ".")
+    return settings
+
+
+def _problems_of_planning(cfg: Any) -> list[str]:
+    """Return one sentence for each of fairseq's own options that cannot be planned for."""
+    problems = [
+        f"`--{name}` must be {least} or more, but is {value}"
+        for name, least in LEAST.items()
+        for value in _values(getattr(cfg, name.replace("-", "_")))
+        if value < least
+    ]
+    if int(cfg.curriculum or 0) > 0:
         problems.append(
             f"`--curriculum` must be 0 (passes come in random order), but is {cfg.curriculum}; "
             "leave it out, or use `--autoassist-policy off`"
         )
-    if problems:
-        raise UserError("; ".join(problems) + ".")
-    return settings
+    return problems
+
+
+def _values(option: Any) -> list[int]:
+    """Return the values of an option: one, several, or none."""
+    if option is None:
+        return []
+    return [int(value) for value in ([option] if isinstance(option, int) else option)]
 
 
 def update_freq_of(schedule: Sequence[int], epoch: int) -> int:

@@ -32,7 +32,7 @@ _NUMPY_MAKERS = ("_reconstruct", "scalar")  # NumPy 2 renamed numpy.core to nump
 # What loading raises for a file that is cut short, damaged, or no checkpoint at all.
 _DAMAGE = (pickle.UnpicklingError, EOFError, RuntimeError, UnicodeDecodeError, zipfile.BadZipFile)
 # What fairseq runs into when a checkpoint lacks something, or holds something else than expected.
-_UNFIT = (KeyError, IndexError, TypeError, AttributeError, ValueError, AssertionError)
+_UNFIT = (KeyError, IndexError, TypeError, AttributeError, ValueError)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -117,6 +117,7 @@ def clear_errors(load: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap ``Trainer.load_checkpoint``, so that it says what does not fit, and what to do."""
 
     def loaded(path: str, *args: Any, **kwargs: Any) -> Any:
+        _check_presence(path)
         try:
             return load(path, *args, **kwargs)
         except CheckpointError:
@@ -133,6 +134,18 @@ def clear_errors(load: Callable[..., Any]) -> Callable[..., Any]:
             raise CheckpointError(sentence) from error
 
     return loaded
+
+
+def _check_presence(path: str) -> None:
+    """Raise unless ``path`` is there, or is the last checkpoint, which a first start lacks."""
+    first = os.path.basename(path).startswith("checkpoint_last") and not os.path.lexists(path)
+    remote = "://" in path
+    if not (os.path.isfile(path) or first or remote):
+        found = "is a folder" if os.path.isdir(path) else "is not there"
+        raise CheckpointError(
+            f"`--restore-file` must be a checkpoint, but {path} {found}; name another, or leave it "
+            "out to begin anew."
+        )
 
 
 def _unfit(path: str, error: Exception) -> str | None:

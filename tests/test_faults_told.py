@@ -1,0 +1,132 @@
+"""Errors that end a training program uncaught: which ones become a sentence, and which stay."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from binarised import Binarised
+from training import USER_DIR, command
+
+pytestmark = pytest.mark.slow  # importing the plug-in imports torch and fairseq
+
+
+class ProcessRaisedException(Exception):
+    """As torch.multiprocessing's."""
+
+
+SPAWNED = """
+
+-- Process 1 terminated with the following error:
+Traceback (most recent call last):
+  File "train.py", line 1, in main
+    load()
+{0}
+"""
+
+
+def system(number: int, path: str) -> OSError:
+    return OSError(number, os.strerror(number), path)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (
+            ProcessRaisedException(
+                SPAWNED.format("fairseq.autoassist_checkpoints.CheckpointError: `c.pt` must be.")
+            ),
+            "`c.pt` must be.",
+        ),
+        (
+            ProcessRaisedException(
+                SPAWNED.format("autoassist_fairseq.errors.UserError: `--x` must.")
+            ),
+            "`--x` must.",
+        ),
+        (ProcessRaisedException(SPAWNED.format("KeyError: '--x'")), None),
+        (
+            Exception("process 1 terminated with exit code 1"),
+            "a training process ended; it said why above (process 1 terminated with exit code 1).",
+        ),
+        (
+            RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly"),
+            "a process that loads data exited unexpectedly; see",
+        ),
+        (system(errno.ENOSPC, "/a/log"), "`/a/log` must be a place .* (No space left on device)"),
+        (system(errno.EACCES, "/save/dummy"), "`/save` must be a place"),
+        (system(errno.ENOENT, "/a/log"), None),
+        (OSError("no number"), None),
+        (AssertionError("--x must\nbe"), "--x must."),
+        (ModuleNotFoundError("Please install iopath"), None),
+        (ImportError("Please install fairscale."), "Please install fairscale."),
+        (KeyError("--x"), None),
+        (FloatingPointError("Try --ddp-backend=legacy_ddp"), None),
+        (RuntimeError("Connection closed by peer"), None),  # no ranks here
+        (ZeroDivisionError("by nought"), None),
+    ],
+)
+def test_what_is_told(error: Exception, says: str | None) -> None:
+    from autoassist_fairseq.plugin.border import sentence_of
+
+    told = sentence_of(error)
+    if says is None:
+        assert told is None
+    else:
+        assert told is not None and told.startswith(says.split(" .* ")[0])
+        assert says.split(" .* ")[-1] in told and told.endswith(".") and "\n" not in told
+
+
+def test_a_lost_connection_is_told_while_ranks_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    from autoassist_fairseq.plugin.border import sentence_of
+
+    joined = SimpleNamespace(is_initialized=lambda: True)
+    monkeypatch.setitem(sys.modules, "torch.distributed", joined)
+    told = sentence_of(RuntimeError("[gloo/pair.cc:534] Connection closed by peer [::1]:4"))
+    assert told is not None and told.startswith("another rank has ended")
+    assert sentence_of(RuntimeError("shapes do not fit")) is None
+
+
+def test_an_unknown_error_keeps_its_traceback_and_the_hook_is_set_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from autoassist_fairseq.plugin import border
+
+    seen: list[Any] = []
+    before: Callable[..., None] = lambda *error: seen.append(error)  # noqa: E731
+    monkeypatch.setattr(sys, "excepthook", before)
+    monkeypatch.delitem(sys.modules, "fairseq_cli.train", raising=False)
+    border.install()
+    assert sys.excepthook is before, "other programs are left alone"
+    monkeypatch.setitem(sys.modules, "fairseq_cli.train", SimpleNamespace())
+    border.install()
+    hook = sys.excepthook
+    border.install()
+    assert sys.excepthook is hook is not before
+    error = ZeroDivisionError("by nought")
+    hook(ZeroDivisionError, error, None)
+    assert seen == [(ZeroDivisionError, error, None)]
+    hook(ValueError, ValueError("--x must"), None)
+    hook(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert len(seen) == 1
+    assert capsys.readouterr().err == "autoassist: error: --x must.\nautoassist: interrupted\n"
+
+
+def test_hydra_lets_the_sentence_through(corpus: Binarised, tmp_path: Path) -> None:
+    (tmp_path / "checkpoint_last.pt").write_bytes(b"half a checkpoint")
+    folder = Path(__file__).resolve().parents[1] / "scripts" / "hydra"
+    status, output = command(
+        "fairseq-hydra-train",
+        *("--config-dir", folder, "--config-name", "autoassist_translation"),
+        *(f"common.user_dir={USER_DIR}", f"task.data={corpus.data}", "common.cpu=true"),
+        *(f"hydra.run.dir={tmp_path}", f"checkpoint.save_dir={tmp_path}"),
+    )
+    assert status == 1 and "Traceback" not in output, output
+    assert output.splitlines()[-1].startswith(f"autoassist: error: `{tmp_path}/checkpoint_last.pt`")
+    assert "must be a whole checkpoint" in output.splitlines()[-1]
