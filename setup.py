@@ -41,7 +41,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["autoassist_fairseq", "autoassist_fairseq.*"]),
-    package_data={"autoassist_fairseq": ["**/*.yaml", "**/*.txt", "py.typed"]},
+    package_data={"autoassist_fairseq": ["**/*.yaml", "**/*.txt", "**/*.html", "py.typed"]},
     python_requires=">=3.10,<3.14",
     install_requires=[
         *FAIRSEQ_NEEDS,
@@ -57,7 +57,7 @@ setup(
     ],
     extras_require={
         "demo": ["Babel", "num2words"],
-        "report": ["matplotlib"],
+        "report": ["jinja2", "matplotlib", "scikit-learn", "scipy"],
         "dev": [
             "hypothesis",
             "mypy",

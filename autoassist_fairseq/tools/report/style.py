@@ -13,6 +13,7 @@ from typing import Any
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from autoassist_fairseq.tools.dataprep.files import staged
 
@@ -30,6 +31,7 @@ _SETTINGS = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.color": "#DDDDDD",
     "grid.linewidth": 0.6,
     "legend.frameon": False,
@@ -53,18 +55,28 @@ def plain(text: str) -> str:
 
 
 @contextmanager
-def drawn(path: Path, columns: int = 1, width: float = 6.4) -> Iterator[Any]:
+def drawn(
+    path: Path, columns: int = 1, width: float = 6.4, height: float = HEIGHT
+) -> Iterator[Any]:
     """Yield the axes [columns] of a figure that is written to ``path`` (PNG).
 
     Args:
         path: of the PNG file.
         columns: panels beside each other.
         width: of one panel, in inches.
+        height: in inches.
     """
     with matplotlib.rc_context(_SETTINGS):
-        figure = Figure(figsize=(width * columns, HEIGHT), dpi=DPI, layout="constrained")
+        figure = Figure(figsize=(width * columns, height), dpi=DPI, layout="constrained")
         FigureCanvasAgg(figure)
         yield figure.subplots(1, columns, squeeze=False)[0]
         with staged(path) as part:
             # Without the metadata, the same figures give the same bytes.
             figure.savefig(part, format="png", metadata={"Software": None})
+
+
+def few_ticks(axes: Any) -> None:
+    """Few ticks below, and large numbers as 20 k, 3 M."""
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    if axes.get_xlim()[1] >= 10_000:
+        axes.xaxis.set_major_formatter(EngFormatter(sep=" "))

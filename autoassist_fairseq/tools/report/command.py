@@ -1,0 +1,162 @@
+"""Make the report (logic of ``scripts/report.py``)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.dataprep.files import clear_os_errors, staged
+from autoassist_fairseq.tools.report import figures, table
+from autoassist_fairseq.tools.report.bleu import add_score, reference_of
+from autoassist_fairseq.tools.report.corpus import Text, read_text
+from autoassist_fairseq.tools.report.keeping import Keeping, keeping
+from autoassist_fairseq.tools.report.page import Report, as_html, as_markdown
+from autoassist_fairseq.tools.report.run import Run, read_run
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line of ``scripts/report.py``."""
+    p = argparse.ArgumentParser(
+        prog="report.py",
+        description="Compare runs: report.html (one file), report.md and figures, from fairseq's "
+        "logs and last checkpoints. The first run is what the others are compared with.",
+    )
+    p.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN_DIR",
+        help="folder with train.log (or another log of fairseq-train), checkpoints, translations "
+        "or score.json; NAME=RUN_DIR gives it a name",
+    )
+    p.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder of the report")
+    p.add_argument(
+        "--data",
+        type=Path,
+        metavar="DATA",
+        help="binarised corpus of the runs: keep rates, pairs that are skipped most",
+    )
+    p.add_argument(
+        "--ref",
+        type=Path,
+        metavar="FILE",
+        help="plain reference of the test set (default: text/ beside DATA)",
+    )
+    p.add_argument("--json", action="store_true", help="print JSON")
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; the table goes to stdout."""
+    args = parser().parse_args(argv)
+    runs = [read_run(path, name) for name, path in named(args.runs)]
+    if not any(run.epochs or run.beliefs or run.points for run in runs):
+        told = "; ".join(f"{run.folder}: {', '.join(run.missing)}" for run in runs)
+        raise UserError(f"`RUN_DIR` must hold a log of fairseq-train with statistics, but {told}.")
+    reference = reference_of(args.data, args.ref)
+    for run in runs:
+        add_score(run, reference)
+    with clear_os_errors():
+        report = make(runs, args.data, args.out)
+        _write(report, args.out)
+    for name, sentence in report.missing:
+        print(f"{name}: {sentence}", file=sys.stderr)
+    print(json.dumps(as_json(report), indent=2) if args.json else table.as_text(runs))
+    print(f"the report is {args.out / 'report.html'}", file=sys.stderr)
+    return 0
+
+
+def named(words: Sequence[str]) -> list[tuple[str, Path]]:
+    """Return (name, path) of every run; a name is given, or as much of the path as tells it apart.
+
+    Raises:
+        UserError: two runs have the same name.
+    """
+    given = [("", word) if Path(word).exists() else _split(word) for word in words]
+    paths = [Path(path) for _, path in given]
+    short = [path.resolve().name for path in paths]
+    names = [
+        name or (str(path) if short.count(last) > 1 else last)
+        for (name, _), path, last in zip(given, paths, short, strict=True)
+    ]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UserError(
+            f"`RUN_DIR` must name different runs, but {', '.join(twice)} is given twice; leave one "
+            "out, or name them: NAME=RUN_DIR."
+        )
+    return list(zip(names, paths, strict=True))
+
+
+def _split(word: str) -> tuple[str, str]:
+    name, sign, path = word.partition("=")
+    return (name, path) if sign else ("", word)
+
+
+def make(runs: Sequence[Run], data: Path | None, out: Path) -> Report:
+    """Draw the figures into ``out`` and return the report."""
+    out.mkdir(parents=True, exist_ok=True)
+    missing = [(run.name, sentence) for run in runs for sentence in run.missing]
+    keepings, unknown = _keepings(runs, data)
+    drawn = [
+        figures.savings(out, table.savings(runs), runs[0].name),
+        figures.progress(out, runs, "loss"),
+        figures.progress(out, runs, "bleu"),
+        figures.figure6(out, runs),
+        figures.keep_rates(out, runs, keepings),
+    ]
+    return Report(runs, [figure for figure in drawn if figure], keepings, [*missing, *unknown])
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """Return the facts in plain types, for machines."""
+    saved = {saving.name: saving for saving in table.savings(report.runs)}
+    return {
+        "runs": [
+            {
+                "name": run.name,
+                "policy": run.policy,
+                "tokens_per_epoch": run.tokens_per_epoch,
+                "seconds_per_epoch": run.seconds_per_epoch,
+                "bleu": run.bleu,
+                "signature": run.signature,
+                "tokens_saved": saved[run.name].tokens if run.name in saved else None,
+                "time_saved": saved[run.name].time if run.name in saved else None,
+                "epochs": [asdict(epoch) for epoch in run.epochs],
+                "validations": [asdict(point) for point in run.points],
+            }
+            for run in report.runs
+        ],
+        "keeping": [asdict(one) for one in report.keepings],
+        "missing": [list(one) for one in report.missing],
+    }
+
+
+def _keepings(
+    runs: Sequence[Run], data: Path | None
+) -> tuple[list[Keeping], list[tuple[str, str]]]:
+    """Ask every run's Assistant whom it keeps; the second list says which could not be asked."""
+    asked = [run for run in runs if run.beliefs]
+    if not asked:
+        return [], []
+    if data is None:
+        return [], [("all", "keep rates and skipped pairs need `--data DATA`")]
+    text: Text = read_text(data)
+    found, unknown = [], []
+    for run in asked:
+        try:
+            found.append(keeping(run.folder, run.name, text))
+        except UserError as error:
+            unknown.append((run.name, str(error)))
+    return found, unknown
+
+
+def _write(report: Report, out: Path) -> None:
+    for name, content in (("report.html", as_html(report)), ("report.md", as_markdown(report))):
+        with staged(out / name) as part:
+            part.write_text(content, encoding="utf-8")

@@ -1,0 +1,181 @@
+"""Whom the Assistant of a checkpoint would keep: by length, by rarity, and the most skipped pairs.
+
+A run logs no decision on single pairs, so these are the chances of every pair to be kept in the
+next pass, from the state in the checkpoint and the features of the training set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoassist_fairseq.assistant import kernels
+from autoassist_fairseq.assistant.assistant import Assistant
+from autoassist_fairseq.assistant.features import sample_pairs
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.settings import Settings
+from autoassist_fairseq.tools.report.corpus import Text, Words
+
+Floats = NDArray[np.float64]
+
+CHECKPOINT = "checkpoint_last.pt"
+BINS = 10
+EXAMPLES = 12
+LONGEST_SHOWN = 300  # characters
+_KEEP_ALL = ("off", "uniform")
+
+
+@dataclass(frozen=True)
+class Bin:
+    """A tenth of the pairs, by length or by rarity: mean of that, and mean chance to be kept."""
+
+    value: float
+    keep: float
+
+
+@dataclass(frozen=True)
+class Example:
+    """A pair that is skipped most: its number in the training set, chance to be kept, text."""
+
+    pair: int
+    keep: float
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """Whom an Assistant keeps.
+
+    Attributes:
+        run: its name.
+        pairs: pairs that were scored, spread evenly over the training set.
+        keep: mean chance to be kept, in [0, 1].
+        by_length: over target tokens.
+        by_rarity: over the mean of -log relative frequency of the words of both sides, in nats.
+        examples: the pairs skipped most; no two of the same text.
+    """
+
+    run: str
+    pairs: int
+    keep: float
+    by_length: list[Bin]
+    by_rarity: list[Bin]
+    examples: list[Example]
+
+
+def keeping(folder: Path, run: str, text: Text) -> Keeping:
+    """Return whom the Assistant in ``folder``'s last checkpoint keeps.
+
+    Raises:
+        UserError: there is no Assistant there, or it does not fit ``text``.
+    """
+    state = _state(folder)
+    pairs = sample_pairs(len(text.corpus))
+    keep = _restored(state, text).keep_probability(pairs)
+    length = text.corpus.target.sizes(pairs).astype(np.float64)
+    return Keeping(
+        run=run,
+        pairs=len(pairs),
+        keep=float(keep.mean()),
+        by_length=bins(length, keep),
+        by_rarity=bins(rarity(text, pairs), keep),
+        examples=_examples(text, pairs, keep),
+    )
+
+
+def bins(values: Floats, keep: NDArray[np.float32]) -> list[Bin]:
+    """Cut the pairs into tenths by ``values``; equal values stay together."""
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]))
+    place = np.searchsorted(edges, values, side="left")
+    return [
+        Bin(float(values[here].mean()), float(keep[here].mean()))
+        for number in range(len(edges) + 1)
+        if (here := place == number).any()
+    ]
+
+
+def rarity(text: Text, pairs: NDArray[np.int64]) -> Floats:
+    """Return the mean rarity [P] of the words of ``pairs``, in nats."""
+    corpus = text.corpus
+    sides = (corpus.source, corpus.source_words), (corpus.target, corpus.target_words)
+    means = [side.describe(pairs, words.table())[:, kernels.MEAN_IDF] for side, words in sides]
+    return np.asarray(sum(means) / 2, np.float64)
+
+
+def _state(folder: Path) -> Mapping[str, Any]:
+    path = folder / CHECKPOINT
+    if not path.is_file():
+        raise UserError(f"whom it keeps is not known: {CHECKPOINT} is not there")
+    # Reading a checkpoint takes PyTorch; a report without DATA does not.
+    from autoassist_fairseq.tools.averaging.files import read_checkpoint
+
+    extra = read_checkpoint(path).get("extra_state") or {}
+    state = (extra.get("train_iterator") or {}).get("autoassist")
+    if not isinstance(state, dict):
+        raise UserError(f"{CHECKPOINT} holds no Assistant: every pair was kept")
+    return state
+
+
+def _restored(state: Mapping[str, Any], text: Text) -> Assistant:
+    try:
+        saved = dict(state["settings"])
+        known = {field.name for field in fields(Settings)}
+        chosen: dict[str, Any] = {
+            name: tuple(v) if isinstance(v, list) else v
+            for name, v in saved.items()
+            if name in known
+        }
+        if chosen["policy"] in _KEEP_ALL:
+            raise UserError(f"policy {chosen['policy']} keeps every pair")
+        _check(state["fits"], text)
+        assistant = Assistant(text.corpus, Settings(**chosen), horizon=1.0)
+        assistant.load_state_dict(_as_numpy(state["assistant"]))
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"the Assistant in {CHECKPOINT} cannot be read ({type(error).__name__}: {error})"
+        ) from error
+    return assistant
+
+
+def _check(fits: Mapping[str, str], text: Text) -> None:
+    for side, words in (("source", text.source), ("target", text.target)):
+        if fits.get(f"{side} dictionary") != digest(words):
+            raise UserError(
+                f"`--data` must be what the run was trained on, but its {side} dictionary differs "
+                f"from the one of {CHECKPOINT}"
+            )
+
+
+def digest(words: Words) -> str:
+    """Return what a checkpoint calls the dictionary by."""
+    symbols = "\n".join(words.symbols).encode()
+    return hashlib.blake2b(symbols, digest_size=16).hexdigest()
+
+
+def _as_numpy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _as_numpy(item) for key, item in value.items()}
+    return value.numpy() if hasattr(value, "numpy") else value
+
+
+def _examples(text: Text, pairs: NDArray[np.int64], keep: NDArray[np.float32]) -> list[Example]:
+    found: dict[tuple[str, str], Example] = {}
+    for row in np.argsort(keep, kind="stable")[: 20 * EXAMPLES]:
+        source, target = (_short(side) for side in text.pair(int(pairs[row])))
+        found.setdefault(
+            (source, target), Example(int(pairs[row]), float(keep[row]), source, target)
+        )
+        if len(found) == EXAMPLES:
+            break
+    return list(found.values())
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"

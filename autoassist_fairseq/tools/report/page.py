@@ -1,0 +1,107 @@
+"""The report as one HTML page that needs no other file, and as Markdown beside its figures."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from autoassist_fairseq.tools.report import table
+from autoassist_fairseq.tools.report.figures import Figure
+from autoassist_fairseq.tools.report.keeping import Keeping
+from autoassist_fairseq.tools.report.run import Run
+
+TITLE = "AutoAssist: cost and quality of {} run{}"
+# What Markdown gives a meaning inside a line, beside what HTML does.
+_MARKS = re.compile(r"([\\`*_\[\]#|~$])")
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that the page shows.
+
+    Attributes:
+        runs: the first one is what the others are compared with.
+        figures: in the order of the page.
+        keepings: of the runs whose Assistant could be asked.
+        missing: (run's name, sentence) on what is not there.
+    """
+
+    runs: Sequence[Run]
+    figures: Sequence[Figure]
+    keepings: Sequence[Keeping]
+    missing: Sequence[tuple[str, str]]
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return TITLE.format(len(self.runs), "s" * (len(self.runs) != 1))
+
+
+def as_html(report: Report) -> str:
+    """Return the page; figures are embedded, and all text is escaped."""
+    loader = PackageLoader("autoassist_fairseq.tools.report", ".")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+    figures = [
+        {**asdict(figure), "data": [_base64(path) for path in figure.paths]}
+        for figure in report.figures
+    ]
+    return environment.get_template("page.html").render(
+        title=report.title,
+        missing=report.missing,
+        header=table.HEADER,
+        rows=table.rows(report.runs),
+        note=table.note(report.runs),
+        figures=figures,
+        keepings=report.keepings,
+    )
+
+
+def _base64(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode()
+
+
+def as_markdown(report: Report) -> str:
+    """Return the report as Markdown; its figures lie beside it."""
+    parts = [f"# {escape(report.title)}"]
+    if report.missing:
+        lines = [f"- **{escape(name)}:** {escape(sentence)}" for name, sentence in report.missing]
+        parts += ["**This report is partial.**", "\n".join(lines)]
+    parts += [
+        "## Cost and quality (Table 2 of the paper)",
+        _table(table.HEADER, table.rows(report.runs), text_columns=(0, 1)),
+        escape(table.note(report.runs)),
+    ]
+    for figure in report.figures:
+        caption = escape(figure.caption)
+        pictures = "\n".join(f"![{caption}]({path.name})" for path in figure.paths)
+        parts += [f"## {escape(figure.title)}", pictures, caption]
+    for one in report.keepings:
+        pairs = [(f"{e.keep:.1%}", e.source, e.target) for e in one.examples]
+        parts += [
+            f"## Skipped most: {escape(one.run)}",
+            f"Of {one.pairs:,} pairs spread over the training set, whose mean chance to be kept in "
+            f"the next pass is {one.keep:.0%}:",
+            _table(("kept", "source", "target"), pairs, text_columns=(1, 2)),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def escape(text: str) -> str:
+    """Return ``text`` such that Markdown and HTML show it as it is, on one line."""
+    return _MARKS.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
+
+
+def _table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: Sequence[int]
+) -> str:
+    rule = [":--" if column in text_columns else "--:" for column in range(len(header))]
+    lines = [header, *rows]
+    shown = [[escape(cell) for cell in line] for line in lines]
+    shown.insert(1, rule)
+    return "\n".join(f"| {' | '.join(line)} |" for line in shown)

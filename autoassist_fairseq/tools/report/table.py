@@ -1,0 +1,112 @@
+"""Table 2 of the paper, for these runs, and what each saves against the first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autoassist_fairseq.tools.report.run import FIRST_SHRUNK, Run
+
+HEADER = (
+    "run",
+    "policy",
+    "tokens per epoch",
+    "seconds per epoch",
+    "BLEU",
+    "epochs",
+    "tokens in all",
+    "tokens saved",
+    "time saved",
+)
+UNKNOWN = "–"
+
+
+@dataclass(frozen=True)
+class Saving:
+    """Shares of the first run's tokens and seconds per epoch that a run does without (below 1)."""
+
+    name: str
+    tokens: float | None
+    time: float | None
+
+    @property
+    def sentence(self) -> str:
+        """Both, for people."""
+        return (
+            f"{self.name} {percent(self.tokens)} of the tokens and {percent(self.time)} of the time"
+        )
+
+
+def savings(runs: Sequence[Run]) -> list[Saving]:
+    """Compare all runs but the first with the first."""
+    first = runs[0]
+    return [
+        Saving(
+            run.name,
+            _saved(run.tokens_per_epoch, first.tokens_per_epoch),
+            _saved(run.seconds_per_epoch, first.seconds_per_epoch),
+        )
+        for run in runs[1:]
+    ]
+
+
+def rows(runs: Sequence[Run]) -> list[tuple[str, ...]]:
+    """The cells under `HEADER`."""
+    saved = [Saving(runs[0].name, None, None), *savings(runs)]
+    return [
+        (
+            run.name,
+            run.policy or UNKNOWN,
+            _number(run.tokens_per_epoch, ",.0f"),
+            _number(run.seconds_per_epoch, ",.1f"),
+            _number(run.bleu, ".2f"),
+            str(len(run.epochs)),
+            f"{run.tokens:,}" if run.epochs else UNKNOWN,
+            percent(saving.tokens),
+            percent(saving.time),
+        )
+        for run, saving in zip(runs, saved, strict=True)
+    ]
+
+
+def note(runs: Sequence[Run]) -> str:
+    """What the figures of the table are."""
+    signatures = sorted({run.signature for run in runs if run.signature})
+    short = [run.name for run in runs if run.epochs and len(run.epochs) < FIRST_SHRUNK]
+    parts = [
+        f"Epochs from number {FIRST_SHRUNK} on (the first keeps every pair): target tokens trained "
+        "on, mean; seconds of training without validation and writing checkpoints, median. Saved: "
+        f"against {runs[0].name}."
+    ]
+    if short:
+        parts.append(f"Only one epoch, which is taken instead: {', '.join(short)}.")
+    if signatures:
+        parts.append(f"BLEU on the test set: {'; '.join(signatures)}.")
+    return " ".join(parts)
+
+
+def as_text(runs: Sequence[Run]) -> str:
+    """The table for a terminal."""
+    cells = [HEADER, *rows(runs)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(HEADER))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if column < 2 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    ]
+    return "\n".join(lines)
+
+
+def percent(share: float | None) -> str:
+    """A share, for people."""
+    return UNKNOWN if share is None else f"{100 * share:.0f}%"
+
+
+def _saved(mine: float | None, baseline: float | None) -> float | None:
+    return None if mine is None or not baseline else 1 - mine / baseline
+
+
+def _number(value: float | None, form: str) -> str:
+    return UNKNOWN if value is None else format(value, form)

@@ -1,0 +1,196 @@
+"""scripts/report.py: one page with Table 2 and the figures, escaped, partial where a run is."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report_runs import LogWriter, plain_run, shrunk_run, write_checkpoint, write_data
+
+from autoassist_fairseq.assistant.assistant import Assistant
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.settings import Settings
+from autoassist_fairseq.tools.report import command, table
+from autoassist_fairseq.tools.report.corpus import read_text
+from autoassist_fairseq.tools.report.page import escape
+from autoassist_fairseq.tools.report.run import read_run
+
+EVIL = ["<script>alert(1)</script>", "a|b", "`x` *y* [z](w)", "&amp;", '"><img src=x onerror=y>']
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+class Page(HTMLParser):
+    """What a browser makes of a page: its elements, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def report(tmp_path: Path, *args: object) -> tuple[Page, str]:
+    """Run the script; return the page and the Markdown."""
+    out = tmp_path / "report"
+    assert command.main([*map(str, args), "--out", str(out)]) == 0
+    return Page((out / "report.html").read_text()), (out / "report.md").read_text()
+
+
+def two_runs(tmp_path: Path) -> tuple[str, str]:
+    return f"SGD={plain_run(tmp_path / 'a')}", f"AutoAssist={shrunk_run(tmp_path / 'b')}"
+
+
+def test_table_2_by_hand(tmp_path: Path) -> None:
+    runs = [read_run(plain_run(tmp_path / "a"), "SGD"), read_run(shrunk_run(tmp_path / "b"), "AA")]
+    runs[1].bleu = 27.416
+    first, second = table.rows(runs)
+    assert first == ("SGD", "off", "1,000", "20.0", "–", "3", "3,000", "–", "–")
+    # (600 + 800) / 2 tokens, median of 13 and 17 s, against 1,000 and 20
+    assert second == ("AA", "shrink", "700", "15.0", "27.42", "3", "2,400", "30%", "25%")
+
+
+@pytest.mark.slow
+def test_the_page_needs_no_other_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page, markdown = report(tmp_path, *two_runs(tmp_path))
+    assert "AutoAssist  shrink               700" in capsys.readouterr().out
+    pictures = page.of("img")
+    # savings, loss and BLEU for tokens and time, figure 6
+    assert len(pictures) == 6
+    for picture in pictures:
+        source = str(picture["src"])
+        assert source.startswith("data:image/png;base64,")
+        assert base64.b64decode(source.partition(",")[2]).startswith(PNG)
+        assert picture["alt"]
+    assert not page.of("script") and not page.of("link")
+    named = re.findall(r"!\[.*?\]\((.*?)\)", markdown)
+    assert len(named) == 6
+    for name in named:
+        assert (tmp_path / "report" / name).read_bytes().startswith(PNG)
+    assert "| AutoAssist | shrink | 700 | 15.0 |" in markdown
+    assert "AutoAssist 30% of the tokens and 25% of the time" in page.text
+
+
+@pytest.mark.slow
+def test_corpus_text_and_names_are_shown_not_run(tmp_path: Path) -> None:
+    lines = EVIL * 10
+    data = write_data(tmp_path / "data", lines, lines)
+    assistant = Assistant(read_text(data).corpus, Settings(features=("tokens",)), 1e4)
+    assistant.learn(np.arange(50), np.linspace(1, 2, 50, dtype=np.float32))
+    evil = shrunk_run(tmp_path / "b")
+    write_checkpoint(evil, data, assistant.state_dict(), features=["tokens"])
+    name = "<script>name</script> $x$"
+    page, markdown = report(tmp_path, plain_run(tmp_path / "a"), f"{name}={evil}", "--data", data)
+    assert not page.of("script")
+    assert all("onerror" not in attributes for _, attributes in page.tags)
+    for text in (*EVIL, name):
+        assert text in page.text
+    assert "<script" not in markdown and "<img" not in markdown
+    for row in (line for line in markdown.splitlines() if "alert" in line):
+        assert len(re.findall(r"(?<!\\)\|", row)) == 4
+
+
+def test_markdown_is_escaped() -> None:
+    assert escape("a|b\n<c> `d`") == "a\\|b &lt;c&gt; \\`d\\`"
+
+
+@pytest.mark.slow
+def test_an_unfinished_run_gives_a_partial_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = two_runs(tmp_path)
+    log = tmp_path / "b" / "train.log"
+    text = log.read_text()
+    log.write_text(text[: text.index('"epoch": 3, "valid') + 9])  # in the third validation
+    page, markdown = report(tmp_path, first, second)
+    assert page.of("section")[0] == {"class": "missing", "id": "missing"}
+    for told in (page.text, markdown, capsys.readouterr().err):
+        assert (
+            "training is not finished: the log ends at update 24, after 2 complete epochs" in told
+        )
+        assert "1 line of the log could not be read" in told
+    assert "600" in page.text  # the mean of the one epoch that counts
+
+
+@pytest.mark.slow
+def test_a_run_without_a_log_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    page, _ = report(tmp_path, plain_run(tmp_path / "a"), tmp_path / "empty")
+    assert "no log was found" in page.text
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["missing"], "is not there"),
+        (["empty"], "must hold a log of fairseq-train"),
+        (["x=run", "x=other"], "x is given twice"),
+        (["run", "--data", "missing"], "`--data` must be a folder"),
+    ],
+)
+def test_input_that_cannot_be_used(
+    tmp_path: Path, words: list[str], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    shrunk_run(tmp_path / "run")
+    plain_run(tmp_path / "other")
+    with pytest.raises(UserError, match=says):
+        command.main([*words, "--out", "report"])
+    assert not Path("report/report.html").exists()
+
+
+def test_names_tell_runs_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("k=1").mkdir()
+    found = command.named(["one/run", "two/run", "name=three", "k=1"])
+    assert found == [
+        ("one/run", Path("one/run")),
+        ("two/run", Path("two/run")),
+        ("name", Path("three")),
+        ("k=1", Path("k=1")),
+    ]
+
+
+@pytest.mark.slow
+def test_bleu_is_taken_or_computed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = two_runs(tmp_path)
+    figures = [
+        {"key": "tokenised", "score": 1.0},
+        {"key": "sacrebleu", "score": 31.25, "signature": "sig|a"},
+    ]
+    (tmp_path / "a" / "score.json").write_text(json.dumps({"figures": figures}))
+    lines = "the cat sat on the mat\nit was a long day\n"
+    (tmp_path / "b" / "evaluation").mkdir()
+    (tmp_path / "b" / "evaluation" / "hypotheses.txt").write_text(lines)
+    (tmp_path / "ref").write_text(lines)
+    report(tmp_path, first, second, "--ref", tmp_path / "ref", "--json")
+    runs = json.loads(capsys.readouterr().out)["runs"]
+    assert [run["bleu"] for run in runs] == [31.25, pytest.approx(100)]
+    assert runs[0]["signature"] == "sig|a" and "tok:13a" in runs[1]["signature"]
+    assert runs[1]["tokens_saved"] == pytest.approx(0.3)
+    (tmp_path / "ref").write_text(lines * 2)
+    page, _ = report(tmp_path, first, second, "--ref", tmp_path / "ref")
+    assert "no BLEU: files to score must have one line for each pair" in page.text
+
+
+@pytest.mark.slow
+def test_one_epoch_is_taken_as_it_is(tmp_path: Path) -> None:
+    log = LogWriter()
+    log.epoch(1, 10, 100, seconds=20, loss=5)
+    log.done()
+    page, _ = report(tmp_path, log.write(tmp_path / "one"))
+    assert "Only one epoch, which is taken instead: one." in page.text

@@ -1,0 +1,125 @@
+"""Keep rates and skipped pairs: the corpus is read as it is, the chances are the Assistant's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from binarised import Binarised
+from report_runs import write_checkpoint, write_data
+
+from autoassist_fairseq.assistant.assistant import Assistant
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.settings import Settings
+from autoassist_fairseq.tools.report.corpus import Words, read_text
+from autoassist_fairseq.tools.report.keeping import bins, keeping
+
+SOURCE = ["\u2581a b \u2581c", "ca@@ t s", "<b> & x", "easy", "easy", "easy again"] * 20
+TARGET = ["\u2581A B \u2581C", "ka@@ tze", "<i> & y", "leicht", "leicht", "leicht auch"] * 20
+PAIRS = len(SOURCE)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return write_data(tmp_path / "data", SOURCE, TARGET)
+
+
+def taught(data: Path) -> Assistant:
+    """An Assistant that has learned that pairs with "easy" are trivial, the others are not."""
+    settings = Settings(features=("length", "tokens"))
+    assistant = Assistant(read_text(data).corpus, settings, horizon=1e4)
+    losses = np.array(["easy" not in line for line in SOURCE], np.float32) * 4 + 1
+    for _ in range(5):
+        assistant.learn(np.arange(PAIRS), losses)
+    return assistant
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
+def test_text_comes_back_as_it_went_in(tmp_path: Path, dtype: type[np.generic]) -> None:
+    text = read_text(write_data(tmp_path, SOURCE, TARGET, dtype))
+    assert len(text.corpus) == PAIRS
+    assert text.pair(0) == ("ab c", "AB C")
+    assert text.pair(1) == ("cat s", "katze")
+    assert text.pair(2) == ("<b> & x", "<i> & y")
+
+
+@pytest.mark.slow
+def test_fairseq_wrote_what_is_read(corpus: Binarised) -> None:
+    lines = [
+        (corpus.data.parent / f"train.{lang}").read_text().splitlines() for lang in ("de", "en")
+    ]
+    text = read_text(corpus.data)
+    assert len(text.corpus) == len(lines[0]) == corpus.pairs
+    assert [text.pair(i) for i in range(corpus.pairs)] == list(zip(*lines, strict=True))
+
+
+def test_dictionary_entries_that_repeat_a_word_keep_their_places(tmp_path: Path) -> None:
+    path = tmp_path / "dict.txt"
+    path.write_text("a 5\n<unk> 3 #fairseq:overwrite\nb c 2\n\x85 1\n", encoding="utf-8")
+    words = Words.read(path)
+    assert words.symbols[4:] == ["a", "<unk>", "b c", "\x85"]
+    assert words.counts == [1, 1, 1, 1, 5, 3, 2, 1]
+
+
+def test_chances_are_those_of_the_assistant_that_was_saved(data: Path) -> None:
+    assistant = taught(data)
+    write_checkpoint(data, data, assistant.state_dict())
+    found = keeping(data, "run", read_text(data))
+    expected = assistant.keep_probability(np.arange(PAIRS))
+    assert found.keep == pytest.approx(float(expected.mean()))
+    assert found.pairs == PAIRS
+    shown = {example.source for example in found.examples}
+    # what is skipped most is what was taught to be trivial, each text once, the rarest chance first
+    assert {found.examples[0].source, found.examples[1].source} == {"easy", "easy again"}
+    assert len(shown) == len(found.examples) == 5
+    assert [e.keep for e in found.examples] == sorted(e.keep for e in found.examples)
+    for example in found.examples:
+        assert example.keep == expected[example.pair]
+        assert (example.source, example.target) == read_text(data).pair(example.pair)
+
+
+def test_bins_hold_every_pair_once_and_equal_values_together() -> None:
+    values = np.array([1.0] * 50 + [2.0] * 30 + [float(n) for n in range(3, 23)])
+    keep = np.linspace(0, 1, 100, dtype=np.float32)
+    found = bins(values, keep)
+    assert [one.value for one in found] == sorted({one.value for one in found})
+    assert found[0].value == 1 and found[0].keep == pytest.approx(keep[:50].mean())
+    assert found[1].value == 2 and found[1].keep == pytest.approx(keep[50:80].mean())
+    assert len(found) <= 10
+    assert [(b.value, b.keep) for b in bins(np.ones(3), np.ones(3, np.float32))] == [(1, 1)]
+
+
+def test_what_cannot_be_asked_is_said(data: Path, tmp_path: Path) -> None:
+    text, state = read_text(data), taught(data).state_dict()
+    with pytest.raises(UserError, match=r"checkpoint_last\.pt is not there"):
+        keeping(tmp_path, "run", text)
+    write_checkpoint(tmp_path, data, state, policy="uniform")
+    with pytest.raises(UserError, match="keeps every pair"):
+        keeping(tmp_path, "run", text)
+    write_checkpoint(tmp_path, data, {**state, "model": {}})
+    with pytest.raises(UserError, match="cannot be read"):
+        keeping(tmp_path, "run", text)
+    other = write_data(tmp_path / "other", ["x y"] * 9, TARGET[:9])
+    write_checkpoint(tmp_path, other, state)
+    with pytest.raises(UserError, match="its source dictionary differs"):
+        keeping(tmp_path, "run", text)
+    (tmp_path / "checkpoint_last.pt").write_bytes(b"PK\x03\x04 cut")
+    with pytest.raises(UserError, match="damaged or no checkpoint"):
+        keeping(tmp_path, "run", text)
+
+
+@pytest.mark.parametrize("file", ["train.en-de.en.idx", "train.en-de.de.bin", "dict.en.txt"])
+def test_damaged_data_is_one_sentence(data: Path, file: str) -> None:
+    path = data / file
+    path.write_bytes(b"\xff" + path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(UserError, match="`--data` must hold"):
+        read_text(data)
+
+
+def test_sides_of_different_length_are_refused(data: Path, tmp_path: Path) -> None:
+    longer = write_data(tmp_path / "longer", [*SOURCE, "easy"], [*TARGET, "leicht"])
+    for kind in ("idx", "bin"):
+        (longer / f"train.en-de.en.{kind}").replace(data / f"train.en-de.en.{kind}")
+    with pytest.raises(UserError, match="as many source as target"):
+        read_text(data)
