@@ -43,6 +43,7 @@ def test_table_json_and_figures(tmp_path: Path, capsys: pytest.CaptureFixture[st
         assert result["methods"]["sgd"]["skipped"] == 0
 
 
+@pytest.mark.slow
 def test_a_libsvm_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = write_libsvm(tmp_path / "two.svm")
     options = ["--file", str(file), "--loss", "hinge", "--json", "--out", str(tmp_path / "out")]
