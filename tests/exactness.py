@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from checkpointed import State, state_in
 from training import Run, Server, train_flags
 
 # What a clock says differs from run to run.
@@ -160,24 +161,26 @@ def micro_batches(runs: Sequence[Run]) -> list[Place]:
     return [tuple(event["place"]) for event in runs[0].of("batch")]
 
 
-def choose_kills(runs: Sequence[Run], rng: np.random.Generator) -> dict[str, Kill]:
-    """Draw kill points in an unbroken run of 2 passes or more, by what they hit, in order."""
+def choose_kills(runs: Sequence[Run], rng: np.random.Generator) -> list[Kill]:
+    """Draw kill points in an unbroken run of two passes or more, in order.
+
+    One in the first half of its first pass (where plans wait, and batches are left over), one at
+    the end of that pass, one in the middle of the others, and one in the last window of all.
+    """
     places, ranks = micro_batches(runs), len(runs)
-    last = max(places)[0]
-    first_of_last_window = max(
-        event["first"] for event in runs[0].of("planned") if event["pass"] == last
-    )
-    first = [place for place in places if place[0] == 1]
-    middle = [place for place in places if 1 < place[0] < last or place[0] == last == 2]
-    ends = [place for place in places if place[0] == last and place[1] >= first_of_last_window]
-    parts = {
-        "in the warm-up pass": first[: -len(first) // 8],
-        "at the end of an epoch": [first[-1], middle[0]],
-        "in the middle": middle[1:],
-        "in the last window": ends,
-    }
-    draw = {name: part[int(rng.integers(len(part)))] for name, part in parts.items()}
-    return {name: Kill(int(rng.integers(ranks)), place) for name, place in draw.items()}
+    begin, last = places[0][0], places[-1][0]
+    plans = [event for event in runs[0].of("planned") if event["pass"] == last]
+    last_window = max(event["first"] for event in plans if event["updates"])
+    first = [place for place in places if place[0] == begin]
+    others = [place for place in places if place[0] > begin]
+    parts = [
+        first[len(first) // 10 : len(first) // 2],
+        [first[-1], others[0]],
+        [place for place in others[1:] if place[:2] < (last, last_window)],
+        [place for place in others if place[:2] >= (last, last_window)],
+    ]
+    draw = [part[int(rng.integers(len(part)))] for part in parts]
+    return [Kill(int(rng.integers(ranks)), place) for place in draw]
 
 
 def start_of(runs: Sequence[Run]) -> Place:
@@ -202,15 +205,18 @@ def assert_resumes_exactly(
     kills: Sequence[Kill],
     interval: int,
     save_dir: Path,
-) -> None:
+) -> list[State]:
     """Kill a run at ``kills`` in turn and start it again each time: it must equal ``unbroken``.
 
     Plans, the Assistant after every update, trained pairs in order, losses to the last bit and
     log lines digit for digit are those of the run that was never stopped, nothing is missing, and
     every start goes on from the last checkpoint, which was written every ``interval`` updates.
+
+    Returns:
+        The state of each pass that was gone on with.
     """
     whole, parts = trace(unbroken), []
-    start = whole.updates[0]
+    start, states = whole.updates[0], list[State]()
     for kill in [*kills, None]:
         runs = setup.launch(server, save_dir, kill=kill.probe if kill else None)
         statuses = [run.status for run in runs]
@@ -220,4 +226,6 @@ def assert_resumes_exactly(
         assert not differences(parts[-1], whole)[:3]
         if kill:
             start = last_save(whole, interval, kill.place)
+            states += [state_in(path) for path in save_dir.glob("checkpoint_last.pt")]
     assert not missing(parts, whole)[:3]
+    return [state["pass"] for state in states if state["pass"]]

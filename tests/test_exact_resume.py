@@ -7,31 +7,40 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from binarised import Binarised
+from binarised import make_corpus
 from exactness import Setup, assert_resumes_exactly, choose_kills, trace
 from training import Server
 
 pytestmark = pytest.mark.slow
 
-INTERVAL = 7
+PAIRS, PASSES, INTERVAL = 650, 2, 5
 SEED = 2026
 SETUPS = [*itertools.product((1, 2), (1, 2), (0, 2))]
 
 
+@pytest.fixture(scope="module")
+def data(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Enough pairs for several windows, whose batches do not fill whole updates."""
+    return make_corpus(server, tmp_path_factory.mktemp("resume"), PAIRS).data
+
+
 @pytest.mark.parametrize(("ranks", "freq", "workers"), SETUPS)
 def test_killed_and_resumed_equals_never_stopped(
-    ranks: int, freq: int, workers: int, server: Server, corpus: Binarised, tmp_path: Path
+    ranks: int, freq: int, workers: int, server: Server, data: Path, tmp_path: Path
 ) -> None:
     flags = (
-        *("--batch-size", 8 // (ranks * freq), "--batch-size-valid", 40, "--max-epoch", 3),
+        *("--batch-size", 8 // (ranks * freq), "--batch-size-valid", 40, "--max-epoch", PASSES),
         *("--num-workers", workers, "--save-interval-updates", INTERVAL),
     )
-    setup = Setup(corpus.data, flags, ranks, (freq,))
+    setup = Setup(data, flags, ranks, (freq,))
     unbroken = setup.launch(server, tmp_path / "unbroken")
     assert [run.status for run in unbroken] == [0] * ranks, unbroken[0].output
     whole = trace(unbroken)
-    assert len({key[1] for key in whole.plans if key[0] == 1}) >= 3, "several windows"
-    assert len(whole.considered(3)) == corpus.pairs > 1.05 * sum(map(len, whole.pairs(3)))
+    assert [sum(key[0] == index for key in whole.plans) for index in (1, 2)] == [5, 3]
+    assert len(whole.considered(2)) == PAIRS > 1.05 * sum(map(len, whole.pairs(2)))
     rng = np.random.default_rng([SEED, ranks, freq, workers])
-    kills = [*choose_kills(unbroken, rng).values()]
-    assert_resumes_exactly(server, setup, unbroken, kills, INTERVAL, tmp_path / "broken")
+    kills = choose_kills(unbroken, rng)
+    states = assert_resumes_exactly(server, setup, unbroken, kills, INTERVAL, tmp_path / "broken")
+    assert max(len(state["live"]) for state in states) == 2, "a plan that waits was resumed"
+    if ranks * freq == 4:
+        assert any(len(state["leftover"]["longest"]) for state in states), "and batches left over"
