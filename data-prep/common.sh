@@ -1,5 +1,7 @@
 # Sourced by the prepare_*.sh scripts: find the package's interpreter and call the engine.
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+# What first downloads were like, and later ones must be like: see docs/DATA.md.
+lock="$root/data-prep/downloads.lock.json"
 
 dataprep() {
     local python="$root/.venv/bin/python"

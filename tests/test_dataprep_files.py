@@ -14,6 +14,7 @@ import pytest
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.dataprep.files import (
     clear_os_errors,
+    count_lines,
     locked,
     read_json,
     sha256,
@@ -21,7 +22,7 @@ from autoassist_fairseq.tools.dataprep.files import (
     write_json,
 )
 from autoassist_fairseq.tools.dataprep.parallel import blocks, ordered_map
-from autoassist_fairseq.tools.dataprep.reading import RawPair, read_pairs
+from autoassist_fairseq.tools.dataprep.reading import RawPair, Source, decoded, read_blocks
 from autoassist_fairseq.tools.dataprep.steps import STAMPS, Step, Workshop
 
 
@@ -33,7 +34,8 @@ def files(tmp_path: Path, source: bytes, target: bytes) -> tuple[Path, Path]:
 
 
 def rows(paths: tuple[Path, Path], *, skip: bool = False) -> list[RawPair]:
-    return list(read_pairs(*paths, skip_undecodable=skip))
+    blocks = read_blocks(Source("raw", paths), size=2)
+    return [pair for block in blocks for pair in decoded(block, skip_undecodable=skip)]
 
 
 def test_plain_and_gzipped_text_read_the_same(tmp_path: Path) -> None:
@@ -41,6 +43,21 @@ def test_plain_and_gzipped_text_read_the_same(tmp_path: Path) -> None:
     expected = [(1, "ä\n", "c\n"), (2, "b\n", "d\n")]
     assert rows(files(tmp_path, source, target)) == expected
     assert rows(files(tmp_path, gzip.compress(source), target)) == expected
+
+
+def test_blocks_know_where_they_begin(tmp_path: Path) -> None:
+    paths = files(tmp_path, b"1\n2\n3\n4\n5\n", b"1\n2\n3\n4\n5\n")
+    blocks = list(read_blocks(Source("raw", paths), size=2))
+    assert [(block.first, len(block.source)) for block in blocks] == [(1, 2), (3, 2), (5, 1)]
+    assert [pair.line for pair in rows(paths)] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"), [(b"", 0), (b"a", 1), (b"a\n", 1), (b"a\nb", 2), (b"\n\n", 2)]
+)
+def test_lines_are_counted(tmp_path: Path, content: bytes, lines: int) -> None:
+    (tmp_path / "file").write_bytes(content)
+    assert count_lines(tmp_path / "file") == lines
 
 
 def test_a_byte_order_mark_is_dropped_and_a_last_line_needs_no_end(tmp_path: Path) -> None:

@@ -1,70 +1,62 @@
-"""The engine end to end: idempotence, manifest, bad input; Multi30k where it is at hand."""
+"""The engine end to end on raw text: idempotence, manifest, bad input."""
 
 from __future__ import annotations
 
 import gzip
 import json
-import os
-import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import sentencepiece
+from prepared import use_fake_preprocess
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.dataprep import binarise, programs, subwords
+from autoassist_fairseq.tools.dataprep import programs, subwords
 from autoassist_fairseq.tools.dataprep.cleaning import CleaningRules
 from autoassist_fairseq.tools.dataprep.command import main
 from autoassist_fairseq.tools.dataprep.dictionary import respelled
 from autoassist_fairseq.tools.dataprep.files import sha256
+from autoassist_fairseq.tools.dataprep.words import count_words
 from autoassist_fairseq.tools.demo_corpus.build import build
 
-ROOT = Path(__file__).resolve().parents[1]
-MULTI30K = ROOT.parent / "shared" / "data" / "multi30k"
-NAMES = {"train": "train", "valid": "val", "test": "test_2016_flickr"}
+Corpus = Mapping[str, list[tuple[str, str]]]
 
 
 @pytest.fixture(scope="module")
-def corpus() -> dict[str, list[tuple[str, str]]]:
+def corpus() -> Corpus:
     return build(seed=5, sizes={"train": 300, "valid": 20, "test": 20})  # type: ignore[return-value]
 
 
 @pytest.fixture
-def raw(tmp_path: Path, corpus: dict[str, list[tuple[str, str]]]) -> Path:
-    """A folder with the names of Multi30k's files, gzipped."""
+def raw(tmp_path: Path, corpus: Corpus) -> Path:
+    """A folder with a gzipped file per split and language."""
     folder = tmp_path / "raw"
     folder.mkdir()
-    for split, stem in NAMES.items():
+    for split, pairs in corpus.items():
         for side, language in enumerate(("en", "de")):
-            text = "".join(f"{pair[side]}\n" for pair in corpus[split])
-            (folder / f"{stem}.{language}.gz").write_bytes(gzip.compress(text.encode()))
+            text = "".join(f"{pair[side]}\n" for pair in pairs)
+            (folder / f"{split}.{language}.gz").write_bytes(gzip.compress(text.encode()))
     return folder
 
 
 def arguments(raw: Path, *more: str) -> list[str]:
-    out = raw.parent / "out"
-    return [
-        *("multi30k", "--from", str(raw), "--out", str(out), "--vocab-size", "300"),
-        *("--workers", "1", *more),
+    files = [
+        word
+        for split in ("train", "valid", "test")
+        for word in (f"--{split}", *(str(raw / f"{split}.{name}.gz") for name in ("en", "de")))
     ]
-
-
-def fake_preprocess(name: str, options: list[str], log: Path, **_: str) -> None:
-    """Leave the files that ``fairseq-preprocess`` would leave, with their pieces in them."""
-    assert name == "fairseq-preprocess"
-    given = dict(zip(options[::2], options[1::2], strict=False))
-    folder = Path(given["--destdir"])
-    folder.mkdir(parents=True)
-    for path in binarise.outputs(folder, ("en", "de"), ("train", "valid", "test")):
-        path.write_text("x 1\n")
-    (folder / "preprocess.log").touch()
+    return [
+        *("corpus", "--source-lang", "en", "--target-lang", "de", *files),
+        *("--out", str(raw.parent / "out"), "--vocab-size", "300", "--workers", "1", *more),
+    ]
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(binarise, "run_logged", fake_preprocess)
+    use_fake_preprocess(monkeypatch)
 
 
 def read_lines(path: Path) -> list[str]:
@@ -73,7 +65,7 @@ def read_lines(path: Path) -> list[str]:
 
 @pytest.mark.usefixtures("quick")
 def test_text_pieces_and_model_belong_together(
-    raw: Path, corpus: dict[str, list[tuple[str, str]]], capsys: pytest.CaptureFixture[str]
+    raw: Path, corpus: Corpus, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments(raw)) == 0
     out = raw.parent / "out"
@@ -105,7 +97,9 @@ def test_manifest_accounts_for_every_file(raw: Path) -> None:
     del made["manifest.json"]
     assert manifest["files"] == made
     steps = {step["name"]: step for step in manifest["steps"]}
-    assert steps["text-train"]["counts"] == {
+    counts = steps["text-train"]["counts"]
+    assert counts.pop("sources") == {"train-1": counts}
+    assert counts == {
         "in": 302,
         "undecodable": 0,
         "empty": 1,
@@ -150,8 +144,7 @@ def test_a_rerun_does_what_has_changed(raw: Path, capsys: pytest.CaptureFixture[
 def test_settings_change_nothing_twice(raw: Path) -> None:
     folders = [raw.parent / name for name in ("one", "two")]
     for folder, workers in zip(folders, "12", strict=True):
-        main([*arguments(raw)[:3], *("--out", str(folder), "--vocab-size", "300"),
-              *("--workers", workers)])  # fmt: skip
+        main(arguments(raw, "--out", str(folder), "--workers", workers))
     manifests = [json.loads((folder / "manifest.json").read_text()) for folder in folders]
     assert manifests[0]["files"] == manifests[1]["files"]
 
@@ -199,7 +192,10 @@ def test_held_out_text_uses_what_training_shows(raw: Path) -> None:
 BAD_OPTIONS = [
     (["--vocab-size", "0"], "`--vocab-size` must be at least 4, but is 0"),
     (["--max-ratio", "0.5"], "`--max-ratio` must be at least 1, but is 0.5"),
-    (["--workers", "0", "--seed", "-1"], "`--workers` must be .* 0; `--seed` must be .* -1"),
+    (["--workers", "0", "--valid-every", "1"], "`--workers` .* 0; `--valid-every` .* 1; Valid"),
+    (["--character-coverage", "0.5"], r"`--character-coverage` must be in \[0.98, 1\], but is 0.5"),
+    (["--lowercase"], "`--lowercase` needs `--track moses`, but the track is raw"),
+    (["--target-lang", "en"], "languages? must differ, but both are 'en'"),
 ]
 
 
@@ -221,7 +217,8 @@ def test_vocabulary_that_the_data_does_not_allow(raw: Path, size: str, sentence:
 
 
 def test_the_size_that_the_message_names_is_allowed(tmp_path: Path) -> None:
-    text = ["some words to learn from", "and some more words"] * 5  # 12 letters, 4 other symbols
+    # 12 letters, 4 other symbols
+    text = count_words(["some words to learn from", "and some more words"] * 5)
     with pytest.raises(UserError) as error:
         subwords.learn(text, tmp_path / "m", kind="bpe", vocab_size=9999)
     allowed = int(str(error.value).split("at most ")[1].split(" ")[0].replace(",", ""))
@@ -235,11 +232,20 @@ def test_the_size_that_the_message_names_is_allowed(tmp_path: Path) -> None:
 
 def test_all_missing_files_are_named(raw: Path) -> None:
     (raw / "train.de.gz").unlink()
-    (raw / "val.en.gz").unlink()
-    with pytest.raises(UserError, match=r"train\.de, .*val\.en is not there"):
+    (raw / "valid.en.gz").unlink()
+    with pytest.raises(UserError, match=r"there is no .*train\.de\.gz, no .*valid\.en\.gz\."):
         main(arguments(raw))
-    with pytest.raises(UserError, match="`--from` must be a folder"):
-        main(arguments(raw / "nowhere"))
+    assert not (raw.parent / "out").exists()
+
+
+def test_validation_text_must_come_from_somewhere(raw: Path) -> None:
+    given = arguments(raw)
+    at = given.index("--valid")
+    without = [*given[:at], *given[at + 3 :]]
+    with pytest.raises(UserError, match="needs validation text: give `--valid` or `--valid-every`"):
+        main(without)
+    with pytest.raises(UserError, match="or by `--valid-every`, but both are given"):
+        main([*given, "--valid-every", "10"])
 
 
 def test_a_folder_with_other_files_is_refused(raw: Path) -> None:
@@ -250,7 +256,7 @@ def test_a_folder_with_other_files_is_refused(raw: Path) -> None:
         main(arguments(raw))
     assert (out / "text" / "train.en").read_text() == "mine"
     with pytest.raises(UserError, match="must be a folder, but .* is a file"):
-        main([*arguments(raw)[:3], "--out", str(out / "text" / "train.en")])
+        main(arguments(raw, "--out", str(out / "text" / "train.en")))
 
 
 @pytest.mark.usefixtures("quick")
@@ -269,7 +275,7 @@ def test_bad_text_leaves_an_earlier_result_as_it_was(raw: Path) -> None:
 def test_a_program_that_fails_names_its_last_line(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "log"
     with pytest.raises(UserError, match=r"`fairseq-preprocess` failed with status 2 .*--no-such"):
-        programs.run_logged("fairseq-preprocess", ["--no-such-flag"], log)
+        programs.run_logged("fairseq-preprocess", ["--no-such-flag"], log, filling=tmp_path)
 
 
 def test_a_program_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -278,56 +284,12 @@ def test_a_program_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_pa
         programs.program("fairseq-train")
 
 
-def test_samples_are_spread_and_bounded(tmp_path: Path) -> None:
-    files = tmp_path / "en", tmp_path / "de"
-    for file in files:
-        file.write_text("".join(f"{number}\n" for number in range(100)))
-    assert list(subwords.evenly_sampled(files, 100, 200, seed=1)) == [*map(str, range(100))] * 2
-    assert list(subwords.evenly_sampled(files[:1], 100, 30, seed=0)) == [
-        str(number) for number in range(0, 100, 4)
-    ]
-    assert list(subwords.evenly_sampled(files[:1], 100, 30, seed=7))[:2] == ["3", "7"]
-
-
 def test_default_rules_are_conservative() -> None:
     assert CleaningRules() == CleaningRules(max_words=250, max_ratio=9.0, drop_duplicates=True)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not MULTI30K.is_dir(), reason=f"no Multi30k in {MULTI30K}")
-def test_multi30k_from_the_shell_script(tmp_path: Path) -> None:
-    command = [
-        *(str(ROOT / "data-prep" / "prepare_multi30k.sh"), "--from", str(MULTI30K)),
-        *("--out", str(tmp_path / "out")),
-    ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    first, second = (
-        subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        for _ in range(2)
-    )
-    assert first.stdout == second.stdout == f"{tmp_path / 'out' / 'bin'}\n"
-    assert second.stderr.count("done before, skipped") == len(ALL_STEPS)
-    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
-    counts = {step["name"]: step["counts"] for step in manifest["steps"]}
-    # Three of Multi30k's 29,000 training pairs stand in it twice (counted with sort | uniq -d).
-    assert counts["text-train"] == {
-        "in": 29_000,
-        "undecodable": 0,
-        "empty": 0,
-        "length": 0,
-        "ratio": 0,
-        "duplicate": 3,
-        "out": 28_997,
-    }
-    assert (counts["text-valid"]["out"], counts["text-test"]["out"]) == (1_014, 1_000)
-    dictionaries = [tmp_path / "out" / "bin" / f"dict.{name}.txt" for name in ("en", "de")]
-    assert sha256(dictionaries[0]) == sha256(dictionaries[1])
-
-
-@pytest.mark.slow
-def test_fairseq_reads_back_what_was_written(
-    raw: Path, corpus: dict[str, list[tuple[str, str]]]
-) -> None:
+def test_fairseq_reads_back_what_was_written(raw: Path, corpus: Corpus) -> None:
     main(arguments(raw))
     from fairseq.data import Dictionary, data_utils
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from autoassist_fairseq.tools.dataprep.files import staged
+from autoassist_fairseq.tools.dataprep.files import count_lines, staged
 from autoassist_fairseq.tools.dataprep.programs import run_logged
 
 _PREFIX_OPTIONS = {"train": "--trainpref", "valid": "--validpref", "test": "--testpref"}
@@ -34,7 +34,7 @@ def binarise(
     workers: int,
     log: Path,
 ) -> dict[str, int]:
-    """Run ``fairseq-preprocess`` on ``pieces/{split}.{language}``; returns the dictionary's size.
+    """Run ``fairseq-preprocess`` on ``pieces/{split}.{language}``; returns lines and symbols.
 
     Both languages share ``dictionary``.
     """
@@ -49,9 +49,13 @@ def binarise(
                 *("--workers", str(workers)),
             ],
             log,
+            filling=part,
             OMP_NUM_THREADS="1",
         )
         # fairseq's own log names the temporary folder; ours has the same lines.
         (part / "preprocess.log").unlink(missing_ok=True)
-        with (part / f"dict.{languages[0]}.txt").open(encoding="utf-8") as entries:
-            return {"dictionary": sum(1 for _ in entries)}
+        files = [pieces / f"{split}.{language}" for split in splits for language in languages]
+        return {
+            "lines": sum(map(count_lines, files)),
+            "dictionary": count_lines(part / f"dict.{languages[0]}.txt"),
+        }

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from autoassist_fairseq.tools.dataprep.duplicates import pair_hash
-from autoassist_fairseq.tools.dataprep.reading import RawPair
+from autoassist_fairseq.tools.dataprep.reading import RawBlock, decoded
 
 # Characters without width that text files gather at the ends of their lines.
 _INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"
@@ -21,7 +21,7 @@ class CleaningRules:
     """Limits that a training pair must keep. The defaults remove little.
 
     Attributes:
-        max_words: most words (between spaces) per side.
+        max_words: most words (between spaces; tokens where words are cut) per side.
         max_ratio: most words of the longer side per word of the shorter one.
         drop_duplicates: whether only the first of equal pairs stays.
     """
@@ -31,19 +31,20 @@ class CleaningRules:
     drop_duplicates: bool = True
 
 
-class CleanPair(NamedTuple):
-    """A pair that keeps the rules, its white space normalised."""
-
-    source: str
-    target: str
-
-
 class Cleaned(NamedTuple):
-    """What is left of a block of pairs; ``hashes`` tell equal pairs, one per kept pair."""
+    """What is left of a block of pairs.
 
-    pairs: list[CleanPair]
+    ``rows`` hold the columns of each kept pair: source and target, and their tokens where words
+    are cut. ``hashes`` tell equal pairs, one per row.
+    """
+
+    origin: str
+    rows: list[tuple[str, ...]]
     hashes: list[int]
     removed: Counter[str]
+
+
+Tokenise = Callable[[str, str], tuple[str, str]]
 
 
 def normalise(text: str) -> str:
@@ -55,11 +56,18 @@ def normalise(text: str) -> str:
     return " ".join(text.split()).strip(_INVISIBLE).strip()
 
 
+def columns_of(source: str, target: str, tokenise: Tokenise | None) -> tuple[str, ...]:
+    """The columns of a raw pair: both sides normalised, and their tokens if words are cut."""
+    plain = normalise(source), normalise(target)
+    # From the raw text: Moses' rules know what a no-break space between digits means.
+    return plain if tokenise is None else (*plain, *map(normalise, tokenise(source, target)))
+
+
 def broken_rule(source: str, target: str, rules: CleaningRules) -> str | None:
     """The first rule that a normalised pair breaks, if any (duplicates are found elsewhere)."""
-    short, long = sorted((source.count(" ") + 1, target.count(" ") + 1))
     if not source or not target:
         return "empty"
+    short, long = sorted((source.count(" ") + 1, target.count(" ") + 1))
     if long > rules.max_words:
         return "length"
     if long > rules.max_ratio * short:
@@ -67,18 +75,30 @@ def broken_rule(source: str, target: str, rules: CleaningRules) -> str | None:
     return None
 
 
-def clean_block(block: Sequence[RawPair], rules: CleaningRules) -> Cleaned:
-    """Normalise a block of pairs and keep those that break no rule."""
-    cleaned = Cleaned([], [], Counter())
-    for pair in block:
+def clean_block(
+    block: RawBlock,
+    rules: CleaningRules,
+    *,
+    tokenise: Tokenise | None = None,
+    skip_undecodable: bool = False,
+) -> Cleaned:
+    """Make columns of a block of pairs and keep those that break no rule.
+
+    Where words are cut, the rules count tokens.
+
+    Raises:
+        UserError: a line is not UTF-8, unless ``skip_undecodable``.
+    """
+    cleaned = Cleaned(block.origin.name, [], [], Counter())
+    for pair in decoded(block, skip_undecodable=skip_undecodable):
         if pair.source is None or pair.target is None:
             cleaned.removed["undecodable"] += 1
             continue
-        clean = CleanPair(normalise(pair.source), normalise(pair.target))
-        broken = broken_rule(*clean, rules)
+        row = columns_of(pair.source, pair.target, tokenise)
+        broken = broken_rule(row[-2], row[-1], rules)
         if broken:
             cleaned.removed[broken] += 1
         else:
-            cleaned.pairs.append(clean)
-            cleaned.hashes.append(pair_hash(*clean))
+            cleaned.rows.append(row)
+            cleaned.hashes.append(pair_hash(row[0], row[1]))
     return cleaned

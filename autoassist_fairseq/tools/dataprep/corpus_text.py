@@ -1,142 +1,193 @@
-"""From raw files to clean text: the training split loses bad pairs, the others lose nothing."""
+"""From raw files to clean text: the training split loses bad pairs, the others lose nothing.
+
+The columns of the text are source and target, and in the Moses-tokenised track their tokens.
+"""
 
 from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.dataprep.cleaning import (
     RULES,
     Cleaned,
     CleaningRules,
-    CleanPair,
+    Tokenise,
     clean_block,
-    normalise,
+    columns_of,
+)
+from autoassist_fairseq.tools.dataprep.columns import (
+    Columns,
+    Row,
+    column_files,
+    read_columns,
+    write_columns,
+    write_row,
 )
 from autoassist_fairseq.tools.dataprep.duplicates import DuplicateFinder
-from autoassist_fairseq.tools.dataprep.files import staged
-from autoassist_fairseq.tools.dataprep.parallel import blocks, ordered_map
-from autoassist_fairseq.tools.dataprep.progress import progress
-from autoassist_fairseq.tools.dataprep.reading import RawPair, read_pairs
+from autoassist_fairseq.tools.dataprep.parallel import ordered_map
+from autoassist_fairseq.tools.dataprep.reading import Source, decoded, read_blocks
 
-Paths = tuple[Path, Path]
-Pairs = Iterable[tuple[str, str]]
+
+@dataclass(frozen=True)
+class Cleaning:
+    """How training text is cleaned.
+
+    Attributes:
+        rules: what a pair must keep.
+        tokenise: cuts words, if they are to be cut.
+        skip_undecodable: leave out (and count) what is not UTF-8.
+        valid_every: each clean pair with a number that this divides goes to validation; 0: none.
+        workers: processes; changes nothing in the result.
+    """
+
+    rules: CleaningRules
+    tokenise: Tokenise | None = None
+    skip_undecodable: bool = False
+    valid_every: int = 0
+    workers: int = 1
+
+
+@dataclass
+class _Account:
+    """What became of the pairs of one source."""
+
+    kept: int = 0
+    removed: Counter[str] = field(default_factory=Counter)
+
+    def counts(self) -> dict[str, int]:
+        removed = {rule: self.removed[rule] for rule in RULES}
+        return {"in": self.kept + self.removed.total(), **removed, "out": self.kept}
+
+
+_Accounts = Mapping[str, _Account]
 
 
 def clean_training_text(
-    raw: Paths, clean: Paths, rules: CleaningRules, *, skip_undecodable: bool, workers: int
-) -> dict[str, int]:
-    """Write the pairs of ``raw`` that keep ``rules`` to ``clean``; returns all counts.
+    sources: Sequence[Source], clean: Columns, how: Cleaning, valid: Columns = ()
+) -> dict[str, Any]:
+    """Write the good pairs of ``sources`` to ``clean``, and every so manieth to ``valid`` instead.
+
+    Returns:
+        Pairs in, removed by each rule, and out; of all sources, and of each under its name.
 
     Raises:
-        UserError: see `read_pairs`; or no pair is left.
+        UserError: see `read_blocks`; or no pair is left.
     """
-    removed: Counter[str] = Counter(dict.fromkeys(RULES, 0))
-    with tempfile.TemporaryDirectory(dir=_made(clean[0].parent), prefix="clean-") as folder:
-        unique = Path(folder)
-        draft = (unique / "source", unique / "target")
-        with DuplicateFinder(unique / "hashes") as finder:
-            cleaned = _cleaned(raw, rules, skip_undecodable, workers)
-            kept = _write(_registered(cleaned, finder, removed), draft)
-            if not kept:
-                raise UserError(
-                    f"{raw[0]} and {raw[1]} must hold a usable pair, but all were removed: "
-                    f"{_listed(removed)}; check the files and the limits."
-                )
-            drop = rules.drop_duplicates
-            pairs = _without_repeats(draft, finder, removed) if drop else _read(draft)
-            kept = _write(pairs, clean)
-    return {"in": kept + removed.total(), **{rule: removed[rule] for rule in RULES}, "out": kept}
+    accounts = {source.name: _Account() for source in sources}
+    folder = clean[0].parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix="clean-") as name:
+        draft = [Path(name) / str(column) for column, _ in enumerate(clean)]
+        with DuplicateFinder(Path(name) / "hashes") as finder:
+            cleaned = _registered(_cleaned(sources, how), finder, accounts)
+            write_columns(cleaned, draft, "cleaning")
+            _check_rest(sources, accounts)
+            repeated = chain.from_iterable(finder.repeated() if how.rules.drop_duplicates else ())
+            rows = _without_repeats(draft, repeated, accounts)
+            with column_files(valid) as files:
+                rows = _held_back(rows, how.valid_every, files)
+                kept = write_columns(rows, clean, "dropping duplicates")
+    return _counts(accounts, kept)
 
 
-def copy_held_out_text(raw: Paths, clean: Paths) -> dict[str, int]:
+def copy_held_out_text(
+    sources: Sequence[Source], clean: Columns, tokenise: Tokenise | None = None
+) -> dict[str, int]:
     """Write validation or test text with white space normalised, and nothing else changed.
 
     Raises:
-        UserError: see `read_pairs`; or a side is empty: to leave it out would change the task.
+        UserError: see `read_blocks`; or a side is empty: to leave it out would change the task.
     """
-    count = _write(_whole(raw), clean)
+    rows = chain.from_iterable(_whole(source, tokenise) for source in sources)
+    count = write_columns(rows, clean, clean[0].stem)
     if not count:
-        raise UserError(f"A split must hold a pair, but {raw[0]} is empty; give a filled file.")
+        raise UserError(
+            f"A split must hold a pair, but {sources[0].files[0]} is empty; give a filled file."
+        )
     return {"in": count, "out": count}
 
 
-def _whole(raw: Paths) -> Iterator[CleanPair]:
-    for line, source, target in read_pairs(*raw, skip_undecodable=False):
-        pair = CleanPair(normalise(source or ""), normalise(target or ""))
-        if not all(pair):
-            raise UserError(
-                "Validation and test text must have no empty side, but line "
-                f"{line:,} of {raw[0] if pair.target else raw[1]} has; mend it or remove the pair."
-            )
-        yield pair
+def _whole(source: Source, tokenise: Tokenise | None) -> Iterator[Row]:
+    for block in read_blocks(source):
+        for pair in decoded(block, skip_undecodable=False):
+            row = columns_of(pair.source or "", pair.target or "", tokenise)
+            empty = [not cell for cell in row]
+            if any(empty):
+                raise UserError(
+                    "Validation and test text must have no empty side, but line "
+                    f"{pair.line:,} of {source.files[empty.index(True) % 2]} has; mend it or "
+                    "remove the pair."
+                )
+            yield row
 
 
-def _cleaned(
-    raw: Paths, rules: CleaningRules, skip_undecodable: bool, workers: int
-) -> Iterator[Cleaned]:
-    pairs: Iterator[RawPair] = read_pairs(*raw, skip_undecodable=skip_undecodable)
-    return ordered_map(partial(clean_block, rules=rules), blocks(pairs), workers)
+def _cleaned(sources: Iterable[Source], how: Cleaning) -> Iterator[Cleaned]:
+    work = partial(
+        clean_block,
+        rules=how.rules,
+        tokenise=how.tokenise,
+        skip_undecodable=how.skip_undecodable,
+    )
+    return ordered_map(work, chain.from_iterable(map(read_blocks, sources)), how.workers)
 
 
 def _registered(
-    cleaned: Iterable[Cleaned], finder: DuplicateFinder, removed: Counter[str]
-) -> Iterator[CleanPair]:
+    cleaned: Iterable[Cleaned], finder: DuplicateFinder, accounts: _Accounts
+) -> Iterator[Row]:
     for block in cleaned:
         finder.add(block.hashes)
-        removed.update(block.removed)
-        yield from block.pairs
+        accounts[block.origin].kept += len(block.rows)
+        accounts[block.origin].removed.update(block.removed)
+        yield from block.rows
+
+
+def _check_rest(sources: Sequence[Source], accounts: _Accounts) -> None:
+    if not any(account.kept for account in accounts.values()):
+        removed = sum((account.removed for account in accounts.values()), Counter[str]())
+        listed = ", ".join(f"{rule} {count:,}" for rule, count in removed.items()) or "no pairs"
+        raise UserError(
+            f"{' and '.join(map(str, sources[0].files))} must hold a usable pair, but all were "
+            f"removed: {listed}; check the files and the limits."
+        )
 
 
 def _without_repeats(
-    draft: Paths, finder: DuplicateFinder, removed: Counter[str]
-) -> Iterator[tuple[str, str]]:
-    repeated = (bool(mark) for block in finder.repeated() for mark in block)
-    for pair, again in zip(_read(draft), repeated, strict=True):
-        removed["duplicate"] += again
-        if not again:
-            yield pair
+    draft: Columns, repeated: Iterator[bool], accounts: _Accounts
+) -> Iterator[Row]:
+    rows = read_columns(draft)
+    for account in accounts.values():  # the rows of a source lie together, in this order
+        for _ in range(account.kept):
+            row = next(rows)
+            if next(repeated, False):
+                account.kept -= 1
+                account.removed["duplicate"] += 1
+            else:
+                yield row
 
 
-def _read(paths: Paths) -> Iterator[tuple[str, str]]:
-    with ExitStack() as stack:
-        source, target = (
-            stack.enter_context(path.open(encoding="utf-8", newline="\n")) for path in paths
-        )
-        for source_line, target_line in zip(source, target, strict=True):
-            yield source_line.rstrip("\n"), target_line.rstrip("\n")
+def _held_back(rows: Iterator[Row], every: int, files: Sequence[TextIO]) -> Iterator[Row]:
+    for number, row in enumerate(rows, start=1):
+        if every and number % every == 0:
+            write_row(row, files)
+        else:
+            yield row
 
 
-def _write(pairs: Pairs, paths: Paths) -> int:
-    count = 0
-    with _pair_files(paths) as (source, target):
-        for pair in progress(pairs, paths[0].stem):
-            source.write(f"{pair[0]}\n")
-            target.write(f"{pair[1]}\n")
-            count += 1
-    return count
-
-
-@contextmanager
-def _pair_files(paths: Paths) -> Iterator[tuple[TextIO, TextIO]]:
-    with ExitStack() as stack:
-        parts = [stack.enter_context(staged(path)) for path in paths]
-        source, target = (
-            stack.enter_context(part.open("w", encoding="utf-8", newline="\n")) for part in parts
-        )
-        yield source, target
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _listed(removed: Counter[str]) -> str:
-    return ", ".join(f"{rule} {count:,}" for rule, count in removed.items() if count) or "no pairs"
+def _counts(accounts: _Accounts, kept: int) -> dict[str, Any]:
+    sources = {name: account.counts() for name, account in accounts.items()}
+    total = {key: sum(counts[key] for counts in sources.values()) for key in ("in", *RULES, "out")}
+    held_back = total["out"] - kept
+    return {
+        **total,
+        "out": kept,
+        **({"valid": held_back} if held_back else {}),
+        "sources": sources,
+    }

@@ -8,11 +8,8 @@ everything else can be spelled.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-
-import sentencepiece
 
 from autoassist_fairseq.tools.dataprep.files import staged
 
@@ -22,9 +19,12 @@ _MULTIPLE = 8
 _FILLER = "madeupword{:04d}"
 
 
-def write_dictionary(path: Path, counts: Counter[str], model: Path) -> int:
-    """Write pieces and their ``counts``, most frequent first; returns the number of pieces."""
-    known = dict.fromkeys(_characters(model), 0) | counts
+def write_dictionary(path: Path, counts: Mapping[str, int], spare: Iterable[str] = ()) -> int:
+    """Write pieces and their ``counts``, most frequent first; returns the number of pieces.
+
+    ``spare`` pieces are written even if they have no count.
+    """
+    known = dict.fromkeys(spare, 0) | dict(counts)
     entries = sorted(known.items(), key=lambda entry: (-entry[1], entry[0]))
     fillers = range(-(len(entries) + _SPECIAL_SYMBOLS) % _MULTIPLE)
     entries += [(_FILLER.format(index), 0) for index in fillers]
@@ -59,11 +59,3 @@ def _cut(piece: str, allowed: frozenset[str]) -> Iterator[str]:
         end = next((end for end in ends if piece[start:end] in allowed), start + 1)
         yield piece[start:end]
         start = end
-
-
-def _characters(model: Path) -> Iterator[str]:
-    processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
-    for index in range(processor.get_piece_size()):
-        piece = processor.id_to_piece(index)
-        if len(piece) == 1:
-            yield piece

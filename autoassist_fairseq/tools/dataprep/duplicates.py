@@ -35,11 +35,10 @@ class DuplicateFinder:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Make the bucket files in ``folder``."""
+        """Keep the bucket files in ``folder``."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._paths = [folder / f"{bucket:03d}" for bucket in range(_BUCKETS)]
-        self._files: list[BinaryIO] = [path.open("wb") for path in self._paths]
+        self._files: dict[int, BinaryIO] = {}
         self._count = 0
 
     def __enter__(self) -> DuplicateFinder:
@@ -53,7 +52,7 @@ class DuplicateFinder:
         trace: TracebackType | None,
     ) -> None:
         """Close the bucket files."""
-        for file in self._files:
+        for file in self._files.values():
             file.close()
 
     def add(self, hashes: Sequence[int]) -> None:
@@ -67,18 +66,19 @@ class DuplicateFinder:
         ends = np.cumsum(np.bincount(buckets, minlength=_BUCKETS))
         for bucket, part in enumerate(np.split(records[order], ends[:-1])):
             if len(part):
+                if bucket not in self._files:
+                    self._files[bucket] = (self._folder / f"{bucket:03d}").open("wb")
                 self._files[bucket].write(part.tobytes())
 
     def repeated(self) -> Iterator[NDArray[np.bool_]]:
         """Yield, for blocks of the pairs in order, whether an equal pair came before."""
-        for file in self._files:
-            file.flush()
         if not self._count:
             return
         marks = self._folder / "repeated"
         flags = np.memmap(marks, dtype=np.bool_, mode="w+", shape=(self._count,))
-        for path in self._paths:
-            records = np.fromfile(path, dtype=_RECORD)
+        for file in self._files.values():
+            file.flush()
+            records = np.fromfile(file.name, dtype=_RECORD)
             _, first = np.unique(records["hash"], return_index=True)
             again = np.ones(len(records), dtype=np.bool_)
             again[first] = False

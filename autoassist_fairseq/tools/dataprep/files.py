@@ -16,6 +16,11 @@ from typing import Any, BinaryIO, cast
 
 from autoassist_fairseq.errors import UserError
 
+#: Name of the file that marks a folder as in use.
+LOCK = ".lock"
+#: Files of source and target.
+Paths = tuple[Path, Path]
+
 _BLOCK = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -27,6 +32,16 @@ def sha256(path: Path) -> str:
         while block := stream.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def count_lines(path: Path) -> int:
+    """Number of lines of a plain file; the last one needs no line feed."""
+    lines, last = 0, b"\n"
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            lines += block.count(b"\n")
+            last = block[-1:]
+    return lines + (last != b"\n")
 
 
 def open_text(path: Path) -> BinaryIO:
@@ -86,7 +101,7 @@ def locked(folder: Path) -> Iterator[None]:
         UserError: another process works in it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as stream:
+    with (folder / LOCK).open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

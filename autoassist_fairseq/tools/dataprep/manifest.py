@@ -15,7 +15,7 @@ from autoassist_fairseq.tools.dataprep.settings import PrepSettings
 from autoassist_fairseq.tools.dataprep.steps import Record
 
 NAME = "manifest.json"
-_PACKAGES = ("fairseq", "sentencepiece", "numpy", "torch")
+_PACKAGES = ("fairseq", "sentencepiece", "subword-nmt", "sacremoses", "numpy", "torch")
 
 
 def version_of(package: str) -> str:
@@ -53,8 +53,9 @@ def write_manifest(settings: PrepSettings, records: Sequence[Record]) -> Path:
 
 def _options(settings: PrepSettings) -> dict[str, Any]:
     options = _without(asdict(settings), "out")
-    options["splits"] = {
-        split: [str(file) for file in files] for split, files in settings.splits.items()
+    options["sources"] = {
+        split: {source.name: list(map(str, source.files)) for source in sources}
+        for split, sources in settings.sources.items()
     }
     return options
 

@@ -13,8 +13,6 @@ from typing import TypeVar
 
 from autoassist_fairseq.errors import UserError
 
-#: Items per block: large enough that sending a block costs little beside working on it.
-BLOCK = 5_000
 # Blocks under way per worker: one being worked on, one waiting.
 _AHEAD = 2
 
@@ -22,7 +20,7 @@ _A = TypeVar("_A")
 _B = TypeVar("_B")
 
 
-def blocks(items: Iterable[_A], size: int = BLOCK) -> Iterator[list[_A]]:
+def blocks(items: Iterable[_A], size: int) -> Iterator[list[_A]]:
     """Cut ``items`` into lists of ``size``; the last may be shorter."""
     iterator = iter(items)
     while block := list(islice(iterator, size)):

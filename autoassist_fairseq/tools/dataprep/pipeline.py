@@ -1,32 +1,32 @@
 """The engine: from raw parallel text to a binarised corpus, step by step.
 
-Text, joint sentencepiece model, pieces, binarised splits. A step knows its inputs and options, so
-that a rerun does only what has changed; `steps` says how.
+Text, joint subword model, pieces, binarised splits. A step knows its inputs and options, so that a
+rerun does only what has changed; `steps` says how.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
-from autoassist_fairseq.tools.dataprep import binarise, corpus_text, subwords
-from autoassist_fairseq.tools.dataprep.dictionary import (
-    read_pieces,
-    respelled,
-    write_dictionary,
-)
+from autoassist_fairseq.tools.dataprep import binarise, bpe, corpus_text, subwords
+from autoassist_fairseq.tools.dataprep.dictionary import read_pieces, write_dictionary
 from autoassist_fairseq.tools.dataprep.files import clear_os_errors, locked, staged
 from autoassist_fairseq.tools.dataprep.manifest import NAME, version_of, write_manifest
 from autoassist_fairseq.tools.dataprep.progress import progress, say
 from autoassist_fairseq.tools.dataprep.settings import PrepSettings, check
-from autoassist_fairseq.tools.dataprep.steps import Step, Workshop
+from autoassist_fairseq.tools.dataprep.steps import Record, Step, Workshop
+from autoassist_fairseq.tools.dataprep.words import count_words
 
 
-def prepare(settings: PrepSettings) -> Path:
+def prepare(settings: PrepSettings, before: Sequence[Record] = ()) -> Path:
     """Make the binarised corpus that ``settings`` describe; returns its folder.
+
+    ``before`` are the records of steps that made the input; they go into the manifest.
 
     Raises:
         UserError: a setting, the input or the disk does not allow it. What an earlier run made
@@ -38,13 +38,13 @@ def prepare(settings: PrepSettings) -> Path:
         workshop.before_first_change(lambda: (settings.out / NAME).unlink(missing_ok=True))
         for step in steps(settings):
             workshop.do(step)
-        write_manifest(settings, workshop.records)
+        write_manifest(settings, [*before, *workshop.records])
     return settings.binarised
 
 
 def steps(settings: PrepSettings) -> Iterator[Step]:
     """All steps in order."""
-    for split in settings.splits:
+    for split in settings.sources:
         yield _text_step(settings, split)
     yield _model_step(settings)
     for split in settings.splits:
@@ -53,51 +53,69 @@ def steps(settings: PrepSettings) -> Iterator[Step]:
 
 
 def _text_step(settings: PrepSettings, split: str) -> Step:
-    raw, clean, rules = settings.splits[split], settings.text(split), settings.rules
+    sources, clean = settings.sources[split], settings.columns(split)
+    raw = tuple(chain.from_iterable(source.files for source in sources))
+    how, options = settings.cleaning, _track(settings)
     if split != "train":
-        return Step(
-            f"text-{split}", raw, clean, {}, lambda: corpus_text.copy_held_out_text(raw, clean)
-        )
-    skip = settings.skip_undecodable
+        work = partial(corpus_text.copy_held_out_text, sources, clean, how.tokenise)
+        return Step(f"text-{split}", raw, clean, options, work)
+    options = {
+        **options,
+        **vars(how.rules),
+        "skip_undecodable": how.skip_undecodable,
+        "valid_every": how.valid_every,
+        "sources": [source.name for source in sources],
+    }
+    valid = settings.columns("valid") if how.valid_every else ()
+    train_work = partial(corpus_text.clean_training_text, sources, clean, how, valid)
+    return Step("text-train", raw, (*clean, *valid), options, train_work)
 
-    def work() -> dict[str, int]:
-        return corpus_text.clean_training_text(
-            raw, clean, rules, skip_undecodable=skip, workers=settings.workers
-        )
 
-    options = {**vars(rules), "skip_undecodable": skip}
-    return Step(f"text-{split}", raw, clean, options, work)
+def _track(settings: PrepSettings) -> dict[str, Any]:
+    if not settings.moses:
+        return {}
+    return {**vars(settings.tokeniser), "sacremoses": version_of("sacremoses")}
 
 
 def _model_step(settings: PrepSettings) -> Step:
-    text, model = settings.text("train"), settings.model
+    text = settings.words("train")
+    options: dict[str, Any] = {"vocab_size": settings.vocab_size, **_cutter(settings)}
+    if not settings.moses:
+        options |= {
+            "kind": settings.subwords,
+            "split_digits": settings.split_digits,
+            "character_coverage": settings.character_coverage,
+        }
+    return Step("subwords", text, (settings.model,), options, partial(_learn, settings))
 
-    def work() -> dict[str, int]:
-        with text[0].open("rb") as lines:
-            total = sum(1 for _ in lines)
-        sample = subwords.evenly_sampled(text, total, settings.subword_sample, settings.seed)
+
+def _learn(settings: PrepSettings) -> dict[str, int]:
+    lines = chain.from_iterable(map(_lines, settings.words("train")))
+    counted = count_words(progress(lines, "counting words", unit="line"))
+    words = progress(counted, "learning from words", unit="word")
+    if settings.moses:
+        bpe.learn(words, settings.model, settings.vocab_size)
+    else:
         subwords.learn(
-            progress(sample, "sentences for sentencepiece", unit="sentence"),
-            model,
+            words,
+            settings.model,
             kind=settings.subwords,
             vocab_size=settings.vocab_size,
             split_digits=settings.split_digits,
+            character_coverage=settings.character_coverage,
         )
-        return {"pieces": settings.vocab_size}
+    for other in {*settings.model.parent.glob("joint.*")} - {settings.model}:
+        other.unlink()  # of the other track: evaluation would take it for the one in use
+    return {"words": len(counted), "learned": settings.vocab_size}
 
-    options = {
-        "kind": settings.subwords,
-        "vocab_size": settings.vocab_size,
-        "split_digits": settings.split_digits,
-        "subword_sample": settings.subword_sample,
-        "seed": settings.seed,
-        **_sentencepiece(),
-    }
-    return Step("subwords", text, (model,), options, work)
+
+def _cutter(settings: PrepSettings) -> dict[str, str]:
+    name = "subword-nmt" if settings.moses else "sentencepiece"
+    return {name: version_of(name)}
 
 
 def _pieces_step(settings: PrepSettings, split: str) -> Step:
-    text, pieces, options = settings.text(split), settings.pieces(split), _sentencepiece()
+    text, pieces, options = settings.words(split), settings.pieces(split), _cutter(settings)
     if split != "train":
         inputs = (settings.model, settings.dictionary, *text)
         work = partial(_encode_split, settings, split)
@@ -106,20 +124,31 @@ def _pieces_step(settings: PrepSettings, split: str) -> Step:
     def train_work() -> dict[str, int]:
         used: Counter[str] = Counter()
         counts = _encode_split(settings, split, used)
-        return {**counts, "used": write_dictionary(settings.dictionary, used, settings.model)}
+        return {**counts, "used": _write_dictionary(settings, used)}
 
     outputs = (*pieces, settings.dictionary)
     return Step(f"pieces-{split}", (settings.model, *text), outputs, options, train_work)
 
 
+def _write_dictionary(settings: PrepSettings, used: Counter[str]) -> int:
+    if settings.moses:
+        return write_dictionary(settings.dictionary, used)
+    # Characters beyond the coverage are no pieces of the model: they stay unknown.
+    known = subwords.known_pieces(settings.model)
+    characters = [piece for piece in known if len(piece) == 1]
+    counts = {piece: count for piece, count in used.items() if piece in known}
+    return write_dictionary(settings.dictionary, counts, characters)
+
+
 def _encode_split(
     settings: PrepSettings, split: str, used: Counter[str] | None = None
 ) -> dict[str, int]:
-    files = zip(settings.languages, settings.text(split), settings.pieces(split), strict=True)
-    allowed = None if used is not None else read_pieces(settings.dictionary)
+    """Cut a split; ``used`` gets the pieces of training text, other text keeps to its pieces."""
+    files = zip(settings.languages, settings.words(split), settings.pieces(split), strict=True)
     counts: Counter[str] = Counter()
     for language, text, pieces in files:
-        for line in _encoded(settings, text, pieces, allowed):
+        for line in _encoded(settings, text, pieces, held_out=used is None):
+            counts["lines"] += 1
             counts[f"{language}_tokens"] += len(line)
             if used is not None:
                 used.update(line)
@@ -127,37 +156,41 @@ def _encode_split(
 
 
 def _encoded(
-    settings: PrepSettings, text: Path, pieces: Path, allowed: frozenset[str] | None
+    settings: PrepSettings, text: Path, pieces: Path, *, held_out: bool
 ) -> Iterator[list[str]]:
-    with text.open(encoding="utf-8", newline="\n") as lines, staged(pieces) as part:
-        stripped = (line.rstrip("\n") for line in progress(lines, pieces.name, unit="line"))
-        blocks = subwords.encode(settings.model, stripped, threads=settings.workers)
-        with part.open("w", encoding="utf-8", newline="\n") as out:
-            for line in chain.from_iterable(blocks):
-                spelled = line if allowed is None else list(respelled(line, allowed))
-                out.write(f"{' '.join(spelled)}\n")
-                yield spelled
+    lines = progress(_lines(text), pieces.name, unit="line")
+    dictionary = settings.dictionary if held_out else None
+    if settings.moses:
+        encoded = bpe.encode(settings.model, lines, settings.workers, dictionary)
+    else:
+        allowed = None if dictionary is None else read_pieces(dictionary)
+        encoded = subwords.encode(settings.model, lines, settings.workers, allowed)
+    with staged(pieces) as part, part.open("w", encoding="utf-8", newline="\n") as out:
+        for line in encoded:
+            out.write(f"{' '.join(line)}\n")
+            yield line
 
 
-def _sentencepiece() -> dict[str, str]:
-    return {"sentencepiece": version_of("sentencepiece")}
+def _lines(path: Path) -> Iterator[str]:
+    with path.open(encoding="utf-8", newline="\n") as lines:
+        for line in lines:
+            yield line.rstrip("\n")
 
 
 def _binarise_step(settings: PrepSettings) -> Step:
-    splits = tuple(settings.splits)
-    pieces = tuple(path for split in splits for path in settings.pieces(split))
+    pieces = tuple(path for split in settings.splits for path in settings.pieces(split))
 
     def work() -> dict[str, int]:
         return binarise.binarise(
             settings.out / "pieces",
             settings.binarised,
             settings.languages,
-            splits,
+            settings.splits,
             dictionary=settings.dictionary,
             workers=settings.workers,
             log=settings.out / "logs" / "fairseq-preprocess.log",
         )
 
     options = {"languages": list(settings.languages), "fairseq": version_of("fairseq")}
-    outputs = binarise.outputs(settings.binarised, settings.languages, splits)
+    outputs = binarise.outputs(settings.binarised, settings.languages, settings.splits)
     return Step("binarise", (settings.dictionary, *pieces), outputs, options, work)

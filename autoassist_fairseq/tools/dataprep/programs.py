@@ -7,8 +7,14 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.dataprep.progress import bar, tick
+
+_TICK = 0.5  # seconds between two looks at how far a program has come
 
 
 def program(name: str) -> Path:
@@ -35,24 +41,40 @@ def environment(**changes: str) -> Mapping[str, str]:
     return {**os.environ, "OMP_WAIT_POLICY": "passive", **changes}
 
 
-def run_logged(name: str, arguments: Sequence[str], log: Path, **changes: str) -> None:
-    """Run a program to its end, its output in ``log``.
+def run_logged(
+    name: str, arguments: Sequence[str], log: Path, *, filling: Path, **changes: str
+) -> None:
+    """Run a program to its end, its output in ``log``; shows how the folder ``filling`` grows.
 
     Raises:
         UserError: it failed; the message has its last line and the log's place.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as stream:
-        status = subprocess.run(
-            [str(program(name)), *arguments],
+    with log.open("wb") as stream, bar(desc=name, unit="B", unit_scale=True, delay=1) as shown:
+        command = [str(program(name)), *arguments]
+        with subprocess.Popen(
+            command,
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
             env=environment(**changes),
-            check=False,
-        ).returncode
+        ) as child:
+            try:
+                status = _watched(child, filling, shown)
+            except BaseException:
+                child.kill()
+                raise
     if status:
         raise failure(name, status, log)
+
+
+def _watched(child: subprocess.Popen[bytes], filling: Path, shown: tqdm[Any]) -> int:
+    while True:
+        try:
+            return child.wait(_TICK)
+        except subprocess.TimeoutExpired:
+            shown.n = sum(file.stat().st_size for file in filling.glob("*"))
+            tick(shown)
 
 
 def failure(name: str, status: int, log: Path) -> UserError:

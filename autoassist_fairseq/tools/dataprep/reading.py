@@ -1,18 +1,36 @@
-"""Two text files read side by side, line by line, with every complaint naming its line."""
+"""Two text files read side by side, in blocks, with every complaint naming its line."""
 
 from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
-from itertools import zip_longest
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.dataprep.files import open_text
+from autoassist_fairseq.tools.dataprep.files import Paths, open_text
 
+#: Pairs per block: large enough that sending a block costs little beside working on it.
+BLOCK = 2_000
 _BOM = b"\xef\xbb\xbf"
+
+
+class Source(NamedTuple):
+    """One pair of files of a split, and what it is called in counts."""
+
+    name: str
+    files: Paths
+
+
+class RawBlock(NamedTuple):
+    """Lines of both files as bytes; ``first`` is the number of the first one, from 1."""
+
+    origin: Source
+    first: int
+    source: list[bytes]
+    target: list[bytes]
 
 
 class RawPair(NamedTuple):
@@ -23,26 +41,40 @@ class RawPair(NamedTuple):
     target: str | None
 
 
-def read_pairs(source: Path, target: Path, *, skip_undecodable: bool) -> Iterator[RawPair]:
-    """Yield the pairs of two UTF-8 files, plain or gzipped.
+def read_blocks(origin: Source, size: int = BLOCK) -> Iterator[RawBlock]:
+    """Yield the lines of two files, plain or gzipped, ``size`` at a time.
 
     Only a line feed ends a line, so that stray separators inside a sentence do not shift a side.
 
     Raises:
-        UserError: the files have different numbers of lines, or (unless ``skip_undecodable``) a
-            line is not UTF-8, or a gzipped file is damaged.
+        UserError: the files have different numbers of lines, or a gzipped file is damaged.
     """
+    source, target = origin.files
     with open_text(source) as source_file, open_text(target) as target_file:
-        source_lines, target_lines = _sound(source, source_file), _sound(target, target_file)
-        rows = enumerate(zip_longest(source_lines, target_lines), start=1)
-        for line, (source_bytes, target_bytes) in rows:
-            if source_bytes is None or target_bytes is None:
-                raise _unequal(source, target, line, source_bytes is None, source_lines,
-                               target_lines)  # fmt: skip
-            texts = _decode(source_bytes, line), _decode(target_bytes, line)
-            if None in texts and not skip_undecodable:
-                raise _undecodable(source if texts[0] is None else target, line)
-            yield RawPair(line, *texts)
+        lines = _sound(source, source_file), _sound(target, target_file)
+        first = 1
+        while True:
+            block = RawBlock(origin, first, *(list(islice(side, size)) for side in lines))
+            if len(block.source) != len(block.target):
+                raise _unequal(block, lines)
+            if not block.source:
+                return
+            yield block
+            first += size
+
+
+def decoded(block: RawBlock, *, skip_undecodable: bool) -> Iterator[RawPair]:
+    """Yield the pairs of a block as text.
+
+    Raises:
+        UserError: a line is not UTF-8, unless ``skip_undecodable``.
+    """
+    rows = enumerate(zip(block.source, block.target, strict=True), start=block.first)
+    for line, (source, target) in rows:
+        pair = RawPair(line, _decode(source, line), _decode(target, line))
+        if (pair.source is None or pair.target is None) and not skip_undecodable:
+            raise _undecodable(block.origin.files[pair.source is not None], line)
+        yield pair
 
 
 def _sound(path: Path, lines: BinaryIO) -> Iterator[bytes]:
@@ -64,20 +96,16 @@ def _decode(raw: bytes, line: int) -> str | None:
         return None
 
 
-def _unequal(
-    source: Path,
-    target: Path,
-    line: int,
-    source_ended: bool,
-    source_lines: Iterator[bytes],
-    target_lines: Iterator[bytes],
-) -> UserError:
-    short, long = (source, target) if source_ended else (target, source)
-    # The first surplus line has been read; what is still in the longer file comes on top.
-    total = line + sum(1 for _ in (target_lines if source_ended else source_lines))
+def _unequal(block: RawBlock, rest: tuple[Iterable[bytes], Iterable[bytes]]) -> UserError:
+    totals = [
+        block.first - 1 + len(read) + sum(1 for _ in unread)
+        for read, unread in zip((block.source, block.target), rest, strict=True)
+    ]
+    (shorter, short), (longer, long) = sorted(zip(totals, block.origin.files, strict=True))
     return UserError(
         f"Source and target must have the same number of lines, but {short} ends after line "
-        f"{line - 1:,} and {long} has {total:,}; line {line:,} has no partner: mend the files."
+        f"{shorter:,} and {long} has {longer:,}; line {shorter + 1:,} has no partner: mend the "
+        "files."
     )
 
 

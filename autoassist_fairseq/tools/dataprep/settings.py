@@ -8,8 +8,17 @@ from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.dataprep.cleaning import CleaningRules
+from autoassist_fairseq.tools.dataprep.corpus_text import Cleaning
+from autoassist_fairseq.tools.dataprep.files import LOCK, Paths
+from autoassist_fairseq.tools.dataprep.reading import Source
 from autoassist_fairseq.tools.dataprep.steps import STAMPS
 from autoassist_fairseq.tools.dataprep.subwords import KINDS, LEAST_PIECES
+from autoassist_fairseq.tools.dataprep.tokens import MosesTokeniser
+
+#: ``raw``: sentencepiece on text as it is; ``moses``: Moses' tokens, cut by subword-nmt.
+TRACKS = ("raw", "moses")
+#: All that there are, in the order in which fairseq gets them.
+SPLITS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
@@ -18,29 +27,46 @@ class PrepSettings:
 
     Attributes:
         languages: source and target, as fairseq names them.
-        splits: for each of train, valid and test, the files of source and target.
+        sources: for train, valid and test, pairs of files; those of a split are joined.
         out: the folder to fill.
         rules: limits for training pairs; validation and test lose nothing.
         skip_undecodable: leave out (and count) training pairs that are not UTF-8.
-        subwords: kind of sentencepiece model, one of `KINDS`.
-        vocab_size: pieces of the joint model.
-        split_digits: make every digit a piece of its own.
-        subword_sample: most lines per language from which the model is learned.
-        seed: chooses that sample.
+        valid_every: take every so manieth clean training pair for validation; 0: none.
+        track: one of `TRACKS`.
+        lowercase: fold case; Moses track.
+        split_hyphens: cut words at hyphens; Moses track.
+        subwords: kind of sentencepiece model, one of `KINDS`; raw track.
+        vocab_size: pieces of the joint model (raw track), or its merges (Moses track).
+        split_digits: make every digit a piece of its own; raw track.
+        character_coverage: share of all characters that the model can spell; raw track.
         workers: processes and threads; changes nothing in the result.
     """
 
     languages: tuple[str, str]
-    splits: Mapping[str, tuple[Path, Path]]
+    sources: Mapping[str, tuple[Source, ...]]
     out: Path
     rules: CleaningRules = field(default_factory=CleaningRules)
     skip_undecodable: bool = False
+    valid_every: int = 0
+    track: str = "raw"
+    lowercase: bool = False
+    split_hyphens: bool = False
     subwords: str = "bpe"
     vocab_size: int = 8_000
     split_digits: bool = False
-    subword_sample: int = 2_000_000
-    seed: int = 1
+    character_coverage: float = 1.0
     workers: int = 1
+
+    @property
+    def moses(self) -> bool:
+        """Whether words are cut as Moses does."""
+        return self.track == "moses"
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits of the result."""
+        made = {*self.sources, *(["valid"] if self.valid_every else [])}
+        return tuple(split for split in SPLITS if split in made)
 
     @property
     def binarised(self) -> Path:
@@ -49,69 +75,137 @@ class PrepSettings:
 
     @property
     def model(self) -> Path:
-        """The sentencepiece model."""
-        return self.out / "subwords" / "joint.model"
+        """The sentencepiece model, or the codes of subword-nmt."""
+        return self.out / "subwords" / ("joint.codes" if self.moses else "joint.model")
 
     @property
     def dictionary(self) -> Path:
         """The joined dictionary, in fairseq's format."""
         return self.out / "subwords" / "dict.txt"
 
-    def text(self, split: str) -> tuple[Path, Path]:
-        """The clean text of a split."""
-        return self._pair("text", split)
+    @property
+    def tokeniser(self) -> MosesTokeniser | None:
+        """What cuts words, if they are cut."""
+        if not self.moses:
+            return None
+        return MosesTokeniser(self.languages, self.lowercase, self.split_hyphens)
 
-    def pieces(self, split: str) -> tuple[Path, Path]:
+    @property
+    def cleaning(self) -> Cleaning:
+        """How training text is cleaned."""
+        return Cleaning(
+            self.rules, self.tokeniser, self.skip_undecodable, self.valid_every, self.workers
+        )
+
+    def columns(self, split: str) -> tuple[Path, ...]:
+        """All that the text step of a split writes; see `columns_of`."""
+        text = self._pair("text", split)
+        return (*text, *self._pair("tokens", split)) if self.moses else text
+
+    def words(self, split: str) -> Paths:
+        """The files of a split that are cut into subwords."""
+        return self._pair("tokens" if self.moses else "text", split)
+
+    def pieces(self, split: str) -> Paths:
         """The subwords of a split."""
         return self._pair("pieces", split)
 
-    def _pair(self, folder: str, split: str) -> tuple[Path, Path]:
+    def _pair(self, folder: str, split: str) -> Paths:
         source, target = (self.out / folder / f"{split}.{name}" for name in self.languages)
         return source, target
 
 
-def check(settings: PrepSettings) -> None:
-    """Check all settings at once.
+def check_options(settings: PrepSettings) -> None:
+    """Check all settings at once, but not whether the files are there.
 
     Raises:
         UserError: one sentence that lists every problem.
     """
-    problems = [*_option_problems(settings), *_file_problems(settings)]
+    _raise(_option_problems(settings))
+
+
+def check(settings: PrepSettings) -> None:
+    """Check all settings at once, and that the files are there.
+
+    Raises:
+        UserError: one sentence that lists every problem.
+    """
+    files = [file for all in settings.sources.values() for one in all for file in one.files]
+    missing = [str(file) for file in files if not file.is_file()]
+    absent = [f"Input files must exist, but there is no {', no '.join(missing)}"] * bool(missing)
+    _raise([*_option_problems(settings), *absent])
+
+
+def _raise(problems: list[str]) -> None:
     if problems:
         raise UserError("; ".join(problems) + ".")
 
 
 def _option_problems(settings: PrepSettings) -> list[str]:
+    return [
+        *_range_problems(settings),
+        *_choice_problems(settings),
+        *_split_problems(settings),
+        *_out_problems(settings.out),
+    ]
+
+
+def _range_problems(settings: PrepSettings) -> list[str]:
     rules = settings.rules
     limits = (
-        ("--vocab-size", settings.vocab_size, LEAST_PIECES),
+        ("--vocab-size", settings.vocab_size, 1 if settings.moses else LEAST_PIECES),
         ("--max-words", rules.max_words, 1),
         ("--max-ratio", rules.max_ratio, 1),
         ("--workers", settings.workers, 1),
-        ("--seed", settings.seed, 0),
-        ("--subword-sample", settings.subword_sample, 1),
+        ("--valid-every", settings.valid_every or 2, 2),
     )
     problems = [
         f"`{option}` must be at least {least}, but is {value}"
         for option, value, least in limits
         if not value >= least
     ]
-    if settings.subwords not in KINDS:
-        names = " or ".join(KINDS)
-        problems.append(f"`--subwords` must be {names}, but is {settings.subwords!r}")
+    if not 0.98 <= settings.character_coverage <= 1:
+        share = settings.character_coverage
+        problems.append(f"`--character-coverage` must be in [0.98, 1], but is {share}")
     return problems
 
 
-def _file_problems(settings: PrepSettings) -> list[str]:
-    files = [file for pair in settings.splits.values() for file in pair]
-    missing = [str(file) for file in files if not file.is_file()]
-    problems = [f"Input files must exist, but there is no {', no '.join(missing)}"] * bool(missing)
-    out = settings.out
+def _choice_problems(settings: PrepSettings) -> list[str]:
+    problems = [
+        f"`{option}` must be {' or '.join(known)}, but is {value!r}"
+        for option, value, known in (
+            ("--subwords", settings.subwords, KINDS),
+            ("--track", settings.track, TRACKS),
+        )
+        if value not in known
+    ]
+    for option, asked in (
+        ("--lowercase", settings.lowercase),
+        ("--split-hyphens", settings.split_hyphens),
+    ):
+        if asked and not settings.moses:
+            problems.append(f"`{option}` needs `--track moses`, but the track is {settings.track}")
+    source, target = settings.languages
+    if source == target:
+        problems.append(f"Source and target language must differ, but both are {source!r}")
+    return problems
+
+
+def _split_problems(settings: PrepSettings) -> list[str]:
+    if settings.valid_every and "valid" in settings.sources:
+        return ["Validation text must come from files or by `--valid-every`, but both are given"]
+    if "valid" not in settings.splits:
+        return ["fairseq-train needs validation text: give `--valid` or `--valid-every`"]
+    return []
+
+
+def _out_problems(out: Path) -> list[str]:
     if out.exists() and not out.is_dir():
-        problems.append(f"`--out` must be a folder, but {out} is a file")
-    elif out.is_dir() and not (out / STAMPS).is_dir() and any(out.iterdir()):
-        problems.append(
+        return [f"`--out` must be a folder, but {out} is a file"]
+    others = out.is_dir() and any(path.name != LOCK for path in out.iterdir())
+    if others and not (out / STAMPS).is_dir():
+        return [
             f"`--out` must be new, empty or an earlier result, but {out} holds other files; choose "
             "another folder"
-        )
-    return problems
+        ]
+    return []

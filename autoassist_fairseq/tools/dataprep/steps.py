@@ -19,7 +19,8 @@ from autoassist_fairseq.tools.dataprep.files import read_json, sha256, write_jso
 
 #: Folder of the stamps, inside the folder that the steps fill.
 STAMPS = ".steps"
-Counts = Mapping[str, int]
+#: Numbers, and mappings of numbers where there is more to say than fits on a line.
+Counts = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ class Workshop:
             self._first_change()
             self._first_change = None
         self._say(f"{step.name} ...")
+        # The folder shows whose it is, also when the first step fails.
+        self._stamp(step).parent.mkdir(parents=True, exist_ok=True)
         self._stamp(step).unlink(missing_ok=True)
         start = time.monotonic()
         counts = dict(step.work())
@@ -123,5 +126,11 @@ def _label(folder: Path, path: Path) -> str:
 
 
 def _summary(record: Record) -> str:
-    figures = ", ".join(f"{name} {value:,}" for name, value in record.counts.items())
-    return f"{figures} ({record.seconds:.1f} s)" if figures else f"{record.seconds:.1f} s"
+    counts = record.counts
+    figures = [f"{name} {value:,}" for name, value in counts.items() if isinstance(value, int)]
+    # A pair is a line of each side.
+    lines = counts.get("lines", 2 * counts.get("in", 0))
+    times = [f"{record.seconds:.1f} s"]
+    if lines and record.seconds:
+        times.append(f"{lines / record.seconds:,.0f} lines/s")
+    return " ".join([", ".join(figures), f"({', '.join(times)})"]).strip()

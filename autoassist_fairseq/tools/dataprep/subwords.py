@@ -11,6 +11,7 @@ from pathlib import Path
 import sentencepiece
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.dataprep.dictionary import respelled
 from autoassist_fairseq.tools.dataprep.files import staged
 from autoassist_fairseq.tools.dataprep.parallel import blocks
 
@@ -18,6 +19,7 @@ from autoassist_fairseq.tools.dataprep.parallel import blocks
 KINDS = ("bpe", "unigram")
 # sentencepiece adds per thread, so a model depends on their number: fixed, whatever the machine.
 _LEARNING_THREADS = 4
+_BLOCK = 10_000
 _TOO_HIGH = re.compile(r"Vocabulary size too high .*<= (\d+)")
 _TOO_LOW = re.compile(r"Vocabulary size is smaller than required_chars\. \d+ vs (\d+)")
 #: sentencepiece's own symbols (unknown, beginning and end of sentence) and one for text.
@@ -25,29 +27,33 @@ LEAST_PIECES = 4
 
 
 def learn(
-    sentences: Iterable[str],
+    words: Iterable[tuple[str, int]],
     model: Path,
     *,
     kind: str,
     vocab_size: int,
     split_digits: bool = False,
+    character_coverage: float = 1.0,
 ) -> None:
-    """Learn a model from ``sentences`` and write it to ``model``.
+    """Learn a model from words with their counts and write it to ``model``.
+
+    sentencepiece itself counts the words of its sentences first: nothing is lost.
 
     Raises:
-        UserError: the sentences do not allow a vocabulary of this size.
+        UserError: the words do not allow a vocabulary of this size.
     """
     content = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(sentences),
+            sentence_iterator=(f"{word}\t{count}" for word, count in words),
+            input_format="tsv",
             model_writer=content,
             model_type=kind,
             vocab_size=vocab_size,
-            character_coverage=1.0,
+            character_coverage=character_coverage,
             split_digits=split_digits,
             num_threads=_LEARNING_THREADS,
-            # Learn from every sentence, also from long ones (bytes).
+            # Learn from every word, also from long ones (bytes).
             max_sentence_length=1 << 16,
             minloglevel=2,
         )
@@ -73,12 +79,19 @@ def _explained(error: RuntimeError, vocab_size: int) -> UserError:
 
 
 def encode(
-    model: Path, sentences: Iterable[str], *, threads: int, size: int = 20_000
-) -> Iterator[list[list[str]]]:
-    """Yield the sentences' pieces, in blocks of ``size``; ``threads`` change nothing in them."""
+    model: Path, lines: Iterable[str], threads: int, allowed: frozenset[str] | None = None
+) -> Iterator[list[str]]:
+    """Yield each line's pieces, of ``allowed`` ones if given; ``threads`` change nothing in them.
+
+    See `respelled` for what becomes of the others.
+    """
     processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
-    for block in blocks(sentences, size):
-        yield processor.encode(block, out_type=str, num_threads=threads)
+    encoded = (
+        processor.encode(block, out_type=str, num_threads=threads)
+        for block in blocks(lines, _BLOCK)
+    )
+    for pieces in chain.from_iterable(encoded):
+        yield pieces if allowed is None else list(respelled(pieces, allowed))
 
 
 def decode(lines: Iterable[str]) -> Iterator[str]:
@@ -87,18 +100,7 @@ def decode(lines: Iterable[str]) -> Iterator[str]:
         yield line.replace(" ", "").replace("▁", " ").strip()
 
 
-def evenly_sampled(files: Iterable[Path], total: int, limit: int, seed: int) -> Iterator[str]:
-    """At most ``limit`` of the ``total`` lines of each of ``files``, spread over all of it.
-
-    Every k-th line, from a first line that ``seed`` chooses: no line has to be kept in memory.
-    """
-    stride = max(1, -(-total // limit))
-    first = seed % stride
-    return chain.from_iterable(_every(path, stride, first) for path in files)
-
-
-def _every(path: Path, stride: int, first: int) -> Iterator[str]:
-    with path.open(encoding="utf-8", newline="\n") as lines:
-        for index, line in enumerate(lines):
-            if index % stride == first:
-                yield line.rstrip("\n")
+def known_pieces(model: Path) -> frozenset[str]:
+    """All pieces of a model."""
+    processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
+    return frozenset(map(processor.id_to_piece, range(processor.get_piece_size())))

@@ -13,6 +13,7 @@ from autoassist_fairseq.tools.dataprep.files import clear_os_errors, locked, wri
 from autoassist_fairseq.tools.dataprep.manifest import version_of, versions
 from autoassist_fairseq.tools.dataprep.pipeline import prepare
 from autoassist_fairseq.tools.dataprep.progress import say
+from autoassist_fairseq.tools.dataprep.reading import Source
 from autoassist_fairseq.tools.dataprep.settings import PrepSettings
 from autoassist_fairseq.tools.dataprep.steps import Step, Workshop
 from autoassist_fairseq.tools.demo.evaluation import score, translate_step
@@ -66,18 +67,17 @@ def corpus_step(settings: DemoSettings) -> Step:
 
 def prep_settings(settings: DemoSettings) -> PrepSettings:
     """How the corpus is prepared: every digit is a piece, so that numbers can be spelled."""
-    splits = {
-        split: (settings.corpus / f"{split}.en", settings.corpus / f"{split}.de")
+    sources = {
+        split: (Source(split, (settings.corpus / f"{split}.en", settings.corpus / f"{split}.de")),)
         for split in settings.pairs
     }
     return PrepSettings(
         languages=("en", "de"),
-        splits=splits,
+        sources=sources,
         out=settings.data,
         subwords="unigram",
         vocab_size=settings.vocab_size,
         split_digits=True,
-        seed=settings.seed,
         workers=settings.threads,
     )
 

@@ -1,0 +1,128 @@
+"""What was seen at the first download, and must be seen at every later one.
+
+The lock file holds what the table of downloads leaves open: size and SHA-256 of files, and the
+number of lines of the texts in them. Keep it with your experiment, and whoever repeats it gets the
+same data. Where it has an entry, the entry counts and not the table.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.dataprep.fetching.table import Download
+from autoassist_fairseq.tools.dataprep.files import read_json, write_json
+from autoassist_fairseq.tools.dataprep.progress import bar, say
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A file's size in bytes and its digests, in hexadecimal."""
+
+    bytes: int
+    sha256: str
+    md5: str
+
+
+def look_at(path: Path) -> Seen:
+    """Read a file once for its size and digests."""
+    size = path.stat().st_size
+    digests = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    options = {"total": size, "unit": "B", "unit_scale": True, "delay": 1}
+    with path.open("rb") as stream, bar(desc=f"checking {path.name}", **options) as shown:
+        while block := stream.read(_BLOCK):
+            for digest in digests:
+                digest.update(block)
+            shown.update(len(block))
+    sha256, md5 = (digest.hexdigest() for digest in digests)
+    return Seen(size, sha256, md5)
+
+
+class Lock:
+    """The lock file; each change is written at once."""
+
+    def __init__(self, path: Path, *, accept_changed: bool = False) -> None:
+        """``accept_changed``: what differs is recorded in place of what was, and said."""
+        self.path = path
+        self.accept_changed = accept_changed
+
+    def size(self, download: Download) -> int | None:
+        """The size that a file must have, if it must have one."""
+        if self.accept_changed:
+            return None
+        size: int | None = self._entry(download.name).get("size", download.size)
+        return size
+
+    def objection(self, download: Download, seen: Seen) -> str | None:
+        """What lock file or table have against a file, if anything."""
+        recorded = self._entry(download.name).get("sha256")
+        if recorded:
+            stated, who = {"SHA-256": recorded}, f"recorded in {self.path}"
+        else:
+            stated = {"SHA-256": download.sha256, "MD5": download.md5, "size": download.size}
+            who = f"stated by {download.evidence}"
+        found = {"SHA-256": seen.sha256, "MD5": seen.md5, "size": seen.bytes}
+        for what, figure in stated.items():
+            if figure not in (None, found[what]):
+                return f"must have {what} {figure} ({who}), but has {found[what]}"
+        return None
+
+    def check(self, download: Download, path: Path, seen: Seen, url: str | None = None) -> None:
+        """Compare a file with lock file and table; record what they do not say.
+
+        Raises:
+            UserError: it differs.
+        """
+        against = self.objection(download, seen)
+        if against:
+            self._differs(f"{path} {against}")
+        entry = self._entry(download.name)
+        if against or (download.sha256 is None and "sha256" not in entry):
+            new = {"size": seen.bytes, "sha256": seen.sha256, "url": url}
+            self._record(download.name, {**new, "lines": {} if against else _lines(entry)})
+
+    def check_lines(self, download: Download, text: str, lines: int) -> None:
+        """Compare the number of lines of a text in ``download``, or record it.
+
+        Raises:
+            UserError: it differs.
+        """
+        entry = self._entry(download.name)
+        known = _lines(entry).get(text)
+        if known not in (None, lines):
+            self._differs(
+                f"{text} of {download.name} must have {known:,} lines (recorded in {self.path}), "
+                f"but has {lines:,}"
+            )
+        if known != lines:
+            self._record(download.name, {**entry, "lines": {**_lines(entry), text: lines}})
+
+    def _differs(self, what: str) -> None:
+        if not self.accept_changed:
+            raise UserError(
+                f"{what}; fetch it again, or, if its publisher has changed it and you want it so, "
+                "give `--accept-changed`."
+            )
+        say(f"warning: {what}; accepted")
+
+    def _content(self) -> dict[str, Any]:
+        return read_json(self.path) or {"format": 1, "files": {}}
+
+    def _entry(self, name: str) -> dict[str, Any]:
+        entry: dict[str, Any] = self._content()["files"].get(name, {})
+        return entry
+
+    def _record(self, name: str, entry: dict[str, Any]) -> None:
+        content = self._content()
+        files = {**content["files"], name: entry}
+        write_json(self.path, {**content, "files": dict(sorted(files.items()))})
+
+
+def _lines(entry: dict[str, Any]) -> dict[str, int]:
+    lines: dict[str, int] = entry.get("lines", {})
+    return lines

@@ -1,0 +1,144 @@
+"""From a corpus of the table to its plain texts: fetch, check, unpack, strip markup."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+from autoassist_fairseq.tools.dataprep.fetching import markup
+from autoassist_fairseq.tools.dataprep.fetching.fetch import fetch
+from autoassist_fairseq.tools.dataprep.fetching.lock import Lock, Seen
+from autoassist_fairseq.tools.dataprep.fetching.settings import Fetching, check
+from autoassist_fairseq.tools.dataprep.fetching.table import Corpus, Download, Part, Side
+from autoassist_fairseq.tools.dataprep.fetching.unpacking import unpack
+from autoassist_fairseq.tools.dataprep.files import clear_os_errors, count_lines, locked, staged
+from autoassist_fairseq.tools.dataprep.progress import say
+from autoassist_fairseq.tools.dataprep.reading import Source
+from autoassist_fairseq.tools.dataprep.steps import Record, Step, Workshop
+
+
+def sources(corpus: Corpus, how: Fetching) -> dict[str, tuple[Source, ...]]:
+    """The texts of every split, whether they are there yet or not."""
+    splits: dict[str, tuple[Source, ...]] = {}
+    for part in corpus.parts:
+        texts = _texts(corpus, part, how)
+        splits[part.split] = (*splits.get(part.split, ()), Source(part.name, texts))
+    return splits
+
+
+def obtain(corpus: Corpus, how: Fetching) -> list[Record]:
+    """Make the files that `sources` names; returns the records of the steps.
+
+    Raises:
+        UserError: a file is missing, cannot be had, or is not what it must be.
+    """
+    check(corpus, how)
+    lock = Lock(how.lock, accept_changed=how.accept_changed)
+    with clear_os_errors(), locked(how.out):
+        workshop = Workshop(how.out, say)
+        for download in corpus.downloads:
+            _fetch(workshop, download, how, lock)
+            texts = _texts_in(corpus, download, how)
+            if texts:
+                _unpack(workshop, download, texts, how, lock)
+        return workshop.records
+
+
+def _fetch(workshop: Workshop, download: Download, how: Fetching, lock: Lock) -> None:
+    place = how.place(download)
+    stated = {"size": download.size, "sha256": download.sha256, "md5": download.md5}
+    work = partial(fetch, download, how, lock)
+    record = workshop.do(Step(f"fetch-{download.name}", (), (place,), stated, work))
+    # Also when it was fetched before: the lock file may be another one now. What is not under its
+    # own name is not the file that the table knows.
+    if place.name == download.name:
+        seen = dict(record.counts)
+        url = seen.pop("url", None)
+        lock.check(download, place, Seen(**seen), url)
+
+
+def _unpack(
+    workshop: Workshop,
+    download: Download,
+    texts: Mapping[Path, tuple[Part, Side]],
+    how: Fetching,
+    lock: Lock,
+) -> None:
+    place = how.place(download)
+    sides = {path: side for path, (_, side) in texts.items()}
+    options = {path.name: [side.member, side.markup] for path, side in sides.items()}
+    work = partial(_write_texts, place, sides)
+    step = Step(f"unpack-{download.name}", (place,), tuple(texts), options, work)
+    lines = workshop.do(step).counts["texts"]
+    for path, (part, _) in texts.items():
+        _compare(path.name, lines[path.name], part)
+        lock.check_lines(download, path.name, lines[path.name])
+
+
+def _texts(corpus: Corpus, part: Part, how: Fetching) -> tuple[Path, Path]:
+    source, target = (
+        how.place(side.download)
+        if side.member is None
+        else how.out / "raw" / f"{part.name}.{language}"
+        for language, side in zip(corpus.languages, part.sides, strict=True)
+    )
+    return source, target
+
+
+def _texts_in(corpus: Corpus, download: Download, how: Fetching) -> dict[Path, tuple[Part, Side]]:
+    """The texts in an archive, by where they go."""
+    return {
+        text: (part, side)
+        for part in corpus.parts
+        for text, side in zip(_texts(corpus, part, how), part.sides, strict=True)
+        if side.download == download and side.member is not None
+    }
+
+
+def _write_texts(archive: Path, sides: Mapping[Path, Side]) -> dict[str, Any]:
+    """Write the plain texts of ``archive`` to their paths; returns their numbers of lines."""
+    folder = next(iter(sides)).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix="unpack-") as name:
+        members = {side.member or "": Path(name) / path.name for path, side in sides.items()}
+        unpack(archive, members)
+        lines = {
+            path.name: _plain(members[side.member or ""], path, side)
+            for path, side in sides.items()
+        }
+    return {"lines": sum(lines.values()), "texts": lines}
+
+
+def _plain(unpacked: Path, text: Path, side: Side) -> int:
+    """Strip markup; returns the number of lines."""
+    if side.markup == "plain":
+        lines = count_lines(unpacked)
+        unpacked.replace(text)
+        return lines
+    # What is not UTF-8 goes through unchanged: the next step finds it, and names its line.
+    with (
+        staged(text) as part,
+        _bytes_as_text(unpacked, "r") as raw,
+        _bytes_as_text(part, "w") as out,
+    ):
+        lines = 0
+        for line in markup.KINDS[side.markup](raw):
+            out.write(f"{line}\n")
+            lines += 1
+    return lines
+
+
+def _bytes_as_text(path: Path, mode: Literal["r", "w"]) -> TextIO:
+    return path.open(mode, encoding="utf-8", errors="surrogateescape", newline="\n")
+
+
+def _compare(text: str, count: int, part: Part) -> None:
+    # What papers print may be counted in another way, so this is no error; the lock file is strict.
+    if part.lines not in (None, count):
+        say(
+            f"warning: {text} should have {part.lines:,} lines ({part.lines_evidence}), but has "
+            f"{count:,}"
+        )

@@ -1,0 +1,110 @@
+"""The shape of the table of downloads: files, what is in them, and who says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Download:
+    """One file to fetch.
+
+    Attributes:
+        name: what it is called on disk.
+        urls: where it is, the same file everywhere, in the order in which they are tried.
+        page: what describes it.
+        licence: terms of use, as its publishers put them.
+        evidence: who states the figures below; None figures are recorded at the first download.
+        size: bytes.
+        sha256: in hexadecimal.
+        md5: in hexadecimal, where nobody states a SHA-256.
+    """
+
+    name: str
+    urls: tuple[str, ...]
+    page: str
+    licence: str
+    evidence: str
+    size: int | None = None
+    sha256: str | None = None
+    md5: str | None = None
+
+
+@dataclass(frozen=True)
+class Side:
+    """The text of one language of a part.
+
+    Attributes:
+        download: the file that it is in.
+        member: its name in that archive; None when the file is the text itself.
+        markup: how the text is marked up, one of `markup.KINDS`.
+    """
+
+    download: Download
+    member: str | None = None
+    markup: str = "plain"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A pair of texts of a corpus.
+
+    Attributes:
+        name: unique in the corpus; names files and counts.
+        split: train, valid or test; parts of the same split are joined.
+        sides: source and target.
+        lines: how many pairs, where somebody states it.
+        lines_evidence: who does.
+    """
+
+    name: str
+    split: str
+    sides: tuple[Side, Side]
+    lines: int | None = None
+    lines_evidence: str = "nobody known; recorded at the first download"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus that can be fetched.
+
+    Attributes:
+        name: of the subcommand that prepares it.
+        title: for people.
+        languages: source and target.
+        parts: all of it.
+        defaults: options that differ from the engine's own, by their argparse names.
+    """
+
+    name: str
+    title: str
+    languages: tuple[str, str]
+    parts: tuple[Part, ...]
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def downloads(self) -> tuple[Download, ...]:
+        """The files that it needs, each once."""
+        return tuple(dict.fromkeys(side.download for part in self.parts for side in part.sides))
+
+
+_HEADER = ("file", "bytes", "checksum", "who says so", "terms of use")
+
+
+def as_markdown(downloads: tuple[Download, ...]) -> str:
+    """The table of downloads, for the documentation."""
+    rows = [_HEADER, tuple("---" for _ in _HEADER), *map(_row, downloads)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _row(download: Download) -> tuple[str, ...]:
+    size = f"{download.size:,}" if download.size else "recorded"
+    checksum = "recorded"
+    if download.md5:
+        checksum = f"MD5 `{download.md5}`"
+    if download.sha256:
+        checksum = f"SHA-256 `{download.sha256}`"
+    name = f"[{download.name}]({download.urls[0]})"
+    return name, size, checksum, download.evidence, f"[{download.licence}]({download.page})"
