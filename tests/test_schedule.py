@@ -145,7 +145,7 @@ def check_pass(planner: Planner, index: int, group: int) -> set[int]:
     return set(trained.tolist())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(8, 400),
     st.integers(1, 4),
