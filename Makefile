@@ -8,13 +8,14 @@ SETUP_FILES := constraints.txt setup.py scripts/build_fairseq.py \
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt \
 	PIP_BUILD_CONSTRAINT=constraints.txt $(BIN)/python -m pip install -qq
 
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test soak check bench clean
 
 help:
 	@echo "make setup   environment in $(VENV): pinned packages, corrected fairseq, this package"
 	@echo "make demo    train with and without the Assistant on an embedded corpus"
 	@echo "make test    all tests"
 	@echo "make check   ruff, mypy and the fast tests"
+	@echo "make soak    kill and resume a hundred times, inject every fault"
 	@echo "make bench   how fast the Assistant is"
 	@echo "make clean   remove what the others made"
 
@@ -51,6 +52,9 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -m "not slow"
+
+soak: setup
+	$(BIN)/python tests/soak.py
 
 bench: setup
 	$(BIN)/python scripts/bench.py
