@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 import torch
 
 State = dict[str, Any]
+
+# An empty buffer, and the encoder's copies of its own weights, which fairseq fills when it loads.
+UNTRAINED = re.compile(r"_float_tensor|(in_proj|out_proj|fc1|fc2)_(weight|bias)$")
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -20,6 +24,27 @@ def load(path: Path) -> dict[str, Any]:
 def state_in(path: Path) -> State:
     """Return the Assistant's state in a checkpoint."""
     return dict(load(path)["extra_state"]["train_iterator"]["autoassist"])
+
+
+def unlike(folder: Path, other: Path) -> list[str]:
+    """Return the checkpoints of ``folder`` whose model or Assistant is not that in ``other``."""
+    return [
+        path.name
+        for path in sorted(folder.glob("*.pt"))
+        if not _alike(load(path), load(other / path.name))
+    ]
+
+
+def _alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    sums = {
+        whole["extra_state"]["train_iterator"]["autoassist"]["checksum"] for whole in (one, other)
+    }
+    same = all(
+        torch.equal(tensor, other["model"][name])
+        for name, tensor in one["model"].items()
+        if not UNTRAINED.search(name)
+    )
+    return same and len(sums) == 1
 
 
 def stored(state: State) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from checkpointed import State, state_in
+from checkpointed import State, state_in, unlike
 from training import Run, Server, train_flags
 
 # What a clock says differs from run to run.
@@ -208,9 +208,10 @@ def assert_resumes_exactly(
 ) -> list[State]:
     """Kill a run at ``kills`` in turn and start it again each time: it must equal ``unbroken``.
 
-    Plans, the Assistant after every update, trained pairs in order, losses to the last bit and
-    log lines digit for digit are those of the run that was never stopped, nothing is missing, and
-    every start goes on from the last checkpoint, which was written every ``interval`` updates.
+    Plans, the Assistant after every update, trained pairs in order, losses to the last bit, log
+    lines digit for digit and every checkpoint are those of the run that was never stopped. Nothing
+    is missing, and every start goes on from the last checkpoint, which was written every
+    ``interval`` updates.
 
     Returns:
         The state of each pass that was gone on with.
@@ -228,4 +229,5 @@ def assert_resumes_exactly(
             start = last_save(whole, interval, kill.place)
             states += [state_in(path) for path in save_dir.glob("checkpoint_last.pt")]
     assert not missing(parts, whole)[:3]
+    assert not unlike(unbroken[0].save_dir, save_dir)
     return [state["pass"] for state in states if state["pass"]]

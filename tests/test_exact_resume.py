@@ -13,7 +13,7 @@ from training import Server
 
 pytestmark = pytest.mark.slow
 
-PAIRS, PASSES, INTERVAL = 650, 2, 5
+PAIRS, PASSES, INTERVAL = 650, 2, 8
 SEED = 2026
 SETUPS = [*itertools.product((1, 2), (1, 2), (0, 2))]
 
