@@ -135,3 +135,27 @@ def test_faults_of_nobody_leave_a_run_alone(
     assert run.status == 0, run.output
     check_learned(run)
     assert not any(update.missing for update in told(run).values())
+
+
+@pytest.mark.parametrize(("where", "after"), [("learn", 12), ("keep_probability", 1)])
+def test_one_rank_cannot_go_on_without_its_assistant_while_the_other_has_one(
+    where: str, after: int, server: Server, corpus: Binarised, tmp_path: Path
+) -> None:
+    fault = {"rank": 1, "where": where, "after": after}
+    flags = (*FLAGS, *SAVED, "--autoassist-on-error", "continue")
+    runs = train_ranks(server, corpus.data, tmp_path, 2, *flags, assistant_fails=fault)
+    for run in runs:  # their plans differ in length, or in the pairs of an update: both must show
+        check_ended(run, "(the ranks do not train on the same plan any more .pass 2|another rank)")
+    assert PLANTED in runs[1].output and PLANTED not in runs[0].output
+    assert any("the ranks do not train on the same plan" in run.output for run in runs)
+
+
+def test_every_rank_goes_on_when_all_assistants_fail(
+    server: Server, corpus: Binarised, tmp_path: Path
+) -> None:
+    fault = {"where": "learn", "after": 12}
+    flags = (*FLAGS, "--autoassist-on-error", "continue")
+    runs = train_ranks(server, corpus.data, tmp_path, 2, *flags, assistant_fails=fault)
+    assert [run.status for run in runs] == [0, 0], runs[0].output
+    both = runs[0].trained(3) + runs[1].trained(3)
+    assert sorted(both) == list(range(corpus.pairs))

@@ -3,6 +3,8 @@
 All ranks know the plan, so one all-reduce per update is all that they share: a float32 vector with
 a slot for the loss of every pair, and one for a checksum of the plan. It is enqueued behind the
 last micro-batch, and read by the host when the next update begins: no synchronisation is added.
+It is as long as the fullest update could make it, so that ranks whose plans differ (a fault, or
+processors that round differently) still share vectors of one length, and learn that they differ.
 """
 
 from __future__ import annotations
@@ -58,10 +60,13 @@ class Collector:
     Args:
         ranks: number of ranks that train on one update.
         deliver: takes the finished `Feedback` of every update, in order.
+        most_pairs: pairs that one batch can hold at most; needed for several ranks.
     """
 
-    def __init__(self, ranks: int, deliver: Callable[[Feedback], None]) -> None:
-        self.ranks, self._deliver = ranks, deliver
+    def __init__(
+        self, ranks: int, deliver: Callable[[Feedback], None], most_pairs: int = 0
+    ) -> None:
+        self.ranks, self._deliver, self._most_pairs = ranks, deliver, most_pairs
         self._open: Ticket | None = None
         self._vector: torch.Tensor | None = None
         self._shared: tuple[Ticket, torch.Tensor, Any] | None = None
@@ -79,7 +84,9 @@ class Collector:
     def add(self, ticket: Ticket, order: torch.Tensor, losses: torch.Tensor | None) -> None:
         """Put the losses [B] of one batch into their slots, ``offset + order``; None = missing."""
         if self._vector is None:
-            self._vector = torch.zeros(ticket.slots + 1, dtype=torch.float32, device=order.device)
+            room = self._most_pairs * ticket.micros * self.ranks if self.ranks > 1 else ticket.slots
+            assert room >= ticket.slots, "a batch holds more pairs than it can"
+            self._vector = torch.zeros(room + 1, dtype=torch.float32, device=order.device)
         own = self._vector[ticket.offset : ticket.offset + len(order)]
         if losses is None:
             own.fill_(float(MISSING))
@@ -106,7 +113,7 @@ class Collector:
             self._shared = None
             losses = vector.numpy()
             self._check_agreement(ticket, float(losses[-1]))
-            self._send(ticket, losses[:-1])
+            self._send(ticket, losses[: ticket.slots])
         if self._open is not None:
             self._send(self._open, np.full(self._open.slots, MISSING))
             self._last, self._open, self._vector = self._open.key, None, None
@@ -115,8 +122,8 @@ class Collector:
         if self.ranks > 1 and total != self.ranks * ticket.checksum:
             raise RanksDisagreeError(
                 f"the ranks do not train on the same plan any more (pass {ticket.pass_index}, "
-                f"update {ticket.update}); start them with the same options, data and versions, "
-                "from the same checkpoint"
+                f"update {ticket.update}); see whether the Assistant failed on one of them, else "
+                "start them with the same options, data and versions, from the same checkpoint."
             )
 
     def _send(self, ticket: Ticket, losses: Any) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import logging
+import queue
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +23,7 @@ logger = logging.getLogger(__name__)
 PREFETCH_FACTOR = 2
 # fairseq's own upper limit for --data-buffer-size.
 LARGEST_BUFFER = 20
+JOIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ def load(
         prefetch_factor=PREFETCH_FACTOR if workers else None,
     )
     if buffered:
-        loader = iterators.BufferedIterator(buffered, Sized(loader, len(sampler)))
+        loader = Buffer(buffered, Stoppable(loader, len(sampler)))
     return iter(loader)
 
 
@@ -83,14 +88,52 @@ def allowed_prefetch(now: Pass, window: int, spread: Spread) -> tuple[int, int]:
     return fits, max(0, buffered)
 
 
-class Sized:
-    """An iterable with a length of its own: fairseq's buffer stops there."""
+class Stoppable:
+    """An iterable with a length of its own, where fairseq's buffer stops, that can end early."""
 
     def __init__(self, iterable: Any, length: int) -> None:
         self._iterable, self._length = iterable, length
+        self.stopped = False
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._iterable)
+        for item in self._iterable:
+            if self.stopped:
+                return
+            yield item
 
     def __len__(self) -> int:
         return self._length
+
+
+class Buffer(iterators.BufferedIterator):  # type: ignore[misc]
+    """fairseq's buffer, whose thread ends before Python does.
+
+    Python stops the threads that still run when it exits wherever they are; within torch that
+    aborts the process.
+    """
+
+    def __init__(self, size: int, iterable: Stoppable) -> None:
+        super().__init__(size, iterable)
+        _buffers[:] = [*filter(Buffer.runs, _buffers), self]
+
+    def runs(self) -> bool:
+        """Return whether the thread that fills the buffer runs."""
+        return self._consumer is not None and self._consumer.is_alive()
+
+    def close(self) -> None:
+        """End the thread; one that waits for a plan may go on waiting, where it does no harm."""
+        self._iterable.stopped = True
+        due = time.monotonic() + JOIN_SECONDS
+        while self.runs() and time.monotonic() < due:
+            with contextlib.suppress(queue.Empty):
+                self._queue.get(timeout=0.02)  # makes room, should it wait to put something
+
+
+# Not weak: the threads outlive what holds the buffers when an error ends the program.
+_buffers: list[Buffer] = []
+
+
+@atexit.register
+def _close_all() -> None:
+    for buffer in _buffers:
+        buffer.close()
