@@ -53,6 +53,16 @@ def test_an_error_in_the_assistant_s_thread_ends_the_run(
         check_goes_on(run, server, corpus.data, "checkpoint_1_20.pt")
 
 
+def test_an_error_is_noticed_at_the_next_update(
+    server: Server, corpus: Binarised, tmp_path: Path
+) -> None:
+    flags = ("--autoassist-window", corpus.pairs)  # so that no plan is asked for meanwhile
+    fault = {"where": "learn", "after": 12}
+    run = train(server, corpus.data, tmp_path, *FLAGS, *flags, assistant_fails=fault)
+    check_ended(run, PLANTED)
+    assert 12 < len(run.of("batch")) < 30
+
+
 def test_an_error_in_one_rank_s_assistant_ends_every_rank(
     server: Server, corpus: Binarised, tmp_path: Path
 ) -> None:

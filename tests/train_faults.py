@@ -7,6 +7,7 @@ names a micro-batch in the way that plans count.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import resource
 import shutil
@@ -104,8 +105,11 @@ def out_of_memory(recorder: Recorder, at: list[int], backward: bool = False) -> 
     before_step(lambda place: now.__setitem__(slice(None), place))
 
 
-def dummy_steps(recorder: Recorder, every: int) -> None:
-    """Train on an extra empty sample, which fairseq replaces by its dummy batch."""
+def dummy_steps(recorder: Recorder, every: int, forged: bool) -> None:
+    """Train on an extra empty sample, which fairseq replaces by its dummy batch.
+
+    A ``forged`` one claims to be a batch of the next update.
+    """
     from fairseq.trainer import Trainer
 
     train_step, count = Trainer.train_step, iter(range(1, 10**9))
@@ -113,6 +117,10 @@ def dummy_steps(recorder: Recorder, every: int) -> None:
     def with_dummies(trainer: Any, samples: Any, raise_oom: bool = False) -> Any:
         result = train_step(trainer, samples, raise_oom)
         if next(count) % every == 0:
+            if forged:
+                ticket = samples[0]["autoassist"]
+                later = dataclasses.replace(ticket, update=ticket.update + 1)
+                trainer._dummy_batch = {**samples[0], "autoassist": later}
             train_step(trainer, [{}], raise_oom)
         return result
 
