@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from checkpointed import State, state_in, unlike
+from checkpointed import unlike
+from kills import KILLED, Kill, Moment, Place
 from training import Run, Server, train_flags
 
 # What a clock says differs from run to run.
 CLOCKS = ("wps", "ups", "wall", "gb_free", "aa_wait")
 GLOO = ("--cpu", "--distributed-backend", "gloo", "--ddp-backend", "legacy_ddp")
-KILLED = -9
 
 Key = tuple[Any, ...]
-Place = tuple[int, ...]  # pass, update in the pass, and micro-batch where one is meant
 
 
 @dataclass(frozen=True)
@@ -135,77 +134,30 @@ def missing(parts: Sequence[Trace], whole: Trace) -> list[str]:
     ]
 
 
-@dataclass(frozen=True)
-class Kill:
-    """SIGKILL for one rank, right after one of its micro-batches.
-
-    Attributes:
-        rank: who is killed.
-        place: (pass, update, micro-batch).
-    """
-
-    rank: int
-    place: Place
-
-    @property
-    def probe(self) -> dict[str, Any]:
-        """What `train_probe` is told."""
-        return {
-            "rank": self.rank,
-            **dict(zip(("pass", "update", "micro"), self.place, strict=True)),
-        }
-
-
-def micro_batches(runs: Sequence[Run]) -> list[Place]:
-    """Return the places of all micro-batches of one rank, in order."""
-    return [tuple(event["place"]) for event in runs[0].of("batch")]
-
-
-def choose_kills(runs: Sequence[Run], rng: np.random.Generator) -> list[Kill]:
-    """Draw kill points in an unbroken run of two passes or more, in order.
-
-    One in the first half of its first pass (where plans wait, and batches are left over), one at
-    the end of that pass, one in the middle of the others, and one in the last window of all.
-    """
-    places, ranks = micro_batches(runs), len(runs)
-    begin, last = places[0][0], places[-1][0]
-    plans = [event for event in runs[0].of("planned") if event["pass"] == last]
-    last_window = max(event["first"] for event in plans if event["updates"])
-    first = [place for place in places if place[0] == begin]
-    others = [place for place in places if place[0] > begin]
-    parts = [
-        first[len(first) // 10 : len(first) // 2],
-        [first[-1], others[0]],
-        [place for place in others[1:] if place[:2] < (last, last_window)],
-        [place for place in others if place[:2] >= (last, last_window)],
-    ]
-    draw = [part[int(rng.integers(len(part)))] for part in parts]
-    return [Kill(int(rng.integers(ranks)), place) for place in draw]
-
-
-def start_of(runs: Sequence[Run]) -> Place:
-    """Return the first update (pass, number in the pass) that ``runs`` trained on."""
-    return micro_batches(runs)[0][:2]
-
-
-def last_save(whole: Trace, interval: int, place: Place) -> Place:
-    """Return the update that a run killed at ``place`` must go on with: after its last save."""
+def last_save(whole: Trace, interval: int, place: Place) -> int:
+    """Return the updates that a run killed at ``place`` had saved: what it must go on after."""
     updates = whole.updates
     done = updates.index(place[:2])
     ends = [i for i in range(1, len(updates)) if updates[i][0] != updates[i - 1][0]]
-    saved = [0, *ends, *range(interval, len(updates), interval)]
-    last: int = max(point for point in saved if point <= done)
-    return updates[last]
+    saved: list[int] = [0, *ends, *range(0, done + 1, interval)]
+    return max(point for point in saved if point <= done)
+
+
+def told_saves(whole: Trace, output: str) -> list[int]:
+    """Return after how many updates of ``whole`` a run told that it had saved."""
+    before = min(number for tag, number in whole.lines if tag == "train_inner") - 1
+    found = re.findall(r"Saved checkpoint \S+ \(epoch \d+ @ (\d+) updates", output)
+    return [int(updates) - before for updates in found]
 
 
 def assert_resumes_exactly(
     server: Server,
     setup: Setup,
     unbroken: Sequence[Run],
-    kills: Sequence[Kill],
+    kills: Sequence[Kill | Moment],
     interval: int,
     save_dir: Path,
-) -> list[State]:
+) -> int:
     """Kill a run at ``kills`` in turn and start it again each time: it must equal ``unbroken``.
 
     Plans, the Assistant after every update, trained pairs in order, losses to the last bit, log
@@ -214,20 +166,27 @@ def assert_resumes_exactly(
     ``interval`` updates.
 
     Returns:
-        The state of each pass that was gone on with.
+        How often it was killed: a `Moment` may come after the end.
     """
-    whole, parts = trace(unbroken), []
-    start, states = whole.updates[0], list[State]()
-    for kill in [*kills, None]:
+    whole, parts = trace(unbroken), list[Trace]()
+    start, surely = 0, True
+    for number, kill in enumerate([*kills, None]):
         runs = setup.launch(server, save_dir, kill=kill.probe if kill else None)
-        statuses = [run.status for run in runs]
-        assert statuses == [KILLED if kill else 0] * setup.ranks, runs[0].output
-        assert start_of(runs) == start
-        parts.append(trace(runs))
-        assert not differences(parts[-1], whole)[:3]
-        if kill:
+        statuses = {run.status for run in runs}
+        ended = kill is None or (isinstance(kill, Moment) and statuses == {0})
+        assert statuses == {0 if ended else KILLED}, runs[0].output
+        parts.append(part := trace(runs))
+        if part.batches:
+            first = whole.updates.index(part.updates[0])
+            assert first == start if surely else first >= start
+        assert not differences(part, whole)[:3]
+        if ended:
+            break
+        surely = isinstance(kill, Kill)
+        if isinstance(kill, Kill):
             start = last_save(whole, interval, kill.place)
-            states += [state_in(path) for path in save_dir.glob("checkpoint_last.pt")]
+        else:
+            start = max([start, *told_saves(whole, runs[0].output)])
     assert not missing(parts, whole)[:3]
     assert not unlike(unbroken[0].save_dir, save_dir)
-    return [state["pass"] for state in states if state["pass"]]
+    return number

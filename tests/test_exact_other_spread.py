@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from binarised import Binarised
 from checkpointed import state_in
-from exactness import Setup, Trace, assert_resumes_exactly, choose_kills, trace
+from exactness import Setup, Trace, assert_resumes_exactly, trace
+from kills import choose_kills
 from training import Run, Server
 
 pytestmark = pytest.mark.slow

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from binarised import make_corpus
-from exactness import Setup, assert_resumes_exactly, choose_kills, trace
+from checkpointed import state_in
+from exactness import Setup, Trace, assert_resumes_exactly, last_save, trace
+from kills import Kill, choose_kills
 from training import Server
 
 pytestmark = pytest.mark.slow
@@ -40,7 +43,20 @@ def test_killed_and_resumed_equals_never_stopped(
     assert len(whole.considered(2)) == PAIRS > 1.05 * sum(map(len, whole.pairs(2)))
     rng = np.random.default_rng([SEED, ranks, freq, workers])
     kills = choose_kills(unbroken, rng)
-    states = assert_resumes_exactly(server, setup, unbroken, kills, INTERVAL, tmp_path / "broken")
-    assert max(len(state["live"]) for state in states) == 2, "a plan that waits was resumed"
+    broken = tmp_path / "broken"
+    assert assert_resumes_exactly(server, setup, unbroken, kills, INTERVAL, broken) == len(kills)
+    states = [state_in(broken / name)["pass"] for name in resumed_from(whole, kills)]
+    assert max(len(state["live"]) for state in states if state) == 2, "a plan that waits"
     if ranks * freq == 4:
-        assert any(len(state["leftover"]["longest"]) for state in states), "and batches left over"
+        left = (len(state["leftover"]["longest"]) for state in states if state)
+        assert any(left), "batches left over"
+
+
+def resumed_from(whole: Trace, kills: Sequence[Kill]) -> list[str]:
+    """Return the checkpoints that each start after ``kills`` went on from."""
+    saves = [last_save(whole, INTERVAL, kill.place) for kill in kills]
+    begins = [whole.updates[saved] for saved in saves]
+    return [
+        f"checkpoint_{index}_{saved}.pt" if update else f"checkpoint{index - 1}.pt"
+        for saved, (index, update) in zip(saves, begins, strict=True)
+    ]

@@ -48,7 +48,7 @@ def test_an_error_in_the_assistant_s_thread_ends_the_run(
     fault = {"where": where, "after": after}
     run = train(server, corpus.data, tmp_path, *FLAGS, *SAVED, assistant_fails=fault)
     assert time.time() - run.of("failed")[0]["time"] < 10
-    check_ended(run, f"the Assistant failed with {PLANTED}")
+    check_ended(run, rf"the Assistant failed with {PLANTED} in train_faults.py:\d+; give the same")
     if after:
         check_goes_on(run, server, corpus.data, "checkpoint_1_20.pt")
 

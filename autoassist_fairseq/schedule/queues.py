@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import queue
 import time
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from autoassist_fairseq.errors import AutoAssistError, StarvedError
@@ -78,5 +80,11 @@ def raise_failure(failure: Failure) -> NoReturn:
     """Raise what ended the Assistant."""
     if isinstance(failure.cause, AutoAssistError):
         raise failure.cause
-    name = type(failure.cause).__name__
-    raise AssistantError(f"the Assistant failed with {name}: {failure.cause}") from failure.cause
+    cause = failure.cause
+    place = traceback.extract_tb(cause.__traceback__)[-1:]
+    where = "".join(f" in {Path(frame.filename).name}:{frame.lineno}" for frame in place)
+    raise AssistantError(
+        f"the Assistant failed with {type(cause).__name__}: {cause}{where}; give the same command "
+        "again to go on from the last checkpoint, with `--autoassist-on-error continue` to do "
+        "without the Assistant."
+    ) from cause
