@@ -17,6 +17,7 @@ from autoassist_fairseq.schedule.plan import Plan
 BOSS_QUEUE_SIZE = 4
 # Updates whose losses wait to be learned; far more than two windows ever hold.
 ASSISTANT_QUEUE_SIZE = 1_000_000
+SLOW = "if the machine was only slow, raise that limit and go on from the last checkpoint."
 
 
 class AssistantError(AutoAssistError):
@@ -47,7 +48,7 @@ class BossQueue:
         except queue.Empty:
             raise StarvedError(
                 f"rank {self.rank} waited {timeout:g} s (`--autoassist-timeout`) for the "
-                f"BossQueue, which is empty; {situation()}"
+                f"BossQueue, which is empty; {situation()}; {SLOW}"
             ) from None
         if isinstance(item, Failure):
             self._queue.put(item)

@@ -11,7 +11,7 @@ from typing import TypeVar
 from autoassist_fairseq.errors import StarvedError, UserError
 from autoassist_fairseq.schedule.messages import Failure, Feedback, Settle, Stop
 from autoassist_fairseq.schedule.planner import Planner
-from autoassist_fairseq.schedule.queues import AssistantQueue, BossQueue, raise_failure
+from autoassist_fairseq.schedule.queues import SLOW, AssistantQueue, BossQueue, raise_failure
 
 JOIN_SECONDS = 5.0
 
@@ -99,7 +99,7 @@ class Worker:
             if waited > self.timeout:
                 raise StarvedError(
                     f"the Assistant did not come to rest within {self.timeout:g} s "
-                    f"(`--autoassist-timeout`); {self.situation()}"
+                    f"(`--autoassist-timeout`); {self.situation()}; {SLOW}"
                 )
 
     def raise_failure(self) -> None:
