@@ -169,8 +169,8 @@ def assert_resumes_exactly(
         How often it was killed: a `Moment` may come after the end.
     """
     whole, parts = trace(unbroken), list[Trace]()
-    start, surely = 0, True
-    for number, kill in enumerate([*kills, None]):
+    start, surely, killed = 0, True, 0
+    for kill in [*kills, None]:
         runs = setup.launch(server, save_dir, kill=kill.probe if kill else None)
         statuses = {run.status for run in runs}
         ended = kill is None or (isinstance(kill, Moment) and statuses == {0})
@@ -182,6 +182,7 @@ def assert_resumes_exactly(
         assert not differences(part, whole)[:3]
         if ended:
             break
+        killed += 1
         surely = isinstance(kill, Kill)
         if isinstance(kill, Kill):
             start = last_save(whole, interval, kill.place)
@@ -189,4 +190,4 @@ def assert_resumes_exactly(
             start = max([start, *told_saves(whole, runs[0].output)])
     assert not missing(parts, whole)[:3]
     assert not unlike(unbroken[0].save_dir, save_dir)
-    return number
+    return killed
