@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.demo import child, training
+from autoassist_fairseq.tools.demo import checkpoints, child, training
 from autoassist_fairseq.tools.demo.command import main
 from autoassist_fairseq.tools.demo.log import Epoch, EpochLog, parse
 from autoassist_fairseq.tools.demo.results import ArmResult, arm_result, as_json, table
@@ -90,6 +91,48 @@ def test_a_resumed_process_counts_its_own_updates() -> None:
         (9.0, START), (12.0, VALIDATION), (12.0, VALID), (13.0, train_line(3, 50.0, 20)),
     )  # fmt: skip
     assert [(epoch.updates, epoch.resumed) for epoch in epochs] == [(6, True), (4, False)]
+
+
+def test_what_was_loaded_counts_more_than_what_was_written_down() -> None:
+    loaded = (
+        STAMP + "fairseq.trainer | Loaded checkpoint /x/checkpoint_last.pt (epoch 3 @ 16 updates)"
+    )
+    epochs = feed(
+        EpochLog(updates_before=10), (4.0, loaded), (5.0, START), (8.0, VALIDATION), (8.0, VALID),
+        (9.0, train_line(3, 50.0, 20)),
+    )  # fmt: skip
+    assert [(epoch.updates, epoch.tokens) for epoch in epochs] == [(4, 200)]
+
+
+def checkpoint(folder: Path, name: str, content: str) -> Path:
+    with zipfile.ZipFile(folder / name, "w") as archive:  # as torch's are
+        archive.writestr("data", content * 1_000)
+    return folder / name
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-30], lambda data: data[:0], lambda data:
+                                    data.replace(b"nine", b"none", 1)])  # fmt: skip
+def test_half_a_checkpoint_gives_way_to_the_newest_whole_one(
+    tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    for epoch in (8, 9, 10):
+        checkpoint(tmp_path, f"checkpoint{epoch}.pt", {8: "eight", 9: "nine", 10: "ten"}[epoch])
+    checkpoint(tmp_path, "checkpoint_best.pt", "best")
+    last = checkpoint(tmp_path, "checkpoint_last.pt", "nine")
+    sound = last.read_bytes()
+    checkpoints.mend_last(tmp_path)
+    assert last.read_bytes() == sound
+    last.write_bytes(damage(sound))
+    (tmp_path / "checkpoint10.pt").write_bytes(b"half of it")
+    checkpoints.mend_last(tmp_path)
+    assert last.read_bytes() == (tmp_path / "checkpoint9.pt").read_bytes()
+
+
+def test_half_a_checkpoint_alone_means_starting_over(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint_last.pt").write_bytes(b"half of it")
+    checkpoints.mend_last(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    checkpoints.mend_last(tmp_path)  # nothing there, nothing to do
 
 
 def test_position_is_the_newest_line() -> None:
@@ -282,6 +325,8 @@ def test_the_demo_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
             shown += line
         first.send_signal(signal.SIGINT)
         stdout, stderr = first.communicate()
+    last = out / "sgd" / "checkpoint_last.pt"
+    last.write_bytes(last.read_bytes()[:1_000])  # as a kill may leave it
     assert first.returncode == 130
     assert stdout == ""
     assert stderr.rstrip().endswith("interrupted: the same command goes on from here")
@@ -292,6 +337,7 @@ def test_the_demo_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
         stdout, stderr = second.communicate()
     assert second.returncode == 0, stderr
     assert "corpus: done before, skipped" in stderr
+    assert "checkpoint_last.pt is damaged: checkpoint1.pt takes its place" in stderr
     assert "SGD, pass 1:" not in stderr
     assert "Loaded checkpoint" in (out / "sgd" / "train.log").read_text("utf-8")
     rows = [re.split(r" {2,}", line) for line in stdout.splitlines()[:4]]

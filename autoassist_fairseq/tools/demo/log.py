@@ -10,6 +10,7 @@ from dataclasses import dataclass
 _STATS = re.compile(r"\| (train_inner|train|valid) \| (\{.*\})\s*$")
 _START = "Start iterating over samples"
 _VALIDATION = "begin validation on"
+_LOADED = re.compile(r"Loaded checkpoint .* @ (\d+) updates\)")
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,11 @@ class EpochLog:
     """Makes epochs of the lines of one process, as they come."""
 
     def __init__(self, updates_before: int = 0) -> None:
-        """``updates_before``: of the epochs that earlier processes completed."""
+        """``updates_before``: of the epochs that earlier processes completed.
+
+        What fairseq says of the checkpoint that it loads counts more: an epoch may have been saved
+        and its line never read.
+        """
         self.position: Position | None = None
         self._updates = updates_before
         self._began: float | None = None
@@ -72,7 +77,9 @@ class EpochLog:
 
     def feed(self, line: str, now: float) -> Epoch | None:
         """Take a line that came at ``now`` (seconds); returns an epoch when it is complete."""
-        if _START in line and self._began is None:
+        if found := _LOADED.search(line):
+            self._updates = int(found[1])
+        elif _START in line and self._began is None:
             self._began = now
         elif _VALIDATION in line:
             self._ended = now

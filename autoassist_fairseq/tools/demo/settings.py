@@ -116,6 +116,6 @@ def train_flags(settings: DemoSettings, policy: str) -> list[str]:
         *("--lr", str(model.lr), "--lr-scheduler", "inverse_sqrt"),
         *("--warmup-updates", str(model.warmup_updates), "--warmup-init-lr", "1e-7"),
         *("--max-tokens", str(settings.max_tokens), "--seed", str(settings.seed)),
-        *("--max-epoch", str(settings.epochs), "--no-epoch-checkpoints"),
+        *("--max-epoch", str(settings.epochs), "--keep-last-epochs", "1"),
         *("--num-workers", "0", "--cpu", "--log-format", "json", "--log-interval", "5"),
     ]

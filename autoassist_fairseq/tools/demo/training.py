@@ -18,12 +18,13 @@ from autoassist_fairseq.tools.dataprep.files import read_json, write_json
 from autoassist_fairseq.tools.dataprep.manifest import versions
 from autoassist_fairseq.tools.dataprep.progress import bar, say, tick
 from autoassist_fairseq.tools.dataprep.steps import Step
+from autoassist_fairseq.tools.demo import checkpoints
 from autoassist_fairseq.tools.demo.child import lines_of
 from autoassist_fairseq.tools.demo.log import Epoch, EpochLog
 from autoassist_fairseq.tools.demo.settings import ARMS, DemoSettings, train_flags
 
 EPOCHS = "epochs.json"
-CHECKPOINT = "checkpoint_last.pt"
+CHECKPOINT = checkpoints.LAST
 _BAR = "{desc} {percentage:3.0f}%|{bar}| pass {n:.1f} of {total} [{elapsed}<{remaining}{postfix}]"
 
 
@@ -52,6 +53,7 @@ def _train(
 ) -> list[Epoch]:
     folder = settings.arm(arm)
     open_folder(folder, options)
+    checkpoints.mend_last(folder)
     epochs = _saved_epochs(folder)
     log = EpochLog(sum(epoch.updates for epoch in epochs))
     package = Path(autoassist_fairseq.__file__).parent
