@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import hypothesis
@@ -9,6 +10,9 @@ import pytest
 from binarised import Binarised, make_corpus
 from training import Server
 
+# A shell that starts the tests in the background has them ignore Ctrl-C, which programs that they
+# start would inherit; some tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # The first example of a test may wait for Numba's compiler.
 hypothesis.settings.register_profile("compiled", deadline=None)
 hypothesis.settings.load_profile("compiled")
