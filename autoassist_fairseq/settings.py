@@ -6,9 +6,19 @@ from dataclasses import dataclass
 
 from autoassist_fairseq.errors import UserError
 
-POLICIES = ("shrink", "uniform", "off")
+POLICIES = (
+    "shrink",
+    "uniform",
+    "random",
+    "self-paced",
+    "importance",
+    "loss-table",
+    "competence",
+    "off",
+)
 FEATURE_FAMILIES = ("length", "frequency", "tokens", "tokens-idf")
 THRESHOLDS = ("mean", "quantile")
+DIFFICULTIES = ("length", "rarity")
 ON_ERROR = ("stop", "continue")
 
 
@@ -17,7 +27,8 @@ class Settings:
     """What the ``--autoassist-*`` options say.
 
     Attributes:
-        policy: ``shrink`` (the paper's rule), ``uniform`` (same planner, keeps all) or ``off``.
+        policy: who decides which pairs are kept, of `POLICIES`: ``shrink`` (the paper's rule),
+            ``uniform`` (same planner, keeps all), ``off`` (fairseq's batches), or a peer.
         base_prob: lowest chance of a pair to be kept, in (0, 1].
         warmup_passes: passes at the start that keep every pair, >= 0.
         window: pairs planned at a time; 0 = chosen for the corpus.
@@ -25,6 +36,12 @@ class Settings:
         lr: AdaGrad step size of the Assistant, > 0.
         threshold: how the shrinking threshold T is taken from recent losses.
         quantile: the quantile for ``threshold='quantile'``, in (0, 1).
+        rate: ``random``: share of the pairs that is dropped, ``loss-table``: chance that an easy
+            pair is dropped; one for each pass, the last one for all after it; in [0, 1).
+        pace: ``self-paced``, ``competence``: full passes after which all pairs are open, > 0.
+        difficulty: ``competence``: what makes a pair hard, of `DIFFICULTIES`.
+        presample: ``importance``: candidates for each pair that is trained on, > 1.
+        updates, passes: the end of training, for ``loss-table``; 0 = not known.
         timeout: seconds that the Boss waits for the BossQueue before it gives up, > 0.
         on_error: what to do when the Assistant fails: ``stop``, or ``continue`` without it.
         seed: seed of every random stream.
@@ -38,6 +55,12 @@ class Settings:
     lr: float = 1.0
     threshold: str = "mean"
     quantile: float = 0.5
+    rate: tuple[float, ...] = (0.5,)
+    pace: float = 20.0
+    difficulty: str = "length"
+    presample: int = 3
+    updates: int = 0
+    passes: int = 0
     timeout: float = 300.0
     on_error: str = "stop"
     seed: int = 1
@@ -61,14 +84,33 @@ class Settings:
                 self.threshold,
             ),
             "quantile": (0 < self.quantile < 1, "in (0, 1)", self.quantile),
+            "rate": (
+                bool(self.rate) and all(0 <= rate < 1 for rate in self.rate),
+                "in [0, 1), one for all passes or one for each, or a log",
+                ",".join(map(str, self.rate)),
+            ),
+            "pace": (0 < self.pace < float("inf"), "a number of passes above 0", self.pace),
+            "difficulty": (
+                self.difficulty in DIFFICULTIES,
+                f"one of {', '.join(DIFFICULTIES)}",
+                self.difficulty,
+            ),
+            "presample": (self.presample > 1, "2 or more", self.presample),
+            "updates": (self.updates >= 0, "0 (from --max-update) or more", self.updates),
             "on-error": (self.on_error in ON_ERROR, f"one of {', '.join(ON_ERROR)}", self.on_error),
             "timeout": (self.timeout > 0, "more than 0 seconds", self.timeout),
         }
-        return [
+        told = [
             f"`--autoassist-{name}` must be {rule}, but is {value!r}"
             for name, (holds, rule, value) in named.items()
             if not holds
         ]
+        if self.policy == "loss-table" and not (self.updates or self.passes):
+            told.append(
+                "`--autoassist-policy loss-table` must know the end of training, but there is "
+                "none; give `--max-update`, `--max-epoch` or `--autoassist-updates`"
+            )
+        return told
 
     def check(self) -> Settings:
         """Return these settings; raise `UserError` with every problem at once."""

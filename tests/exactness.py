@@ -14,7 +14,7 @@ from kills import KILLED, Kill, Moment, Place
 from training import Run, Server, train_flags
 
 # What a clock says differs from run to run.
-CLOCKS = ("wps", "ups", "wall", "gb_free", "aa_wait")
+CLOCKS = ("wps", "ups", "wall", "gb_free", "aa_wait", "aa_score")
 GLOO = ("--cpu", "--distributed-backend", "gloo", "--ddp-backend", "legacy_ddp")
 
 Key = tuple[Any, ...]

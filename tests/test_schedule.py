@@ -216,9 +216,8 @@ def test_the_forecast_of_a_pass_is_what_the_rule_would_keep() -> None:
     now = planner.begin_pass(1, 4)
     keep = planner.assistant.keep_probability(planner.pairs.ids)
     longest = np.maximum(*planner.pairs.sizes(planner.pairs.ids))
-    whole = passes.keep_all_quotas(
-        now.order, now.window_pairs, planner.pairs.sizes, planner.budget, 4
-    )
+    windows = [now.pairs_of(w) for w in range(now.windows)]
+    whole = passes.exact_quotas(windows, planner.pairs.sizes, planner.budget, 4)
     share = (keep * longest).sum() / longest.sum()
     assert now.updates * 4 / whole.sum() == pytest.approx(share, rel=0.02)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant import policy
+from autoassist_fairseq.assistant import rules
 from autoassist_fairseq.assistant.features import Corpus
 from autoassist_fairseq.assistant.model import Model
 from autoassist_fairseq.assistant.threshold import Confidence, Threshold
@@ -48,7 +48,7 @@ class Assistant:
 
     Args:
         corpus: the training set; `attach` changes it (sharded data).
-        settings: policy, features, learning rate, threshold rule.
+        settings: base probability, features, learning rate, threshold rule.
         horizon: pairs that the threshold looks back on.
     """
 
@@ -67,12 +67,11 @@ class Assistant:
     @property
     def safeguard(self) -> float:
         """s, the safeguard rate, in [base_prob, 1]."""
-        return policy.safeguard_rate(self.settings.base_prob, self.confidence.value)
+        return rules.safeguard_rate(self.settings.base_prob, self.confidence.value)
 
     def keep_probability(self, pairs: Ints) -> NDArray[np.float32]:
-        """Return P(keep) [P] in (0, 1] for ``pairs`` [P]."""
-        rule = policy.KEEP[self.settings.policy]
-        return rule(self.model.predict(pairs), self.safeguard)
+        """Return P(keep) [P] in (0, 1] for ``pairs`` [P], by the paper's shrinking rule."""
+        return rules.shrink(self.model.predict(pairs), self.safeguard)
 
     def learn(self, pairs: Ints, losses: NDArray[np.float32]) -> Lesson:
         """Learn from the losses [P] (nats per target token) of one update.

@@ -13,7 +13,8 @@ from autoassist_fairseq.plugin.border import one_sentence
 from autoassist_fairseq.plugin.feedback import Collector
 from autoassist_fairseq.plugin.loading import Spread, load
 from autoassist_fairseq.plugin.metrics import UpdateLog
-from autoassist_fairseq.plugin.sampler import TICKET, PlannedSampler
+from autoassist_fairseq.plugin.sampler import ORDER, TICKET, PlannedSampler
+from autoassist_fairseq.plugin.weighting import add_weights
 from autoassist_fairseq.schedule.passes import Pass
 from autoassist_fairseq.schedule.plan import Plan
 from autoassist_fairseq.schedule.planner import Planner
@@ -21,6 +22,8 @@ from autoassist_fairseq.schedule.rebase import rebase
 from autoassist_fairseq.schedule.worker import Worker
 
 logger = logging.getLogger(__name__)
+
+VERBS = {"shrink": "shrinking", "random": "dropping at random"}
 
 
 class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
@@ -49,6 +52,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         self.collector = Collector(spread.ranks, put, most_pairs)
         self.log = UpdateLog()
         self._sampler = PlannedSampler(self._next_plan, spread.rank, spread.ranks)
+        self._pad = dataset.tgt_dict.pad()
         self._current: iterators.CountingIterator | None = None
         self._restored = False
 
@@ -108,6 +112,8 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         while (sample := self._advance(batches)) is not None:
             seen = self._sampler.tickets.popleft()
             sample[TICKET] = seen.ticket
+            if seen.weights is not None:
+                add_weights(sample, seen.weights[sample[ORDER].numpy()], self._pad)
             self.log.saw(seen)
             yield sample
 
@@ -172,6 +178,6 @@ def announce(now: Pass, pairs: int, done: int) -> None:
     logger.info(
         f"autoassist: pass {now.index}: {pairs:,} pairs in {now.windows} windows of "
         f"{now.window_pairs:,}, {now.updates:,} updates of {now.group} batches, "
-        f"{'keeping every pair' if now.keep_all else 'shrinking'}"
+        f"{'keeping every pair' if now.keep_all else VERBS.get(now.policy, now.policy)}"
         + (f"; going on after update {done:,}" if done else "")
     )

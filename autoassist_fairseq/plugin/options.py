@@ -11,7 +11,14 @@ from fairseq.tasks.translation import TranslationConfig
 from omegaconf import II
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.settings import FEATURE_FAMILIES, POLICIES, THRESHOLDS, Settings
+from autoassist_fairseq.plugin.rates import rates_from
+from autoassist_fairseq.settings import (
+    DIFFICULTIES,
+    FEATURE_FAMILIES,
+    POLICIES,
+    THRESHOLDS,
+    Settings,
+)
 
 DEFAULTS = Settings()
 # fairseq takes any number for these; less than this makes no batch, no update or no loader.
@@ -29,8 +36,9 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
 
     autoassist_policy: str = _option(
         DEFAULTS.policy,
-        f"who decides which pairs are kept: {', '.join(POLICIES)} (uniform: the same planner, "
-        "keeps everything; off: fairseq's own batches)",
+        f"who decides which pairs are kept: {', '.join(POLICIES)} (shrink: the Assistant; "
+        "uniform: the same planner, keeps everything; off: fairseq's own batches; the others are "
+        "what it is compared with)",
     )
     autoassist_base_prob: float = _option(
         DEFAULTS.base_prob, "lowest chance of a pair to be kept, in (0, 1]"
@@ -53,6 +61,26 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
     autoassist_quantile: float = _option(
         DEFAULTS.quantile, "the quantile for --autoassist-threshold quantile, in (0, 1)"
     )
+    autoassist_rate: str = _option(
+        "0.5",
+        "share of the pairs that random drops, or chance of an easy pair to be dropped by "
+        "loss-table, in [0, 1): a number, one for each pass (0,0.3,0.4), or the log of a run, to "
+        "drop what it dropped",
+    )
+    autoassist_pace: float = _option(
+        DEFAULTS.pace, "full passes after which self-paced and competence have opened all pairs"
+    )
+    autoassist_difficulty: str = _option(
+        DEFAULTS.difficulty, f"what competence goes by: {', '.join(DIFFICULTIES)}"
+    )
+    autoassist_presample: int = _option(
+        DEFAULTS.presample, "candidates that importance scores for each pair that it trains on"
+    )
+    autoassist_updates: int = _option(
+        DEFAULTS.updates,
+        "updates of the whole training, for the last part of loss-table; 0: as --max-update says, "
+        "or --max-epoch",
+    )
     autoassist_timeout: float = _option(
         DEFAULTS.timeout, "seconds that training waits for a planned batch before it gives up"
     )
@@ -69,6 +97,8 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
     batch_size: Any = II("dataset.batch_size")
     required_batch_size_multiple: int = II("dataset.required_batch_size_multiple")
     num_workers: int = II("dataset.num_workers")
+    max_update: int = II("optimization.max_update")
+    max_epoch: int = II("optimization.max_epoch")
 
 
 def settings_from(cfg: Any) -> Settings:
@@ -87,6 +117,12 @@ def settings_from(cfg: Any) -> Settings:
         lr=float(cfg.autoassist_lr),
         threshold=cfg.autoassist_threshold,
         quantile=float(cfg.autoassist_quantile),
+        rate=rates_from(str(cfg.autoassist_rate)),
+        pace=float(cfg.autoassist_pace),
+        difficulty=cfg.autoassist_difficulty,
+        presample=int(cfg.autoassist_presample),
+        updates=int(cfg.autoassist_updates or cfg.max_update or 0),
+        passes=int(cfg.max_epoch or 0),
         timeout=float(cfg.autoassist_timeout),
         on_error=cfg.autoassist_on_error,
         seed=int(cfg.seed),

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from autoassist_fairseq.plugin.feedback import CHECKSUMS, Ticket
 from autoassist_fairseq.schedule.plan import Plan
@@ -20,11 +21,15 @@ TICKET, ORDER = "autoassist", "autoassist_order"
 
 @dataclass(frozen=True)
 class Seen:
-    """A batch on its way to the Boss: its ticket, its plan, and the seconds waited for the plan."""
+    """A batch on its way to the Boss: its ticket, its plan, and the seconds waited for the plan.
+
+    ``weights`` [B] of its pairs are in the order of the plan; None = all 1.
+    """
 
     ticket: Ticket
     plan: Plan
     waited: float
+    weights: NDArray[np.float32] | None = None
 
 
 class PlannedSampler:
@@ -58,7 +63,7 @@ class PlannedSampler:
 
     def _own(self, plan: Plan, update: int, waited: float) -> Iterator[list[int]]:
         """Yield this rank's batches of ``update``; the first one carries what was waited."""
-        batches = plan.update(update)
+        batches, weights = plan.update(update), plan.weights_of(update)
         offsets = np.concatenate([[0], np.cumsum([len(batch) for batch in batches])])
         checksum = zlib.crc32(np.concatenate(batches).data) % CHECKSUMS
         for micro in range(self._micros):
@@ -72,7 +77,7 @@ class PlannedSampler:
                 slots=int(offsets[-1]),
                 checksum=checksum,
             )
-            self.tickets.append(Seen(ticket, plan, waited if micro == 0 else 0.0))
+            self.tickets.append(Seen(ticket, plan, waited if micro == 0 else 0.0, weights[index]))
             yield batches[index].tolist()
 
 

@@ -1,7 +1,8 @@
 """The Assistant's state in a checkpoint: what it fits, how it is stored, what may change.
 
 Only plain types and tensors, so that torch loads it with ``weights_only=True``. Size: 16 bytes per
-dictionary word, and at most two windows of pairs at 4 bytes each.
+dictionary word, at most two windows of pairs at 4 bytes each (8 with weights), and 4 bytes per
+pair for policies that remember losses.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from autoassist_fairseq.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 CORPUS = "training set"
+# Settings that are fairseq's own options.
+FAIRSEQS = {"seed": "--seed", "passes": "--max-epoch", "updates": "--max-update"}
 
 
 def identity(dataset: LanguagePairDataset, ids: Any, corpus: Corpus) -> dict[str, str]:
@@ -136,7 +139,7 @@ def _check(saved: dict[str, str], here: dict[str, str], skip: str) -> None:
 def _tell_changes(saved: dict[str, Any], settings: Settings) -> None:
     for name, now in asdict(settings).items():
         before = tuple(saved[name]) if isinstance(now, tuple) else saved[name]
-        option = "--seed" if name == "seed" else f"--autoassist-{name.replace('_', '-')}"
+        option = FAIRSEQS.get(name, f"--autoassist-{name.replace('_', '-')}")
         if before != now:
             logger.info(f"autoassist: {option} changed from {before} to {now} on resume")
 

@@ -17,6 +17,7 @@ from autoassist_fairseq.plugin.border import one_sentence
 from autoassist_fairseq.plugin.corpus import corpus_of, eligible_pairs
 from autoassist_fairseq.plugin.feedback import Ticket
 from autoassist_fairseq.plugin.files import check_train_files
+from autoassist_fairseq.plugin.importance import Drawn, draw
 from autoassist_fairseq.plugin.iterator import AutoAssistIterator
 from autoassist_fairseq.plugin.loading import Spread
 from autoassist_fairseq.plugin.loss_tap import LossTap
@@ -27,6 +28,7 @@ from autoassist_fairseq.plugin.options import (
 )
 from autoassist_fairseq.plugin.sampler import ORDER, TICKET
 from autoassist_fairseq.plugin.state import identity
+from autoassist_fairseq.plugin.weighting import WEIGHTING, resized
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.passes import LARGEST_WINDOW
 from autoassist_fairseq.schedule.planner import Pairs, Planner
@@ -145,9 +147,10 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         positions = self._positions or options.get("max_positions")
         ids = eligible_pairs(dataset, positions, options.get("max_tokens"))
         corpus = corpus_of(dataset)
+        chunk = self.settings.presample if self.settings.policy == "importance" else 1
         budget = Budget(
-            options.get("max_tokens") or 0,
-            options.get("max_sentences") or 0,
+            chunk * (options.get("max_tokens") or 0),
+            chunk * (options.get("max_sentences") or 0),
             options.get("required_batch_size_multiple", 1),
         )
         pairs = Pairs(ids, dataset.src_sizes, dataset.tgt_sizes)
@@ -189,19 +192,38 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
     ) -> Any:
         """Run forward and backward as fairseq does, and collect the losses of planned batches."""
         ticket = sample.get(TICKET)
-        step = (sample, model, criterion, optimizer, update_num, ignore_grad)
-        if not isinstance(ticket, Ticket) or ignore_grad or not self._begin(ticket):
-            return super().train_step(*step, **kwargs)
+        step = (model, criterion, optimizer, update_num, ignore_grad)
+        if not isinstance(ticket, Ticket) or ignore_grad:
+            return super().train_step(sample, *step, **kwargs)
+        first = self._begin(ticket)
+        order, losses = sample[ORDER], None
         assert self._tap is not None
-        self._tap.listening = True
-        losses: torch.Tensor | None = None
         try:
-            result = super().train_step(*step, **kwargs)
+            drawn = self._draw(sample, ticket, *step[:3])
+            sample = drawn.sample if drawn else sample
+            self._tap.listening = True
+            result = super().train_step(sample, *step, **kwargs)
             losses = self._tap.take()
+            losses = drawn.spread(losses) if drawn else losses
+            if weighting := sample.get(WEIGHTING):
+                result = resized(result, weighting, criterion.sentence_avg)
             return result
         finally:
             self._tap.listening = False
-            self._finish(ticket, sample[ORDER], losses)
+            if first:
+                self._finish(ticket, order, losses)
+
+    def _draw(
+        self, sample: Any, ticket: Ticket, model: Any, criterion: Any, optimizer: Any
+    ) -> Drawn | None:
+        """Return the batch to train on instead of ``sample``, where the policy draws one."""
+        if self.settings.policy != "importance":
+            return None
+        assert self._iterator is not None
+        spread = self._iterator.spread
+        batch = ticket.micro * spread.ranks + spread.rank
+        seed = [self.settings.seed, ticket.pass_index, ticket.update, batch]
+        return draw(sample, model, criterion, optimizer, self.settings.presample, seed)
 
     def _begin(self, ticket: Ticket) -> bool:
         assert self._iterator is not None

@@ -7,7 +7,7 @@ a known number of batches (decision note: docs/decisions/epoch-length.md).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,7 @@ class Pass:
         group: batches that make one update, over all ranks.
         quotas: [W] batches that each window yields.
         keep_all: whether every pair is kept.
+        policy: whose choice the quotas were counted for.
         seed: of every random stream of the pass.
         offset: batches that count as trained on before the quotas, after a change of ``group``;
             ``offset`` and quotas add up to a multiple of ``group``.
@@ -53,6 +54,7 @@ class Pass:
     quotas: NDArray[np.int64]
     keep_all: bool
     seed: int
+    policy: str
     offset: int = 0
 
     @property
@@ -105,16 +107,15 @@ def count_batches(pairs: Ints, sizes: Sizes, budget: Budget) -> int:
     return budget.count(np.maximum(source, target)[packing_order(source, target)])
 
 
-def keep_all_quotas(
-    order: NDArray[np.int32], window: int, sizes: Sizes, budget: Budget, group: int
+def exact_quotas(
+    windows: Sequence[Ints], sizes: Sizes, budget: Budget, group: int
 ) -> NDArray[np.int64]:
-    """Return the batches of every window when all its pairs are kept, made whole updates.
+    """Return the batches of every window [W] for the pairs kept in it, made whole updates.
 
     The last windows split batches to fill the last update. Only if too many hold a single pair
     (``--batch-size 1``) are fewer than ``group`` batches left out instead.
     """
-    check_enough(len(order), group)
-    windows = [order[i : i + window] for i in range(0, len(order), window)]
+    check_enough(sum(map(len, windows)), group)
     quotas = np.array([count_batches(pairs, sizes, budget) for pairs in windows], np.int64)
     room = np.array([len(pairs) for pairs in windows]) - quotas
     total = int(quotas.sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -50,6 +51,7 @@ class Plan:
         group: batches of one update: batch j goes to rank j % ranks as micro-batch j // ranks.
         batches: all batches, update after update.
         stats: for the log.
+        weights: of ``batches.pairs`` in the loss, float32; None = all 1.
     """
 
     pass_index: int
@@ -58,6 +60,7 @@ class Plan:
     group: int
     batches: Batches
     stats: PlanStats
+    weights: NDArray[np.float32] | None = None
 
     @property
     def updates(self) -> int:
@@ -74,17 +77,27 @@ class Plan:
         begin = (update - self.first_update) * self.group
         return [self.batches.batch(begin + j) for j in range(self.group)]
 
+    def weights_of(self, update: int) -> list[NDArray[np.float32] | None]:
+        """Return the weights of the pairs of each batch of ``update``, as in `update`."""
+        if self.weights is None:
+            return [None] * self.group
+        begin = (update - self.first_update) * self.group
+        bounds = self.batches.offsets[begin : begin + self.group + 1]
+        return [self.weights[a:b] for a, b in itertools.pairwise(bounds)]
+
     def state_dict(self) -> dict[str, Any]:
         """Return the state in plain types and arrays."""
         plain = {k: getattr(self, k) for k in ("pass_index", "window", "first_update", "group")}
-        return {**plain, "batches": self.batches.state_dict(), "stats": asdict(self.stats)}
+        state = {**plain, "batches": self.batches.state_dict(), "stats": asdict(self.stats)}
+        return state if self.weights is None else {**state, "weights": self.weights.copy()}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Plan:
         """Build again what `state_dict` returned."""
         plain = {k: state[k] for k in ("pass_index", "window", "first_update", "group")}
         batches = Batches.from_state(state["batches"])
-        return cls(**plain, batches=batches, stats=PlanStats(**state["stats"]))
+        weights = np.array(state["weights"], np.float32) if "weights" in state else None
+        return cls(**plain, batches=batches, stats=PlanStats(**state["stats"]), weights=weights)
 
 
 def choose(margin: Ints, lengths: Ints, quota: int, budget: Budget) -> NDArray[np.bool_]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.assistant import Assistant, Lesson
+from autoassist_fairseq.assistant.policy import POLICIES, Moment
 from autoassist_fairseq.schedule import passes
 from autoassist_fairseq.schedule.batches import Batches
 from autoassist_fairseq.schedule.messages import Feedback
@@ -23,6 +25,8 @@ Ints = NDArray[Any]
 
 logger = logging.getLogger(__name__)
 
+# Tells the stream that deals out a window's batches from the one that draws its pairs.
+DEAL = 1
 NO_EFFECT = (
     "autoassist: warm-up is over, but pass {} skipped no pair: the Assistant saves nothing; "
     "lower `--autoassist-base-prob`, or use `--autoassist-policy uniform`"
@@ -31,7 +35,7 @@ FELL_BACK = (
     "autoassist: the Assistant failed with {}; training goes on, every pair is kept from the next "
     "pass on, and the rest of this one, whose length is promised, is filled at random"
 )
-PASS_KEYS = ("index", "window_pairs", "group", "keep_all", "seed", "offset")
+PASS_KEYS = ("index", "window_pairs", "group", "keep_all", "seed", "policy", "offset")
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,11 @@ class Pairs:
         """Return source and target lengths [P] of ``ids``."""
         return self.source_sizes[ids], self.target_sizes[ids]
 
+    @property
+    def target_tokens(self) -> int:
+        """Target tokens of all pairs to train on."""
+        return int(self.target_sizes[self.ids].sum(dtype=np.int64))
+
 
 class Planner:
     """Plans windows from what the Assistant has learned up to the window before the last.
@@ -64,6 +73,8 @@ class Planner:
     ) -> None:
         self.assistant, self.pairs = assistant, pairs
         self.budget, self.settings = budget, settings
+        self.policy = POLICIES[settings.policy](assistant, settings, pairs.ids)
+        self.trained_tokens = self.updates_before = 0
         self.live: deque[Plan] = deque()
         self.current: Pass | None = None
         # Outlives a pass: the first plan of the next one reports what its last windows taught.
@@ -76,20 +87,57 @@ class Planner:
 
         Everything sent so far must be learned: the forecast rests on it.
         """
+        if self.current is not None:
+            self.updates_before += self.current.updates
+        self.policy.begin(self._moment(index, group))
         order = passes.pass_order(self.pairs.ids, self.settings.seed, index)
         sample = order[: passes.SAMPLE]
-        warm = self._shrinks and index > self.settings.warmup_passes
-        share = self._expected_share(sample) if warm else 1.0
+        share = 1.0 if self.failed else self._expected_share(sample)
         rough = share * self._count(sample, len(sample)) * len(order) / len(sample)
         window = passes.window_size(len(order), int(rough) // group, self.settings.window)
-        if share < 1:
-            batches = share * self._count(sample, window) * len(order) / len(sample)
-            quotas = passes.shrunk_quotas(batches, len(order), window, group)
-        else:
-            quotas = passes.keep_all_quotas(order, window, self.pairs.sizes, self.budget, group)
-        now = Pass(index, order, window, group, quotas, share >= 1, self.settings.seed)
+        empty = np.zeros(math.ceil(len(order) / window), np.int64)
+        now = Pass(
+            index, order, window, group, empty, share >= 1, self.settings.seed, self.settings.policy
+        )
+        now = replace(now, quotas=self._quotas(now, sample, share))
         self._begin(now)
         return now
+
+    def _moment(self, index: int, group: int) -> Moment:
+        """Return where training stands when pass ``index`` begins."""
+        progress = float("nan")
+        if self.settings.updates:
+            progress = self.updates_before / self.settings.updates
+        elif self.settings.passes:
+            progress = (index - 1) / self.settings.passes
+        trained = self.trained_tokens / max(self.pairs.target_tokens, 1)
+        return Moment(index, trained, progress, group / len(self.pairs.ids))
+
+    def _quotas(self, now: Pass, sample: Ints, share: float) -> NDArray[np.int64]:
+        """Return the batches that each window of ``now`` owes."""
+        if now.keep_all or self.policy.settled:
+            windows = [self.candidates(now, window) for window in range(now.windows)]
+            return passes.exact_quotas(windows, self.pairs.sizes, self.budget, now.group)
+        batches = share * self._count(sample, now.window_pairs) * len(now.order) / len(sample)
+        return passes.shrunk_quotas(batches, len(now.order), now.window_pairs, now.group)
+
+    def candidates(self, now: Pass, window: int) -> Ints:
+        """Return the pairs of ``window`` that the policy leaves; the quota decides on the rest.
+
+        A settled policy's choice is final, unless another one has taken over within the pass.
+        """
+        pairs = now.pairs_of(window)
+        if now.keep_all or not self.settled(now):
+            return pairs
+        return pairs[self.policy.keep_probability(pairs) > self._draw(now, window, len(pairs))]
+
+    def settled(self, now: Pass) -> bool:
+        """Return whether `candidates` are final."""
+        return self.policy.settled and now.policy == self.settings.policy and not self.failed
+
+    def _draw(self, now: Pass, window: int, count: int) -> NDArray[np.float32]:
+        rng = np.random.default_rng([now.seed, now.index, window])
+        return rng.random(count, np.float32)
 
     def _count(self, sample: Ints, window: int) -> int:
         """Return the batches that hold all pairs of ``sample``, packed window by window."""
@@ -104,9 +152,9 @@ class Planner:
         self.live.clear()
 
     def _expected_share(self, sample: Ints) -> float:
-        """Return the share of tokens that the Assistant, as it is now, would keep."""
+        """Return the share of tokens that the policy, as things are now, would keep."""
         longest = np.maximum(*self.pairs.sizes(sample))
-        keep = self.assistant.keep_probability(sample)
+        keep = self.policy.keep_probability(sample)
         return float((keep * longest).sum(dtype=np.float64) / max(longest.sum(), 1))
 
     def most_pairs_of_a_batch(self) -> int:
@@ -125,31 +173,42 @@ class Planner:
         now, window = self.current, self.next_window
         assert now is not None
         self.assistant.model.corpus.check()
-        pairs = now.pairs_of(window)
+        considered, pairs = now.pairs_of(window), self.candidates(now, window)
         source, target = self.pairs.sizes(pairs)
-        rng = np.random.default_rng([now.seed, now.index, window])
-        margin = None if now.keep_all else self._margin(pairs, rng)
+        margin = self._margin(now, window, pairs)
         quota = int(now.quotas[window])
         batches, kept = pack_window(pairs, source, target, margin, quota, self.budget)
         pool = Batches.join(self.leftover, batches)
+        rng = np.random.default_rng([now.seed, now.index, window, DEAL])
         dealt, self.leftover = deal(pool, now.group, window == now.windows - 1, rng)
+        stats = self._stats(self.pairs.sizes(considered)[1], target[kept])
         first = now.updates_through(window - 1)
-        plan = Plan(now.index, window, first, now.group, dealt, self._stats(target, kept))
+        plan = Plan(now.index, window, first, now.group, dealt, stats, self.weights(dealt))
         self.next_window += 1
-        self.skipped += len(pairs) - len(kept)
+        self.trained_tokens += stats.kept_tokens
+        self.skipped += stats.considered - stats.kept
         self._warn_of_no_effect(now)
         if plan.updates:
             self.live.append(plan)
         return plan
 
-    def _margin(self, pairs: Ints, rng: np.random.Generator) -> Ints:
-        """Return keep probability minus draw [P]; the draw alone once the Assistant has failed."""
-        draw = rng.random(len(pairs), np.float32)
-        return -draw if self.failed else self.assistant.keep_probability(pairs) - draw
+    def _margin(self, now: Pass, window: int, pairs: Ints) -> Ints | None:
+        """Return keep probability minus draw [P]; the draw alone once the Assistant has failed.
+
+        None if every one of ``pairs`` is to be kept.
+        """
+        if now.keep_all or self.settled(now):
+            return None
+        draw = self._draw(now, window, len(pairs))
+        return -draw if self.failed else self.policy.keep_probability(pairs) - draw
+
+    def weights(self, batches: Batches) -> NDArray[np.float32] | None:
+        """Return the weights of the pairs of ``batches`` in the loss; None = all 1."""
+        return None if self.failed else self.policy.weights(batches.pairs)
 
     @property
     def _shrinks(self) -> bool:
-        return self.settings.policy != "uniform" and not self.failed
+        return self.settings.policy == "shrink" and not self.failed
 
     def fall_back(self, error: Exception) -> None:
         """Do without the Assistant from now on (``--autoassist-on-error continue``)."""
@@ -164,15 +223,16 @@ class Planner:
                 logger.warning(NO_EFFECT.format(now.index))
             self._warned = True
 
-    def _stats(self, target: Ints, kept: Ints) -> PlanStats:
+    def _stats(self, considered: Ints, kept: Ints) -> PlanStats:
+        """Return what is logged of a window, from the target lengths of its pairs."""
         lesson, self.lesson = self.lesson, Lesson()
         return PlanStats(
-            considered=len(target),
+            considered=len(considered),
             kept=len(kept),
-            considered_tokens=int(target.sum(dtype=np.int64)),
-            kept_tokens=int(target[kept].sum(dtype=np.int64)),
+            considered_tokens=int(considered.sum(dtype=np.int64)),
+            kept_tokens=int(kept.sum(dtype=np.int64)),
             safeguard=self.assistant.safeguard,
-            threshold=self.assistant.threshold.value,
+            threshold=self.policy.threshold,
             accuracy=lesson.accuracy,
             majority=lesson.majority,
             learned=lesson.pairs,
@@ -185,6 +245,7 @@ class Planner:
         pairs = np.concatenate(plan.update(feedback.update))
         if not self.failed:
             self.lesson += self.assistant.learn(pairs, feedback.losses)
+            self.policy.learn(pairs, feedback.losses)
         self.learned += 1
         if self.learned >= plan.end_update:
             self.live.popleft()
@@ -195,10 +256,15 @@ class Planner:
             "assistant": self.assistant.state_dict(),
             "lesson": list(self.lesson.sums),
             "failed": self.failed,
+            "policy": self.policy.state_dict(),
+            "trained_tokens": self.trained_tokens,
+            "updates_before": self.updates_before,
             "pass": None,
         }
         now = self.current
-        if now is not None and self.learned < now.updates:
+        if now is not None and self.learned == now.updates:
+            state["updates_before"] += now.updates
+        elif now is not None:
             state["pass"] = {
                 **{name: getattr(now, name) for name in PASS_KEYS},
                 "quotas": now.quotas.copy(),
@@ -215,6 +281,9 @@ class Planner:
         """Take over what `state_dict` returned; if it was in the middle of a pass, go on there."""
         self.assistant.load_state_dict(state["assistant"])
         self.lesson, self.failed = Lesson(*state["lesson"]), state["failed"]
+        self.policy.load_state_dict(state["policy"])
+        self.trained_tokens = state["trained_tokens"]
+        self.updates_before = state["updates_before"]
         saved = state["pass"]
         if saved is None:
             self.current = None

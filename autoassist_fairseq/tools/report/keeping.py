@@ -28,7 +28,6 @@ CHECKPOINT = "checkpoint_last.pt"
 BINS = 10
 EXAMPLES = 12
 LONGEST_SHOWN = 300  # characters
-_KEEP_ALL = ("off", "uniform")
 
 
 @dataclass(frozen=True)
@@ -132,8 +131,8 @@ def _restored(state: Mapping[str, Any], text: Text) -> Assistant:
             for name, v in saved.items()
             if name in known
         }
-        if chosen["policy"] in _KEEP_ALL:
-            raise UserError(f"policy {chosen['policy']} keeps every pair")
+        if chosen["policy"] != "shrink":
+            raise UserError(f"policy {chosen['policy']} does not ask the Assistant")
         _check(state["fits"], text)
         assistant = Assistant(text.corpus, Settings(**chosen), horizon=1.0)
         assistant.load_state_dict(_as_numpy(state["assistant"]))

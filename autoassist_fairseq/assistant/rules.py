@@ -1,0 +1,101 @@
+"""Who is kept, and with which weight: pure functions, one or two for each policy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+# Self-paced learning, as the AutoAssist paper's baseline: the exponent's q, and the share of pairs
+# with which it begins.
+Q = 4
+FIRST_SHARE = 0.25
+# Competence curriculum (Platanios et al. 2019): c0.
+FIRST_COMPETENCE = 0.01
+# InfoBatch: the share of training at its end that uses all data, unweighted.
+LAST_SHARE = 0.125
+
+
+def safeguard_rate(base_prob: float, confidence: float) -> float:
+    """Return s = max(base, 1 - gamma): the chance to be kept whatever the Assistant says."""
+    return max(base_prob, 1.0 - confidence)
+
+
+def shrink(not_trivial: Floats, safeguard: float) -> Floats:
+    """Return P(keep) = s + (1 - s) g for g = ``not_trivial`` [P] (the paper's shrinking rule)."""
+    keep: Floats = np.float32(safeguard) + np.float32(1 - safeguard) * not_trivial
+    return keep
+
+
+def rate_of_pass(rates: tuple[float, ...], index: int) -> float:
+    """Return the rate of pass ``index`` (from 1): one of ``rates`` for each, the last one stays."""
+    return rates[min(index, len(rates)) - 1]
+
+
+def self_paced_limit(losses: Floats, generation: int, generations: int) -> float:
+    """Return lambda: the n-th smallest of ``losses`` [P], n growing from a quarter of them to all.
+
+    Args:
+        losses: remembered, nats per token; NaN = unknown, which counts as too hard.
+        generation: from 1; from ``generations`` on the limit is infinite: all pairs, weight 1.
+        generations: after how many passes all pairs are reached.
+    """
+    if generation >= generations:
+        return float("inf")
+    share = FIRST_SHARE + (1 - FIRST_SHARE) * (generation - 1) / max(generations - 1, 1)
+    count = max(1, int(share * len(losses)))
+    known = losses[~np.isnan(losses)]
+    return float(np.partition(known, count - 1)[count - 1]) if count <= len(known) else float("inf")
+
+
+def self_paced_weight(losses: Floats, limit: float) -> Floats:
+    """Return (1 - l / lambda)^(1 / (q - 1)) below lambda, else 0, for ``losses`` [P] in nats."""
+    if np.isinf(limit):
+        return np.ones(len(losses), np.float32)
+    ease = np.clip(1 - losses / max(limit, 1e-30), 0, None)
+    weight: Floats = np.nan_to_num(ease ** (1 / (Q - 1))).astype(np.float32)
+    return weight
+
+
+def loss_table_keep(losses: Floats, mean: float, rate: float) -> Floats:
+    """Return P(keep) [P]: 1 - ``rate`` for ``losses`` [P] below ``mean``, else (or unknown) 1."""
+    keep: Floats = np.where(losses < mean, np.float32(1 - rate), np.float32(1))
+    return keep
+
+
+def competence(trained: float, pace: float) -> float:
+    """Return c(t) = min(1, sqrt(t (1 - c0^2) / T + c0^2)), the share of pairs that are open.
+
+    Args:
+        trained: t, tokens trained on, in full passes.
+        pace: T, in full passes; at T all pairs are open.
+    """
+    first = FIRST_COMPETENCE**2
+    return float(min(1.0, np.sqrt(trained * (1 - first) / pace + first)))
+
+
+def rank_share(difficulty: NDArray[Any]) -> Floats:
+    """Return each pair's place by ``difficulty`` [P] as a share in (0, 1]; ties by number."""
+    place = np.empty(len(difficulty), np.float32)
+    order = np.argsort(difficulty, kind="stable")
+    place[order] = np.arange(1, len(difficulty) + 1, dtype=np.float64) / len(difficulty)
+    return place
+
+
+def importance_draw(
+    utility: NDArray[Any], draws: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Draw with replacement in proportion to ``utility`` [P]; return (rows, weights), [draws] each.
+
+    Weights 1 / (P p) make the mean over the draws an unbiased estimate of the mean over all P. A
+    utility that is not finite counts as the largest; if there is none above 0, all are alike.
+    """
+    finite = np.isfinite(utility)
+    known = np.where(finite, utility, utility[finite].max(initial=0.0)).astype(np.float64)
+    total = known.sum()
+    chance = known / total if total > 0 else np.full(len(known), 1 / len(known))
+    rows = rng.choice(len(known), draws, p=chance)
+    return rows, 1 / (len(known) * chance[rows])

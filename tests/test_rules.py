@@ -1,0 +1,95 @@
+"""The rules of the policies: worked-out values, and the expectations that weights must keep."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoassist_fairseq.assistant import rules
+from autoassist_fairseq.assistant.loss_table import LossTable
+from autoassist_fairseq.errors import StateError
+
+NAN = float("nan")
+
+
+def floats(*values: float) -> rules.Floats:
+    return np.array(values, np.float32)
+
+
+def test_a_rate_for_each_pass_and_the_last_one_for_the_rest() -> None:
+    assert [rules.rate_of_pass((0.0, 0.3, 0.4), index) for index in (1, 2, 3, 9)] == [
+        0,
+        0.3,
+        0.4,
+        0.4,
+    ]
+    assert rules.rate_of_pass((0.5,), 1) == 0.5
+
+
+def test_the_self_paced_limit_reaches_all_pairs_at_its_pace() -> None:
+    losses = floats(*range(1, 9))  # 8 pairs: a quarter, then half, then three quarters, then all
+    limits = [rules.self_paced_limit(losses, generation, 4) for generation in (1, 2, 3, 4, 5)]
+    assert limits == [2, 4, 6, np.inf, np.inf]
+    # Pairs of unknown loss count as too hard, until there is no known one left.
+    assert rules.self_paced_limit(floats(1, 2, NAN, NAN), 1, 4) == 1
+    assert rules.self_paced_limit(floats(1, NAN, NAN, NAN), 3, 4) == np.inf
+
+
+def test_self_paced_weights() -> None:
+    weights = rules.self_paced_weight(floats(0, 1, 1.75, 2, 3, NAN), 2.0)
+    assert weights == pytest.approx([1, 0.5 ** (1 / 3), 0.5, 0, 0, 0])
+    assert rules.self_paced_weight(floats(0, NAN, 9), np.inf).tolist() == [1, 1, 1]
+
+
+def test_the_loss_table_drops_only_what_is_known_to_be_easy() -> None:
+    keep = rules.loss_table_keep(floats(0.5, 1, 2, NAN), 1.0, 0.25)
+    assert keep.tolist() == [0.75, 1, 1, 1]
+
+
+def test_competence_grows_with_the_root_of_training() -> None:
+    assert rules.competence(0, 5) == pytest.approx(0.01)
+    assert rules.competence(1.25, 5) == pytest.approx(np.sqrt(0.25 * (1 - 1e-4) + 1e-4))
+    assert rules.competence(5, 5) == rules.competence(80, 5) == 1
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=30))
+def test_ranks_are_shares(values: list[int]) -> None:
+    share = rules.rank_share(np.array(values))
+    assert sorted(share) == pytest.approx(np.arange(1, len(values) + 1) / len(values))
+    assert (np.diff(np.array(values)[np.argsort(share)]) >= 0).all()
+
+
+def test_importance_draws_in_proportion_and_weights_back() -> None:
+    utility, values = np.array([1.0, 2, 5, 0.5]), np.array([3.0, -1, 4, 10])
+    rng = np.random.default_rng(0)
+    rows, weights = rules.importance_draw(utility, 200_000, rng)
+    assert np.bincount(rows) / len(rows) == pytest.approx(utility / utility.sum(), abs=0.005)
+    assert weights == pytest.approx(utility.sum() / (4 * utility[rows]))
+    error = 4 * (weights * values[rows]).std() / np.sqrt(len(rows))
+    assert (weights * values[rows]).mean() == pytest.approx(values.mean(), abs=error)
+
+
+@pytest.mark.parametrize("utility", [[0.0, 0, 0], [NAN, np.inf, NAN]])
+def test_importance_without_a_usable_score_is_uniform(utility: list[float]) -> None:
+    _, weights = rules.importance_draw(np.array(utility), 50, np.random.default_rng(0))
+    assert weights == pytest.approx(np.ones(50))
+
+
+def test_importance_takes_an_infinite_score_for_the_largest() -> None:
+    rows, _ = rules.importance_draw(np.array([1, np.inf, 3.0]), 70_000, np.random.default_rng(0))
+    assert np.bincount(rows) / 70_000 == pytest.approx([1 / 7, 3 / 7, 3 / 7], abs=0.01)
+
+
+def test_the_table_remembers_what_came_and_nothing_else() -> None:
+    table = LossTable(5)
+    assert np.isnan(table.mean(np.arange(5)))
+    table.learn(np.array([4, 1, 2, 0]), floats(3, 1, -1, np.inf))
+    assert table.losses.tolist() == pytest.approx([NAN, 1, NAN, NAN, 3], nan_ok=True)
+    assert table.mean(np.array([1, 2, 4])) == 2
+    again = LossTable(5)
+    again.load_state_dict(table.state_dict())
+    assert again.losses.tobytes() == table.losses.tobytes()
+    with pytest.raises(StateError, match="4 losses.*remembers 5.*--reset-dataloader"):
+        LossTable(4).load_state_dict(table.state_dict())
