@@ -31,6 +31,22 @@ CASES: dict[str, tuple[str, str, str]] = {
         " --autoassist-timeout 0 --curriculum 1",
         "base-prob.*warmup-passes.*window.*lr.*threshold.*quantile.*timeout.*--curriculum",
     ),
+    "bad numbers of the peers": (
+        "good",
+        "--autoassist-rate 0.5,1 --autoassist-pace 0 --autoassist-difficulty words"
+        " --autoassist-presample 1 --autoassist-updates -1",
+        "rate.*0.5,1.0.*pace.*difficulty.*length, rarity.*presample.*updates",
+    ),
+    "no such log": (
+        "good",
+        "--autoassist-policy random --autoassist-rate none.log",
+        "`--autoassist-rate` .*'none.log' is no number, and no file",
+    ),
+    "no end of training": (
+        "good",
+        "--autoassist-policy loss-table --max-tokens 100 --max-epoch 0",
+        "`--autoassist-policy loss-table` .*--max-update.*--autoassist-updates",
+    ),
     "curriculum": (
         "good",
         "--curriculum 1",

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
 
-# The line at the end of an epoch, in JSON (its numbers are quoted) or in fairseq's simple format
-_JSON = re.compile(r"\| train \| (\{.*\})\s*$")
-_SIMPLE = re.compile(r"\| epoch (\d+) \|.*\baa_keep_tokens (\S+)")
+# The line at the end of an epoch, in JSON or in fairseq's simple format; `--log-file` has it bare
+_JSON = re.compile(r"(\{.*\"train_aa_keep_tokens\".*\})\s*$")
+_SIMPLE = re.compile(r"\bepoch (\d+) \|.*\baa_keep_tokens (\S+)")
 
 
 def rates_from(text: str) -> tuple[float, ...]:
