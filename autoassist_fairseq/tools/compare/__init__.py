@@ -1,0 +1,1 @@
+"""The comparison runner: arms under one budget, several seeds, one table."""

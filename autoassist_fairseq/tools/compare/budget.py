@@ -1,0 +1,92 @@
+"""``--budget``: when training ends, and how many updates it takes to get there.
+
+fairseq stops after a number of updates, so a run goes in legs: what the updates so far cost tells
+how many are left, with a margin for their spread, until less than half an update is missing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from autoassist_fairseq.errors import UserError
+
+Kind = Literal["tokens", "seconds"]
+#: Updates of the first leg when only time will tell what an update costs.
+FIRST = 50
+# Seconds are not worth a process start for less than this share of the budget.
+_NEAR = 0.005
+_RECENT = 200
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What each run may spend.
+
+    Attributes:
+        kind: ``tokens`` (target tokens trained on) or ``seconds`` (of training alone).
+        amount: how many, > 0.
+    """
+
+    kind: Kind
+    amount: float
+
+    def __str__(self) -> str:
+        return f"{self.kind}={self.amount:.12g}"
+
+
+def parse_budget(text: str) -> Budget:
+    """Read ``tokens=N`` or ``seconds=S``.
+
+    Raises:
+        UserError: it is neither.
+    """
+    kind, _, number = text.partition("=")
+    try:
+        amount = float(number.replace("_", ""))
+    except ValueError:
+        amount = math.nan
+    if kind not in ("tokens", "seconds") or not 0 < amount < math.inf:
+        raise UserError(
+            f"`--budget` must be tokens=N or seconds=S with a number above 0, but is {text!r}."
+        )
+    return Budget("tokens" if kind == "tokens" else "seconds", amount)
+
+
+def leg(budget: Budget, spent: Sequence[float], bound: int) -> int:
+    """Return the updates of the next leg; 0 when the budget is spent.
+
+    Args:
+        budget: what may be spent.
+        spent: what every update so far cost, in the budget's kind.
+        bound: tokens that an update has at most.
+    """
+    if not len(spent):
+        return max(1, int(budget.amount // bound)) if budget.kind == "tokens" else FIRST
+    left, mean, deviation = _left(budget, spent)
+    if left <= max(mean / 2, _NEAR * budget.amount if budget.kind == "seconds" else 0.0):
+        return 0
+    updates = left / mean
+    return max(1, int(updates - 2 * deviation / mean * math.sqrt(updates)))
+
+
+def expected(budget: Budget, spent: Sequence[float], bound: int) -> int:
+    """Return the updates of the whole run, as far as it is known.
+
+    Before the first leg it is twice that leg: for a policy that does something else at the end,
+    which no run reaches in its first leg.
+    """
+    if not len(spent):
+        return 2 * leg(budget, spent, bound)
+    left, mean, _ = _left(budget, spent)
+    return len(spent) + max(0, round(left / mean))
+
+
+def _left(budget: Budget, spent: Sequence[float]) -> tuple[float, float, float]:
+    recent = np.asarray(spent[-_RECENT:], dtype=np.float64)
+    mean = max(float(recent.mean()), 1e-9)
+    return budget.amount - float(np.sum(spent)), mean, float(recent.std())

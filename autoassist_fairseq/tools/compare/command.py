@@ -1,0 +1,148 @@
+"""Compare arms (logic of ``scripts/compare.py``): run what is not done yet, test, tabulate."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.compare import table
+from autoassist_fairseq.tools.compare.arms import Arm
+from autoassist_fairseq.tools.compare.jobs import DONE, Job, check_started
+from autoassist_fairseq.tools.compare.options import arms_of, jobs_of, parser
+from autoassist_fairseq.tools.compare.pool import Pool
+from autoassist_fairseq.tools.compare.significance import Scored, paired
+from autoassist_fairseq.tools.compare.table import Row
+from autoassist_fairseq.tools.compare.work import code_digest, do, finished
+from autoassist_fairseq.tools.dataprep.files import (
+    clear_os_errors,
+    locked,
+    read_json,
+    staged,
+    write_json,
+)
+from autoassist_fairseq.tools.dataprep.manifest import versions
+from autoassist_fairseq.tools.dataprep.progress import say
+from autoassist_fairseq.tools.scoring.evaluate import split_at_dashes
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; the table goes to stdout."""
+    own, extra = split_at_dashes(sys.argv[1:] if argv is None else argv)
+    args = parser().parse_args(own)
+    arms = arms_of(args)
+    jobs = jobs_of(args, arms, extra)
+    for job in jobs:
+        check_started(job)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with clear_os_errors(), locked(args.out):
+            failed = run(jobs, args.jobs)
+            rows = rows_of(arms, jobs, failed)
+            _write(args.out, rows, jobs)
+    except KeyboardInterrupt:
+        say("\ninterrupted: the same command goes on from here")
+        return 130
+    print(table.as_text(rows))
+    say(f"details are in {args.out / 'compare.md'}")
+    return 1 if failed else 0
+
+
+def run(jobs: Sequence[Job], side_by_side: int) -> dict[str, str]:
+    """Do all jobs; returns a sentence for each that failed."""
+    named = {job.name: job for job in jobs}
+    needs = {job.name: {f"{arm}-{job.seed}" for arm in job.arm.needs} for job in jobs}
+
+    def work(name: str, slot: int, stop: object) -> None:
+        do(named[name], slot, stop)  # type: ignore[arg-type]
+
+    failed = Pool(work, side_by_side).run(list(named), needs)
+    for name, sentence in failed.items():
+        say(f"{name} failed: {sentence}")
+    return failed
+
+
+def rows_of(arms: Sequence[Arm], jobs: Sequence[Job], failed: Mapping[str, str]) -> list[Row]:
+    """Return one row per arm, tested against the first."""
+    runs = {
+        arm.name: {
+            job.seed: result
+            for job in jobs
+            if job.arm == arm and job.name not in failed and (result := finished(job))
+        }
+        for arm in arms
+    }
+    scored = {
+        name: {seed: Scored(run.hypotheses, run.bleu) for seed, run in found.items()}
+        for name, found in runs.items()
+    }
+    test, language = jobs[0].test, jobs[0].corpus.languages[1]
+    rows = []
+    for arm in arms:
+        say(f"{arm.name}: testing") if arm != arms[0] else None
+        beside = (
+            paired(scored[arms[0].name], scored[arm.name], test.reference, test.samples, language)
+            if arm != arms[0]
+            else None
+        )
+        wrong = {j.seed: failed[j.name] for j in jobs if j.arm == arm and j.name in failed}
+        rows.append(Row(arm, runs[arm.name], wrong, beside))
+    return rows
+
+
+def notes(rows: Sequence[Row], jobs: Sequence[Job]) -> list[str]:
+    """Say what the figures are."""
+    told = [
+        f"Budget of each run: {jobs[0].budget}. Tokens are target tokens trained on; seconds are "
+        "of training, without validation and writing checkpoints. Means over n seeds.",
+        "Tokens per epoch: complete epochs from the second on. Valid loss: NLL of the last "
+        "validation, bits per token.",
+        f"Difference and p: against {rows[0].arm.name}, over the seeds that both have. p "
+        "(sentences): sacreBLEU's paired bootstrap on all seeds' translations together, which "
+        "says whether these models would differ on other sentences. p (seeds): paired t-test on "
+        "the runs' BLEU, which says whether training again would show it.",
+    ]
+    signatures = sorted({run.signature for row in rows for run in row.runs.values()})
+    told += [f"BLEU of the last checkpoint: {signature}." for signature in signatures]
+    tests = sorted({row.paired.signature for row in rows if row.paired})
+    told += [f"Paired bootstrap: {signature}." for signature in tests]
+    codes = {(read_json(job.folder / DONE) or {}).get("code") for job in jobs} - {None}
+    if len(codes) > 1:
+        told.append("The runs were made by different versions of the code: run them anew.")
+    elif codes and codes != {code_digest()}:
+        told.append("The runs were made by another version of the code than is installed now.")
+    return told
+
+
+def _write(out: Path, rows: Sequence[Row], jobs: Sequence[Job]) -> None:
+    said = notes(rows, jobs)
+    with staged(out / "compare.md") as part:
+        part.write_text(table.as_markdown(rows, said), encoding="utf-8")
+    content = {"arms": table.as_json(rows), "notes": said, "versions": versions()}
+    write_json(out / "compare.json", {"budget": str(jobs[0].budget), **content})
+    _report(out, rows, jobs)
+
+
+def _report(out: Path, rows: Sequence[Row], jobs: Sequence[Job]) -> None:
+    """Make the report of one run per arm: that of the first seed that is done."""
+    shown = [
+        f"{row.arm.name}={out / f'{row.arm.name}-{min(row.runs)}'}" for row in rows if row.runs
+    ]
+    if not shown:
+        return
+    from autoassist_fairseq.tools.report import command as report  # matplotlib takes a second
+
+    data = ["--data", str(jobs[0].corpus.data)]
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            report.main([*shown, *data, "--out", str(out / "report")])
+    except UserError as error:
+        say(f"no report: {error}")
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,127 @@
+"""From an arm to the flags of ``fairseq-train``: the same for all arms, but for its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import autoassist_fairseq
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.compare.arms import Arm
+from autoassist_fairseq.tools.training.recipes import as_words
+
+#: A Transformer of 1-2 million parameters for some ten thousand short pairs.
+DEFAULTS: dict[str, object] = {
+    "--arch": "transformer",
+    **{
+        f"--{side}-{what}": value
+        for side in ("encoder", "decoder")
+        for what, value in (
+            ("layers", 2),
+            ("embed-dim", 128),
+            ("ffn-embed-dim", 512),
+            ("attention-heads", 4),
+        )
+    },
+    "--dropout": 0.3,
+    "--criterion": "label_smoothed_cross_entropy",
+    "--label-smoothing": 0.1,
+    "--optimizer": "adam",
+    "--adam-betas": "(0.9, 0.98)",
+    "--clip-norm": 1.0,
+    "--lr": 3e-3,
+    "--lr-scheduler": "inverse_sqrt",
+    "--warmup-updates": 400,
+    "--warmup-init-lr": 1e-7,
+    "--max-tokens": 2000,
+    "--num-workers": 0,
+    "--distributed-world-size": 1,
+}
+# The learning rate of these is a function of the update alone; others go by epochs, by validation,
+# or by --max-update, which differ between arms.
+SCHEDULERS = ("inverse_sqrt", "polynomial_decay", "triangular")
+# What makes a comparison one; "--reset" and the like stand for all flags that begin so.
+_OURS = (
+    *("--task", "--user-dir", "--seed", "--save-dir", "--restore-file", "--finetune-from-model"),
+    *("--max-update", "--max-epoch", "--stop-", "--patience", "--reset-", "--continue-once"),
+    *("--log-", "--no-save", "--no-last-checkpoints", "--no-epoch-checkpoints", "--save-interval"),
+    *("--autoassist-policy", "--autoassist-updates", "--source-lang", "--target-lang"),
+    "--disable-validation",
+)
+
+
+def check_flags(flags: Sequence[str], where: str) -> None:
+    """Require flags that leave the comparison fair and the runner in charge.
+
+    Raises:
+        UserError: names the flag.
+    """
+    for word in flags:
+        if word.startswith(_OURS):
+            raise UserError(
+                f"`{where}` must leave {word.partition('=')[0]} to compare.py, which sets it for "
+                "every run; leave it out."
+            )
+    scheduler = value_of(flags, "--lr-scheduler")
+    if scheduler is not None and scheduler not in SCHEDULERS:
+        raise UserError(
+            f"`{where}` must have an --lr-scheduler that goes by updates alone "
+            f"({', '.join(SCHEDULERS)}), since epochs and validations differ between arms, but has "
+            f"{scheduler}."
+        )
+
+
+def value_of(words: Sequence[str], flag: str) -> str | None:
+    """Return what the last ``flag`` in ``words`` is given, else None."""
+    found = None
+    for at, word in enumerate(words):
+        if word == flag and at + 1 < len(words):
+            found = words[at + 1]
+        elif word.startswith(f"{flag}="):
+            found = word.partition("=")[2]
+    return found
+
+
+def common_flags(data: Path, languages: tuple[str, str], extra: Sequence[str]) -> list[str]:
+    """Return the flags of all arms: the defaults, and what follows ``--``, which overrides them."""
+    dictionaries = {(data / f"dict.{language}.txt").read_bytes() for language in languages}
+    shared = len(dictionaries) == 1 and not any(word.startswith("--share-") for word in extra)
+    return [
+        *as_words(DEFAULTS),
+        *(["--share-all-embeddings"] if shared else []),
+        *extra,
+    ]
+
+
+def arm_flags(arm: Arm, seed: int, languages: tuple[str, str]) -> list[str]:
+    """Return the flags of one run that have nothing to do with its place; references stay."""
+    return [
+        *("--user-dir", str(Path(autoassist_fairseq.__file__).parent)),
+        *("--task", "autoassist_translation", "--autoassist-policy", arm.policy),
+        *("--source-lang", languages[0], "--target-lang", languages[1], "--seed", str(seed)),
+        # Every update is logged: tokens are counted, and time is measured, update by update.
+        *("--log-format", "json", "--log-interval", "1", "--no-epoch-checkpoints"),
+    ]
+
+
+def tokens_bound(words: Sequence[str]) -> int:
+    """Return how many target tokens an update has at most.
+
+    Raises:
+        UserError: a number is none.
+    """
+    product = 1
+    for flag, default in (
+        ("--max-tokens", None),
+        ("--update-freq", "1"),
+        ("--distributed-world-size", "1"),
+    ):
+        value = value_of(words, flag) or default or ""
+        try:
+            number = max(int(part) for part in value.split(","))
+        except ValueError:
+            number = 0
+        if number < 1:
+            raise UserError(f"`{flag}` must be a whole number above 0, but is {value!r}.")
+        product *= number
+    return product

@@ -1,0 +1,192 @@
+"""One run of the comparison: what it is, in which folder, and what is written down of it."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.compare.arms import Arm
+from autoassist_fairseq.tools.compare.budget import Budget
+from autoassist_fairseq.tools.dataprep.files import read_json, sha256
+
+STARTED = "started.json"
+DONE = "done.json"
+
+
+@dataclass(frozen=True)
+class Test:
+    """What is translated and how it is scored.
+
+    Attributes:
+        subset: split.
+        reference: raw lines.
+        track: how the corpus was prepared, see `scoring.generated.Track`.
+        flags: of fairseq-generate.
+        samples: resamples of the paired bootstrap.
+    """
+
+    subset: str
+    reference: tuple[str, ...]
+    track: Any
+    flags: tuple[str, ...]
+    samples: int
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A binarised corpus.
+
+    Attributes:
+        data: its folder.
+        languages: source and target.
+        model: sentencepiece model, if there is one.
+        digest: of dictionaries and of the splits that are used.
+    """
+
+    data: Path
+    languages: tuple[str, str]
+    model: Path | None
+    digest: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One arm with one seed.
+
+    Attributes:
+        flags: of fairseq-train, for all legs; references of the arm are in its own flags.
+        device: flags that say where it runs.
+        bound: tokens that an update has at most.
+    """
+
+    arm: Arm
+    seed: int
+    out: Path
+    corpus: Corpus
+    budget: Budget
+    test: Test
+    flags: tuple[str, ...]
+    bound: int
+    device: tuple[str, ...] = ()
+    threads: int = 1
+
+    @property
+    def name(self) -> str:
+        """ARM-SEED."""
+        return f"{self.arm.name}-{self.seed}"
+
+    @property
+    def folder(self) -> Path:
+        """Where all of it is."""
+        return self.out / self.name
+
+    @property
+    def resolved(self) -> list[str]:
+        """Its own flags, references replaced by the logs of the same seed."""
+        needed = {name: self.out / f"{name}-{self.seed}" / "train.log" for name in self.arm.needs}
+        return list(self.arm.resolved(needed))
+
+    @property
+    def account(self) -> dict[str, Any]:
+        """What must be the same for a result to be this job's; no place in it."""
+        flags = [*self.flags, *self.arm.flags]
+        place = flags.index("--user-dir")
+        reference = "\n".join(self.test.reference).encode()
+        return {
+            "arm": self.arm.name,
+            "seed": self.seed,
+            "budget": str(self.budget),
+            "flags": [*flags[:place], *flags[place + 2 :]],
+            "data": self.corpus.digest,
+            "device": "cpu" if "--cpu" in self.device else "gpu",
+            "generate": [self.test.subset, self.test.track, *self.test.flags],
+            "reference": hashlib.sha256(reference).hexdigest(),
+        }
+
+
+@dataclass
+class Result:
+    """What a finished run came to.
+
+    Attributes:
+        updates, tokens, seconds: what it really spent.
+        valid_loss: NLL of the last validation, bits per token.
+        bleu: detokenised sacreBLEU of the last checkpoint, with its signature.
+        epoch_tokens: mean over complete epochs, from the second on if there are two.
+        epochs: complete ones.
+    """
+
+    updates: int
+    tokens: float
+    seconds: float
+    valid_loss: float | None
+    bleu: float
+    signature: str
+    epoch_tokens: float | None
+    epochs: int
+    legs: int
+    hypotheses: list[str] = field(default_factory=list, repr=False)
+
+
+def check_started(job: Job) -> None:
+    """Require a folder that is new, or was begun as the same job.
+
+    Raises:
+        UserError: names what differs.
+    """
+    before = read_json(job.folder / STARTED)
+    if before is None:
+        if (job.folder / DONE).exists() or (job.folder / "checkpoint_last.pt").exists():
+            raise UserError(
+                f"`--out` {job.folder} must be a run of compare.py, but has a run without "
+                f"{STARTED}; choose another folder."
+            )
+        return
+    now = job.account
+    differ = [name for name in now if before.get(name) != now[name]]
+    if differ:
+        told = "; ".join(_difference(name, before.get(name), now[name]) for name in differ)
+        raise UserError(
+            f"`--out` {job.folder} must go on as it began, but {told}; choose another `--out`, or "
+            "remove that folder to run it anew."
+        )
+
+
+def clear(job: Job) -> None:
+    """Remove a folder in which nothing was written down: nobody knows what it is."""
+    if job.folder.exists() and read_json(job.folder / STARTED) is None:
+        shutil.rmtree(job.folder)
+    job.folder.mkdir(parents=True, exist_ok=True)
+
+
+def corpus_digest(data: Path, languages: tuple[str, str], splits: Sequence[str]) -> str:
+    """Return one digest of the dictionaries and splits in ``data``."""
+    names = [f"dict.{language}.txt" for language in languages]
+    for split in splits:
+        found = sorted(path.name for path in data.glob(f"{split}.*-*.*.???"))
+        names += [name for name in found if name.split(".")[-2] in languages]
+    told = [f"{name} {sha256(data / name)}" for name in names if (data / name).is_file()]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()
+
+
+def _difference(name: str, before: Any, now: Any) -> str:
+    if isinstance(before, list) and isinstance(now, list):
+        gone = [word for word in before if word not in now]
+        new = [word for word in now if word not in before]
+        had, has = (" ".join(words) or "nothing" for words in (gone, new))
+        return f"its {name} had {had} where now is {has}"
+    if name in ("data", "reference"):
+        return f"its {name} was another"
+    return f"its {name} was {before} and is {now}"
+
+
+def summary(result: Result) -> Mapping[str, Any]:
+    """Return a result in plain types, without its translations."""
+    told = dict(vars(result))
+    del told["hypotheses"]
+    return told

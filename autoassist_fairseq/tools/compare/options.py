@@ -1,0 +1,159 @@
+"""The command line of ``scripts/compare.py``, and from it to the jobs."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.compare import flags
+from autoassist_fairseq.tools.compare.arms import Arm, check_arms, in_order, parse_arm, split_arms
+from autoassist_fairseq.tools.compare.budget import parse_budget
+from autoassist_fairseq.tools.compare.jobs import Corpus, Job, Test, corpus_digest
+from autoassist_fairseq.tools.scoring import layout
+from autoassist_fairseq.tools.scoring.command import check_plain_reference
+from autoassist_fairseq.tools.scoring.generated import load_sentencepiece
+from autoassist_fairseq.tools.scoring.split import find_split
+from autoassist_fairseq.tools.scoring.text import check_lengths, read_lines
+from autoassist_fairseq.tools.training.recipes import as_words
+
+_EPILOG = """\
+An arm is [NAME=]POLICY and flags of fairseq-train for it alone; {NAME} in a flag stands for the
+train.log of that arm's run with the same seed, --data DIR for another corpus:
+  --arms off,shrink --arm "random=random --autoassist-rate {shrink}" --arm "clean=off --data CLEAN"
+What follows -- goes to fairseq-train for all arms and overrides the defaults, which are:
+  """
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    defaults = shlex.join(as_words(flags.DEFAULTS)).replace("%", "%%")
+    p = argparse.ArgumentParser(
+        prog="compare.py",
+        description="Train arms under one budget, several seeds each; translate the test set with "
+        "the last checkpoints; print one row per arm. A second run does only what is left to do.",
+        epilog=_EPILOG + defaults,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = p.add_argument
+    add("--data", required=True, type=Path, metavar="DIR", help="binarised corpus")
+    add("--arms", dest="arms", action="extend", type=split_arms, metavar="A,B,..", help="arms; "
+        "the first is what the others are compared with")  # fmt: skip
+    add("--arm", dest="arms", action="append", metavar="ARM", help="one arm more")
+    add("--seeds", default="1", metavar="N,N,..", help="default: 1")
+    add("--budget", required=True, metavar="tokens=N|seconds=S", help="target tokens that each "
+        "run trains on, or seconds of training")  # fmt: skip
+    add("--out", required=True, type=Path, metavar="DIR", help="folder of runs and results")
+    add("--jobs", type=int, default=2, metavar="N", help="runs side by side (default: 2)")
+    add("--threads", type=int, default=1, metavar="N", help="of each run (default: 1)")
+    add("--ref", type=Path, metavar="FILE", help="raw reference (default: text/ beside DATA)")
+    add("--gen-subset", default="test", metavar="NAME", help="split to translate (default: test)")
+    add("--detokenise", choices=["sentencepiece", "moses", "none"], help="how the corpus was "
+        "prepared (default: sentencepiece)")  # fmt: skip
+    add("--spm", type=Path, metavar="FILE", help="sentencepiece model (default: beside DATA)")
+    add("--source-lang", metavar="LANG", help="default: as the corpus says")
+    add("--target-lang", metavar="LANG", help="default: as the corpus says")
+    add("--generate", default="", metavar="FLAGS", help='of fairseq-generate, such as "--beam 5"')
+    add("--bootstrap-samples", type=int, default=1000, metavar="N", help="default: 1000")
+    return p
+
+
+def arms_of(args: argparse.Namespace) -> list[Arm]:
+    """Return the arms in the order that was given.
+
+    Raises:
+        UserError: they cannot be run.
+    """
+    arms = [parse_arm(text) for text in args.arms or ()]
+    check_arms(arms)
+    return arms
+
+
+def jobs_of(args: argparse.Namespace, arms: Sequence[Arm], extra: Sequence[str]) -> list[Job]:
+    """Return all runs, seed by seed, each after those that it needs.
+
+    Raises:
+        UserError: an option, a flag or a corpus will not do.
+    """
+    seeds = seeds_of(args.seeds)
+    for option, value in (
+        ("--jobs", args.jobs),
+        ("--threads", args.threads),
+        ("--bootstrap-samples", args.bootstrap_samples),
+    ):
+        if value < 1:
+            raise UserError(f"`{option}` must be 1 or more, but is {value}.")
+    budget = parse_budget(args.budget)
+    flags.check_flags(extra, "--")
+    for arm in arms:
+        flags.check_flags(arm.flags, f"--arm {arm.name}")
+    corpora = {arm.data: _corpus(args, arm.data or args.data) for arm in (*arms, Arm("", ""))}
+    test = _test(args, corpora[None], [corpus.data for corpus in corpora.values()])
+    device = () if "--cpu" in extra or _gpu() else ("--cpu",)
+    found = []
+    for seed in seeds:
+        for arm in in_order(arms):
+            corpus = corpora[arm.data]
+            common = flags.common_flags(corpus.data, corpus.languages, extra)
+            words = (*flags.arm_flags(arm, seed, corpus.languages), *common)
+            bound = flags.tokens_bound([*words, *arm.flags])
+            at = (args.out, corpus, budget, test, words, bound)
+            found.append(Job(arm, seed, *at, device=device, threads=args.threads))
+    return found
+
+
+def seeds_of(text: str) -> list[int]:
+    """Read ``--seeds``.
+
+    Raises:
+        UserError: not whole numbers from 0, or one is there twice.
+    """
+    try:
+        seeds = [int(word) for word in text.split(",")]
+    except ValueError:
+        seeds = []
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise UserError(f"`--seeds` must be different whole numbers from 0, but is {text!r}.")
+    return seeds
+
+
+def _corpus(args: argparse.Namespace, data: Path) -> Corpus:
+    split = find_split(data, args.gen_subset, args.source_lang, args.target_lang)
+    languages = (split.source, split.target)
+    for needed in ("train", "valid"):
+        find_split(data, needed, *languages)
+    model = layout.sentencepiece_model(data, args.spm)
+    if args.detokenise in (None, "sentencepiece"):
+        if model is None:
+            raise UserError(
+                f"`--spm` is missing: give the sentencepiece model of {data}, or say with "
+                "`--detokenise moses|none` that it was prepared otherwise."
+            )
+        load_sentencepiece(model)
+    digest = corpus_digest(data, languages, ("train", "valid", args.gen_subset))
+    return Corpus(data, languages, model, digest)
+
+
+def _test(args: argparse.Namespace, main: Corpus, everywhere: Sequence[Path]) -> Test:
+    """Read the one reference of all arms, and require a test set of its length everywhere."""
+    given = [str(args.ref)] if args.ref else None
+    path = layout.references(main.data, args.gen_subset, main.languages[1], given)[0]
+    lines = read_lines(path, "--ref")
+    check_plain_reference(path, lines)
+    for data in everywhere:
+        pairs = find_split(data, args.gen_subset, *main.languages).pairs
+        if pairs is not None:
+            check_lengths(
+                {f"`--ref` {path}": lines, f"the {args.gen_subset} of {data}": range(pairs)}
+            )
+    track = args.detokenise or "sentencepiece"
+    words = tuple(shlex.split(args.generate))
+    return Test(args.gen_subset, tuple(lines), track, words, args.bootstrap_samples)
+
+
+def _gpu() -> bool:
+    import torch  # takes seconds, and mistakes in the options come first
+
+    return bool(torch.cuda.is_available())

@@ -1,0 +1,116 @@
+"""Training one run to its budget: legs of fairseq-train, each from the last checkpoint."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from autoassist_fairseq.errors import AutoAssistError, UserError
+from autoassist_fairseq.tools.compare.budget import expected, leg
+from autoassist_fairseq.tools.compare.jobs import Job
+from autoassist_fairseq.tools.compare.updates import NAME, Updates, epochs_of
+from autoassist_fairseq.tools.dataprep.files import read_json, write_json
+from autoassist_fairseq.tools.demo import checkpoints
+from autoassist_fairseq.tools.demo.child import lines_of
+from autoassist_fairseq.tools.report.log import read_log
+
+LOG = "train.log"
+LEGS = "legs.json"
+
+Show = Callable[[Updates], None]
+
+
+class StoppedError(AutoAssistError):
+    """The runner was told to stop."""
+
+
+def train(job: Job, show: Show, stop: threading.Event) -> tuple[Updates, int]:
+    """Train until the budget is spent; returns the updates, and how many legs it took.
+
+    Raises:
+        UserError: training failed, or ended before the budget.
+        StoppedError: ``stop`` was set.
+    """
+    checkpoints.mend_last(job.folder)
+    updates = Updates(job.folder / NAME)
+    legs = _Legs(job.folder / LEGS)
+    while target := legs.target or _next(job, updates, legs):
+        _run_leg(job, target, legs, updates, show, stop)
+        if len(updates.done) < target:
+            raise UserError(
+                f"`fairseq-train` must go on to update {target}, but ended at {len(updates.done)}, "
+                f"before the budget was spent; see {job.folder / LOG}."
+            )
+        legs.end()
+    _write_epochs(job.folder, updates)
+    return updates, legs.count
+
+
+def last_validation(folder: Path) -> float | None:
+    """Return the NLL of the last validation in the log, bits per token."""
+    with (folder / LOG).open(encoding="utf-8", errors="replace") as lines:
+        valid = read_log(lines).valid
+    loss = valid[-1].figures.get("nll_loss", math.nan) if valid else math.nan
+    return loss if math.isfinite(loss) else None
+
+
+class _Legs:
+    """Where the leg that is under way ends; written down, so that it ends there after a kill."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        content = read_json(path) or {}
+        self.target = int(content.get("target", 0))
+        self.expected = int(content.get("expected", 0))
+        self.count = int(content.get("count", 0))
+
+    def begin(self, target: int, whole: int) -> None:
+        self.target, self.expected, self.count = target, whole, self.count + 1
+        self._write()
+
+    def end(self) -> None:
+        if self.target:
+            self.target = 0
+            self._write()
+
+    def _write(self) -> None:
+        content = {"target": self.target, "expected": self.expected, "count": self.count}
+        write_json(self._path, content)
+
+
+def _next(job: Job, updates: Updates, legs: _Legs) -> int:
+    spent = updates.cost(job.budget.kind)
+    more = leg(job.budget, spent, job.bound)
+    if not more:
+        return 0
+    target = len(spent) + more
+    legs.begin(target, max(target, expected(job.budget, spent, job.bound)))
+    return target
+
+
+def _run_leg(
+    job: Job, target: int, legs: _Legs, updates: Updates, show: Show, stop: threading.Event
+) -> None:
+    command = [
+        *(str(job.corpus.data), "--save-dir", str(job.folder), *job.flags, *job.resolved),
+        *job.device,
+        *("--max-update", str(target), "--autoassist-updates", str(legs.expected)),
+    ]
+    log = job.folder / LOG
+    for line in lines_of("fairseq-train", command, log, threads=job.threads):
+        if stop.is_set():
+            raise StoppedError
+        if line is not None:
+            updates.feed(line, time.monotonic())
+            if updates.saved == target:
+                legs.end()  # what comes after the checkpoint is not missed
+        show(updates)
+
+
+def _write_epochs(folder: Path, updates: Updates) -> None:
+    # For the report, whose own clock has whole seconds only
+    write_json(folder / "epochs.json", {"epochs": [asdict(one) for one in epochs_of(updates.done)]})

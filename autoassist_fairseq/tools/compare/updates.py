@@ -1,0 +1,162 @@
+"""Every update of a run: its tokens and its time, as fairseq's lines come; kept over restarts."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+from autoassist_fairseq.tools.dataprep.files import staged
+from autoassist_fairseq.tools.demo.log import parse
+
+NAME = "updates.csv"
+HEADER = ("update", "epoch", "position", "tokens", "seconds")
+_LOADED = re.compile(r"Loaded checkpoint .* @ (\d+) updates\)")
+_SAVED = re.compile(r"Saved checkpoint .* @ (\d+) updates,.*\(writing took ([\d.e-]+) seconds\)")
+_FRESH = "No existing checkpoint found"
+_START = "Start iterating over samples"
+_VALIDATION = "begin validation on"
+
+
+@dataclass(frozen=True)
+class Update:
+    """One update.
+
+    Attributes:
+        number: from 1.
+        epoch: in which it is.
+        position: epochs done after it, with a fraction.
+        tokens: target tokens that it trained on.
+        seconds: of training since the run began, without validation and writing checkpoints.
+    """
+
+    number: int
+    epoch: int
+    position: float
+    tokens: float
+    seconds: float
+
+
+class Updates:
+    """The updates of a run: those that earlier processes left, then those of this one.
+
+    The clock runs from the first batch on; it stands still in validation, while a checkpoint is
+    written, and between two processes. Planning the next epoch counts.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.done = read_updates(path)
+        self.saved: int | None = None
+        self.loss = float("nan")
+        self._since: float | None = None
+        self._seconds = self.done[-1].seconds if self.done else 0.0
+        self.tokens = sum(update.tokens for update in self.done)
+
+    @property
+    def seconds(self) -> float:
+        """Of all updates."""
+        return self.done[-1].seconds if self.done else 0.0
+
+    def feed(self, line: str, now: float) -> None:
+        """Take a line that came at ``now`` (seconds)."""
+        tag, figures = parse(line) or ("", {})
+        if tag == "train_inner":
+            self._add(figures, now)
+        elif tag in ("train", "valid") or _START in line:
+            self._since = now if self._since is None else self._since
+        elif _VALIDATION in line:
+            self._stop(now)
+        elif found := _SAVED.search(line):
+            self.saved = int(found[1])
+            if self._since is not None:
+                self._since = min(now, self._since + float(found[2]))
+        elif found := _LOADED.search(line):
+            self._go_back(int(found[1]))
+        elif _FRESH in line:
+            self._go_back(0)
+
+    def cost(self, kind: str) -> list[float]:
+        """Return the ``tokens`` or ``seconds`` of every update."""
+        if kind == "tokens":
+            return [update.tokens for update in self.done]
+        ends = [0.0, *(update.seconds for update in self.done)]
+        return [end - begin for begin, end in zip(ends, ends[1:], strict=False)]
+
+    def _add(self, figures: dict[str, float], now: float) -> None:
+        self._stop(now)
+        self._since = now
+        update = Update(
+            int(figures["num_updates"]),
+            int(figures["epoch"]),
+            figures["update"],
+            figures["wpb"],
+            round(self._seconds, 3),
+        )
+        self.loss = figures.get("loss", float("nan"))
+        fresh = not self.path.exists()
+        with self.path.open("a", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream)
+            if fresh:
+                writer.writerow(HEADER)
+            writer.writerow(astuple(update))
+        self.done.append(update)
+        self.tokens += update.tokens
+
+    def _stop(self, now: float) -> None:
+        if self._since is not None:
+            self._seconds += max(0.0, now - self._since)
+            self._since = None
+
+    def _go_back(self, update: int) -> None:
+        """Forget what was trained after a checkpoint: it is trained again."""
+        self.done = [one for one in self.done if one.number <= update]
+        with staged(self.path) as part, part.open("w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream).writerows([HEADER, *map(astuple, self.done)])
+        self.tokens = sum(one.tokens for one in self.done)
+        self._seconds, self._since = self.seconds, None
+
+
+def read_updates(path: Path) -> list[Update]:
+    """Return the updates that are written in ``path``; a line that was cut off ends them."""
+    if not path.exists():
+        return []
+    found: list[Update] = []
+    with path.open(encoding="utf-8", newline="") as stream:
+        for row in csv.reader(line for line in stream if line.endswith("\n")):
+            if row == list(HEADER):
+                continue
+            try:
+                number, epoch, position, tokens, seconds = map(float, row)
+            except ValueError:
+                break
+            found.append(Update(int(number), int(epoch), position, tokens, seconds))
+    return found
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A complete epoch: target tokens, seconds, and whether a restart was in it (never counted)."""
+
+    epoch: int
+    tokens: float
+    seconds: float
+    resumed: bool = False
+
+
+def epochs_of(updates: Sequence[Update]) -> list[Epoch]:
+    """Return the complete epochs of ``updates``."""
+    ends = [
+        at
+        for at, update in enumerate(updates)
+        if (at + 1 < len(updates) and updates[at + 1].epoch > update.epoch)
+        or (at + 1 == len(updates) and update.position >= update.epoch)
+    ]
+    epochs, begin, seconds = [], 0, 0.0
+    for end in ends:
+        tokens = sum(update.tokens for update in updates[begin : end + 1])
+        epochs.append(Epoch(updates[end].epoch, tokens, updates[end].seconds - seconds))
+        begin, seconds = end + 1, updates[end].seconds
+    return epochs

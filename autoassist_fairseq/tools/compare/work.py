@@ -1,0 +1,113 @@
+"""Doing one job: what is left of it, shown as it goes, written down when it is done."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import threading
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import autoassist_fairseq
+from autoassist_fairseq.tools.compare import jobs
+from autoassist_fairseq.tools.compare.jobs import Job, Result
+from autoassist_fairseq.tools.compare.training import last_validation, train
+from autoassist_fairseq.tools.compare.translation import score, translate
+from autoassist_fairseq.tools.compare.updates import Updates, epochs_of
+from autoassist_fairseq.tools.dataprep.files import read_json, write_json
+from autoassist_fairseq.tools.dataprep.manifest import versions
+from autoassist_fairseq.tools.dataprep.progress import bar, say, tick
+
+_BAR = "{desc} {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]"
+
+
+def do(job: Job, slot: int, stop: threading.Event) -> None:
+    """Train, translate and score what is not done yet.
+
+    Args:
+        job: what to do.
+        slot: line of its progress bar, from 0.
+        stop: set when everything is to end.
+
+    Raises:
+        UserError: a program of fairseq's failed.
+        StoppedError: ``stop`` was set.
+    """
+    if finished(job) is not None:
+        say(f"{job.name}: done before, skipped")
+        return
+    jobs.clear(job)
+    jobs.check_started(job)
+    write_json(job.folder / jobs.STARTED, job.account)
+    say(f"{job.name}: training")
+    with bar(
+        desc=job.name, total=job.budget.amount, position=slot, bar_format=_BAR, unit_scale=True
+    ) as shown:
+        updates, legs = train(job, lambda updates: _show(shown, job, updates), stop)
+    with bar(
+        desc=f"{job.name}, translating", total=len(job.test.reference), position=slot
+    ) as lines:
+        hypotheses = translate(job, lambda pairs: _count(lines, pairs), stop)
+    result = _result(job, updates, legs, hypotheses)
+    content = {**job.account, "result": jobs.summary(result), "versions": versions()}
+    write_json(job.folder / jobs.DONE, {**content, "code": code_digest()})
+    say(
+        f"{job.name}: {result.updates:,} updates, {result.tokens:,.0f} tokens, "
+        f"{result.seconds:,.0f} s, BLEU {result.bleu:.2f}"
+    )
+
+
+def finished(job: Job) -> Result | None:
+    """Return the result of a job that is done, else None."""
+    content = read_json(job.folder / jobs.DONE)
+    text = job.folder / f"{job.test.subset}.translated.{job.corpus.languages[1]}"
+    if content is None or not text.is_file():
+        return None
+    names = {one.name for one in dataclasses.fields(Result)}
+    figures: dict[str, Any] = {k: v for k, v in content["result"].items() if k in names}
+    return Result(**figures, hypotheses=text.read_text(encoding="utf-8").split("\n")[:-1])
+
+
+def code_digest() -> str:
+    """Return a digest of the method's code: results of two versions are not mixed unnoticed."""
+    package = Path(autoassist_fairseq.__file__).parent
+    files = [package / "settings.py"]
+    files += [
+        path
+        for ring in ("assistant", "schedule", "plugin")
+        for path in (package / ring).glob("*.py")
+    ]
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _result(job: Job, updates: Updates, legs: int, hypotheses: list[str]) -> Result:
+    figure = score(job, hypotheses)
+    epochs = epochs_of(updates.done)
+    counted = epochs[1:] or epochs
+    return Result(
+        updates=len(updates.done),
+        tokens=updates.tokens,
+        seconds=updates.seconds,
+        valid_loss=last_validation(job.folder),
+        bleu=figure.score,
+        signature=figure.signature,
+        epoch_tokens=fmean(epoch.tokens for epoch in counted) if counted else None,
+        epochs=len(epochs),
+        legs=legs,
+        hypotheses=hypotheses,
+    )
+
+
+def _show(shown: Any, job: Job, updates: Updates) -> None:
+    shown.n = min(float(getattr(updates, job.budget.kind)), shown.total)
+    shown.set_postfix_str(f"update {len(updates.done):,}, loss {updates.loss:.2f}", refresh=False)
+    tick(shown)
+
+
+def _count(shown: Any, pairs: int) -> None:
+    shown.n = pairs
+    tick(shown)
