@@ -8,6 +8,9 @@ SETUP_FILES := constraints.txt setup.py scripts/build_fairseq.py \
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt \
 	PIP_BUILD_CONSTRAINT=constraints.txt $(BIN)/python -m pip install -qq
 
+# Files side by side; one thread each, or the processes would wait for each other's.
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
 .PHONY: help setup demo test soak check bench clean
 
 help:
@@ -45,13 +48,13 @@ demo: setup
 	$(BIN)/python scripts/demo.py
 
 test: setup
-	$(BIN)/python -m pytest
+	$(TESTS)
 
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(TESTS) -q -m "not slow"
 
 soak: setup
 	$(BIN)/python tests/soak.py

@@ -64,6 +64,7 @@ setup(
             "pytest",
             "pytest-benchmark",
             "pytest-timeout",
+            "pytest-xdist",
             "ruff",
             "scikit-learn",
             "scipy",

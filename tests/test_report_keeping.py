@@ -95,7 +95,7 @@ def test_what_cannot_be_asked_is_said(data: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"checkpoint_last\.pt is not there"):
         keeping(tmp_path, "run", text)
     write_checkpoint(tmp_path, data, state, policy="uniform")
-    with pytest.raises(UserError, match="keeps every pair"):
+    with pytest.raises(UserError, match="policy uniform does not ask"):
         keeping(tmp_path, "run", text)
     write_checkpoint(tmp_path, data, {**state, "model": {}})
     with pytest.raises(UserError, match="cannot be read"):
