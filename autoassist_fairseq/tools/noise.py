@@ -1,0 +1,125 @@
+"""Spoil a share of a corpus in a known way (logic of ``scripts/add_noise.py``).
+
+Web crawls hold pairs whose sides do not belong together. Spoiling a clean corpus on purpose makes
+the same with the truth at hand: which pairs are spoiled, and how a run on the clean ones would end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.dataprep.files import clear_os_errors, staged
+
+Lines = list[str]
+
+
+def shuffled(source: Lines, target: Lines, rng: np.random.Generator) -> Lines:
+    """Return ``target`` dealt out among the pairs: each gets another pair's, if there are two."""
+    order = rng.permutation(len(target))
+    moved = np.empty(len(target), np.int64)
+    moved[order] = np.roll(order, 1)  # one cycle: nobody keeps its own
+    return [target[place] for place in moved]
+
+
+def copied(source: Lines, target: Lines, rng: np.random.Generator) -> Lines:
+    """Return the source sentences: pairs that were never translated."""
+    return list(source)
+
+
+def truncated(source: Lines, target: Lines, rng: np.random.Generator) -> Lines:
+    """Return ``target`` cut to its first third, at least one word: half-translated pairs."""
+    return [" ".join(line.split()[: max(1, len(line.split()) // 3)]) for line in target]
+
+
+KINDS: dict[str, Callable[[Lines, Lines, np.random.Generator], Lines]] = {
+    "shuffle": shuffled,
+    "copy": copied,
+    "truncate": truncated,
+}
+
+
+def spoil(
+    source: Lines, target: Lines, kind: str, share: float, seed: int
+) -> tuple[Lines, NDArray[np.bool_]]:
+    """Return the targets with ``share`` of them spoiled, and which [P] they are."""
+    rng = np.random.default_rng(seed)
+    chosen = np.sort(rng.choice(len(target), round(share * len(target)), replace=False))
+    bad = KINDS[kind]([source[i] for i in chosen], [target[i] for i in chosen], rng)
+    out, spoiled = list(target), np.zeros(len(target), bool)
+    for place, line in zip(chosen, bad, strict=True):
+        out[place] = line
+    spoiled[chosen] = True
+    return out, spoiled
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line of ``scripts/add_noise.py``."""
+    p = argparse.ArgumentParser(
+        prog="add_noise.py",
+        description="Spoil the targets of some pairs: train.SRC, train.TGT, spoiled.txt (1 = "
+        "spoiled, a line for each pair), and clean.SRC, clean.TGT without the spoiled pairs.",
+    )
+    p.add_argument("source", type=Path, metavar="SOURCE", help="text, plain or gzipped")
+    p.add_argument("target", type=Path, metavar="TARGET", help="text, plain or gzipped")
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to fill")
+    p.add_argument("--kind", default="shuffle", metavar="|".join(KINDS), help="default: shuffle")
+    p.add_argument("--share", type=float, default=0.3, help="of the pairs, in [0, 1]; default: 0.3")
+    p.add_argument("--seed", type=int, default=1, help="default: 1")
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script."""
+    args = parser().parse_args(argv)
+    if args.kind not in KINDS:
+        raise UserError(f"`--kind` must be one of {', '.join(KINDS)}, but is {args.kind}.")
+    if not 0 <= args.share <= 1:
+        raise UserError(f"`--share` must be in [0, 1], but is {args.share}; 0.3 spoils 30%.")
+    source, target = read_lines(args.source), read_lines(args.target)
+    if len(source) != len(target):
+        raise UserError(
+            f"SOURCE and TARGET must have as many lines, but have {len(source):,} and "
+            f"{len(target):,}; give two files that belong together."
+        )
+    noisy, spoiled = spoil(source, target, args.kind, args.share, args.seed)
+    languages = [language_of(path) for path in (args.source, args.target)]
+    clean = np.flatnonzero(~spoiled)
+    files = {
+        f"train.{languages[0]}": source,
+        f"train.{languages[1]}": noisy,
+        f"clean.{languages[0]}": [source[i] for i in clean],
+        f"clean.{languages[1]}": [target[i] for i in clean],
+        "spoiled.txt": [str(int(flag)) for flag in spoiled],
+    }
+    with clear_os_errors():
+        args.out.mkdir(parents=True, exist_ok=True)
+        for name, lines in files.items():
+            with staged(args.out / name) as part:
+                part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    print(f"{int(spoiled.sum()):,} of {len(spoiled):,} pairs are spoiled ({args.kind}): {args.out}")
+    return 0
+
+
+def language_of(path: Path) -> str:
+    """Return the language that a file's name ends with: ``train.de.gz`` -> de."""
+    return path.name.removesuffix(".gz").rpartition(".")[2]
+
+
+def read_lines(path: Path) -> Lines:
+    """Return the lines of a text file, plain or gzipped, without their ends."""
+    with clear_os_errors():
+        data = path.read_bytes()
+        data = gzip.decompress(data) if path.suffix == ".gz" else data
+    try:
+        return data.decode("utf-8").removesuffix("\n").split("\n") if data else []
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} must be UTF-8 text, but is not (byte {error.start}); convert it."
+        ) from error
