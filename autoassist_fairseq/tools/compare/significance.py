@@ -88,10 +88,15 @@ def bootstrap(
     samples: int,
     language: str = "",
 ) -> tuple[float, str]:
-    """Return (p, signature) of sacreBLEU's paired bootstrap; p is at least 1 / (samples + 1)."""
+    """Return (p, signature) of sacreBLEU's paired bootstrap; p is at least 1 / (samples + 1).
+
+    Equal scores have p = 1. sacreBLEU counts resamples whose difference is *larger* than the
+    one found, of which systems that are always equal have none, and would call that significant.
+    """
     metrics = {"bleu": plain_metric("bleu", None, language)}
     found = compare(base, system, [list(reference)], metrics, samples)[0]
-    return found.p_value, found.signature
+    same = found.baseline["score"] == found.system["score"]
+    return 1.0 if same else found.p_value, found.signature
 
 
 def t_test(base: Sequence[float], system: Sequence[float]) -> float | None:

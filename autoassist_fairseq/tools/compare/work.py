@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import sys
 import threading
 from pathlib import Path
 from statistics import fmean
@@ -19,6 +20,7 @@ from autoassist_fairseq.tools.dataprep.files import read_json, write_json
 from autoassist_fairseq.tools.dataprep.manifest import versions
 from autoassist_fairseq.tools.dataprep.progress import bar, say, tick
 
+_LOG_SECONDS = 60.0
 _BAR = "{desc} {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]"
 
 
@@ -45,9 +47,7 @@ def do(job: Job, slot: int, stop: threading.Event) -> None:
         desc=job.name, total=job.budget.amount, position=slot, bar_format=_BAR, unit_scale=True
     ) as shown:
         updates, legs = train(job, lambda updates: _show(shown, job, updates), stop)
-    with bar(
-        desc=f"{job.name}, translating", total=len(job.test.reference), position=slot
-    ) as lines:
+    with _bar(f"{job.name}, translating", slot, total=len(job.test.reference)) as lines:
         hypotheses = translate(job, lambda pairs: _count(lines, pairs), stop)
     result = _result(job, updates, legs, hypotheses)
     content = {**job.account, "result": jobs.summary(result), "versions": versions()}
@@ -100,6 +100,15 @@ def _result(job: Job, updates: Updates, legs: int, hypotheses: list[str]) -> Res
         legs=legs,
         hypotheses=hypotheses,
     )
+
+
+def _bar(name: str, slot: int, **options: Any) -> Any:
+    """Return a progress bar: a line of a terminal, or now and then a line of a log file."""
+    if sys.stderr.isatty():
+        return bar(desc=name, position=slot, **options)
+    shown = bar(desc=name, position=0, **options)
+    shown.mininterval = _LOG_SECONDS
+    return shown
 
 
 def _show(shown: Any, job: Job, updates: Updates) -> None:

@@ -15,6 +15,7 @@ _POLICY = re.compile(r"'autoassist_policy': '([\w-]+)'")
 _START = "Start iterating over samples"
 _VALIDATION = "begin validation on"
 _FRESH = "No existing checkpoint found"
+_STOPPING = "Stopping training due to"
 _DONE = "done training in"
 
 
@@ -33,8 +34,8 @@ class Log:
     """What a log says.
 
     Attributes:
-        inner, train, valid: moments with statistics: within epochs, at their ends (means over the
-            epoch), and validations; ascending in updates.
+        inner, train, valid: moments with statistics: within epochs, at the ends of whole ones
+            (means over the epoch), and validations; ascending in updates.
         first_update: updates done before the log begins; 0 if it begins at the beginning.
         resumed: epochs in which a process began anew: the log's clock lost part of them.
         policy: ``--autoassist-policy``, if the log names it.
@@ -102,7 +103,7 @@ class _Reader:
     def __init__(self) -> None:
         self.log = Log()
         self._clock = _Clock()
-        self._resuming = False
+        self._resuming = self._stopping = False
 
     def feed(self, line: Line) -> None:
         self._clock.tick(line.time)
@@ -119,11 +120,22 @@ class _Reader:
         marks: list[Mark] = getattr(self.log, line.kind)
         # A line said twice (`--log-file` does), or training again from an earlier checkpoint
         _undo(marks, updates - 1)
-        marks.append(mark)
+        if line.kind == "train":
+            # Training that went on within an epoch says the whole of it when it ends.
+            marks[:] = [one for one in marks if one.epoch != epoch]
+        if line.kind != "train" or self._whole(epoch, updates):
+            marks.append(mark)
         self._clock.start()
         if self._resuming:
             self.log.resumed.add(epoch)
             self._resuming = False
+
+    def _whole(self, epoch: int, updates: int) -> bool:
+        """Whether the line at the end of an epoch is not that of training that stops within it."""
+        if not self._stopping:
+            return True
+        last = self.log.inner[-1] if self.log.inner else None
+        return last is not None and last.updates == updates and last.figures.get("update") == epoch
 
     def _event(self, text: str) -> None:
         if found := _LOADED.search(text):
@@ -137,6 +149,8 @@ class _Reader:
         elif found := _WRITING.search(text):
             # The stamps are whole seconds; shorter writing does not show in them.
             self._clock.seconds -= min(float(int(float(found[1]))), self._clock.seconds)
+        elif _STOPPING in text:
+            self._stopping = True
         elif _DONE in text:
             self.log.done = True
         elif self.log.policy is None and (found := _POLICY.search(text)):
@@ -151,7 +165,7 @@ class _Reader:
         known = [m.seconds or 0.0 for m in (*self.log.inner, *self.log.train, *self.log.valid)]
         self._clock.seconds = max(known, default=0.0)
         self._clock.stop()
-        self._resuming, self.log.done = updates > 0, False
+        self._resuming, self._stopping, self.log.done = updates > 0, False, False
 
 
 _T = TypeVar("_T", bound=Mark)
