@@ -21,6 +21,8 @@ from autoassist_fairseq.settings import POLICIES
 
 _NAME = re.compile(r"\w[\w.+-]*")
 _REFERENCE = re.compile(r"\{(\w[\w.+-]*)\}")
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
+_ITEM = re.compile(rf"""(?:[^,'"]|{_QUOTED.pattern})+""")
 _DATA = "--data"
 
 
@@ -59,13 +61,9 @@ def split_arms(text: str) -> list[str]:
     Raises:
         UserError: a quote has no end.
     """
-    lexer = shlex.shlex(text, posix=False)
-    lexer.whitespace, lexer.whitespace_split, lexer.commenters = ",", True, ""
-    lexer.wordchars += " "
-    try:
-        return [word.strip() for word in lexer if word.strip()]
-    except ValueError as error:
-        raise UserError(f"`--arms` must have closed quotes, but is {text!r} ({error}).") from error
+    if set(_QUOTED.sub("", text)) & {"'", '"'}:
+        raise UserError(f"`--arms` must have closed quotes, but is {text!r}.")
+    return [word.strip() for word in _ITEM.findall(text) if word.strip()]
 
 
 def parse_arm(text: str) -> Arm:

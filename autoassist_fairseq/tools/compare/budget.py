@@ -21,6 +21,7 @@ FIRST = 50
 # Seconds are not worth a process start for less than this share of the budget.
 _NEAR = 0.005
 _RECENT = 200
+_SIGMAS = 2.5
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,13 @@ def leg(budget: Budget, spent: Sequence[float], bound: int) -> int:
     if not len(spent):
         return max(1, int(budget.amount // bound)) if budget.kind == "tokens" else FIRST
     left, mean, deviation = _left(budget, spent)
+    known = min(len(spent), _RECENT)
     if left <= max(mean / 2, _NEAR * budget.amount if budget.kind == "seconds" else 0.0):
         return 0
     updates = left / mean
-    return max(1, int(updates - 2 * deviation / mean * math.sqrt(updates)))
+    # Spread of a sum of so many costs, and of the mean that foretells it
+    spread = deviation / mean * math.sqrt(updates * (1 + updates / known))
+    return max(1, int(updates - _SIGMAS * spread))
 
 
 def expected(budget: Budget, spent: Sequence[float], bound: int) -> int:

@@ -40,14 +40,15 @@ DEFAULTS: dict[str, object] = {
 # The learning rate of these is a function of the update alone; others go by epochs, by validation,
 # or by --max-update, which differ between arms.
 SCHEDULERS = ("inverse_sqrt", "polynomial_decay", "triangular")
-# What makes a comparison one; "--reset" and the like stand for all flags that begin so.
+# What makes a comparison one; "--reset-" and the like stand for all flags that begin so.
 _OURS = (
     *("--task", "--user-dir", "--seed", "--save-dir", "--restore-file", "--finetune-from-model"),
-    *("--max-update", "--max-epoch", "--stop-", "--patience", "--reset-", "--continue-once"),
-    *("--log-", "--no-save", "--no-last-checkpoints", "--no-epoch-checkpoints", "--save-interval"),
+    *("--max-update", "--max-epoch", "--patience", "--continue-once", "--no-save"),
+    *("--no-last-checkpoints", "--no-epoch-checkpoints"),
     *("--autoassist-policy", "--autoassist-updates", "--source-lang", "--target-lang"),
     "--disable-validation",
 )
+_OUR_KINDS = ("--stop-", "--reset-", "--log-", "--save-interval")
 
 
 def check_flags(flags: Sequence[str], where: str) -> None:
@@ -57,9 +58,10 @@ def check_flags(flags: Sequence[str], where: str) -> None:
         UserError: names the flag.
     """
     for word in flags:
-        if word.startswith(_OURS):
+        flag = word.partition("=")[0]
+        if flag in _OURS or flag.startswith(_OUR_KINDS):
             raise UserError(
-                f"`{where}` must leave {word.partition('=')[0]} to compare.py, which sets it for "
+                f"`{where}` must leave {flag} to compare.py, which sets it for "
                 "every run; leave it out."
             )
     scheduler = value_of(flags, "--lr-scheduler")

@@ -1,0 +1,168 @@
+"""scripts/compare.py: what arms, flags and seeds may be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.compare.arms import Arm, check_arms, in_order, parse_arm, split_arms
+from autoassist_fairseq.tools.compare.flags import (
+    arm_flags,
+    check_flags,
+    common_flags,
+    tokens_bound,
+    value_of,
+)
+from autoassist_fairseq.tools.compare.options import parser, seeds_of
+
+
+@pytest.mark.parametrize(
+    ("text", "arm"),
+    [
+        ("off", Arm("off", "off")),
+        ("loss-table", Arm("loss-table", "loss-table")),
+        (
+            "random43=random --autoassist-rate 0.43",
+            Arm("random43", "random", ("--autoassist-rate", "0.43")),
+        ),
+        ("c=off --data /other/bin --lr 1", Arm("c", "off", ("--lr", "1"), Path("/other/bin"))),
+        ("clean=off --data=/other", Arm("clean", "off", (), Path("/other"))),
+        ('a.b+c="off"', Arm("a.b+c", "off")),
+        ("x=off --adam-betas '(0.9, 0.98)'", Arm("x", "off", ("--adam-betas", "(0.9, 0.98)"))),
+    ],
+)  # fmt: skip
+def test_arms(text: str, arm: Arm) -> None:
+    assert parse_arm(text) == arm
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sgd", "with a policy of shrink, .*but is 'sgd'"),
+        ("a/b=off", "must have a name of letters.*'a/b'"),
+        ("=off", "must have a name"),
+        ("x=off --data", "`--data` in `--arm` must name a folder"),
+        ("x=off 'open", "must be .NAME=.POLICY and flags"),
+        ("", "must be .NAME=.POLICY and flags"),
+    ],
+)
+def test_arms_that_are_none(text: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        parse_arm(text)
+
+
+def test_commas_in_quotes_do_not_split() -> None:
+    text = "off, shrink --autoassist-features 'length,tokens',r=random --autoassist-rate {shrink}"
+    assert split_arms(text) == [
+        "off",
+        "shrink --autoassist-features 'length,tokens'",
+        "r=random --autoassist-rate {shrink}",
+    ]
+    assert parse_arm(split_arms(text)[1]).flags == ("--autoassist-features", "length,tokens")
+    with pytest.raises(UserError, match="closed quotes"):
+        split_arms("off,'shrink")
+
+
+def test_both_options_add_arms_in_their_order() -> None:
+    words = ["--data", "d", "--out", "o", "--budget", "tokens=1"]
+    given = ["--arms", "off,shrink", "--arm", "x=off --lr 1", "--arms", "uniform"]
+    assert parser().parse_args([*words, *given]).arms == [
+        "off",
+        "shrink",
+        "x=off --lr 1",
+        "uniform",
+    ]
+
+
+def test_a_reference_is_the_log_of_the_same_seed() -> None:
+    arm = parse_arm("r=random --autoassist-rate {shrink} --lr 1")
+    assert arm.needs == {"shrink"}
+    logs = {"shrink": Path("out/shrink-3/train.log")}
+    assert arm.resolved(logs) == ("--autoassist-rate", "out/shrink-3/train.log", "--lr", "1")
+
+
+def test_what_is_needed_runs_first() -> None:
+    arms = [parse_arm(text) for text in ("off", "a=random --autoassist-rate {b}", "b=shrink")]
+    check_arms(arms)
+    assert [arm.name for arm in in_order(arms)] == ["off", "b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        ([], "must name at least one policy"),
+        (["off", "x=off", "x=shrink"], "x is there twice"),
+        (["r=random --autoassist-rate {shrink}"], "{shrink} is none of r; add it"),
+        (["a=random --autoassist-rate {b}", "b=random --autoassist-rate {a}"], "a and b wait"),
+        (["a=random --autoassist-rate {a}"], "must not refer to itself"),
+    ],
+)
+def test_arms_that_do_not_go_together(texts: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        check_arms([parse_arm(text) for text in texts])
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--max-update", "5"], "leave --max-update to compare.py"),
+        (["--seed=3"], "leave --seed to"),
+        (["--reset-optimizer"], "leave --reset-optimizer"),
+        (["--autoassist-policy", "off"], "leave --autoassist-policy"),
+        (["--stop-time-hours", "1"], "leave --stop-time-hours"),
+        (["--lr-scheduler", "cosine"], "goes by updates alone .*has cosine"),
+        (["--lr-scheduler=reduce_lr_on_plateau"], "goes by updates alone"),
+    ],
+)
+def test_flags_that_would_spoil_the_comparison(flags: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        check_flags(flags, "--")
+
+
+def test_flags_that_are_free() -> None:
+    check_flags(
+        ["--lr-scheduler", "polynomial_decay", "--fp16", "--seed-of", "--lr", "1"][:5], "--"
+    )
+
+
+def corpus(tmp_path: Path, source: str, target: str) -> Path:
+    (tmp_path / "dict.en.txt").write_text(source)
+    (tmp_path / "dict.de.txt").write_text(target)
+    return tmp_path
+
+
+def test_embeddings_are_shared_where_there_is_one_dictionary(tmp_path: Path) -> None:
+    def shared(extra: list[str]) -> bool:
+        return "--share-all-embeddings" in common_flags(data, ("en", "de"), extra)
+
+    data = corpus(tmp_path, "a 1\n", "a 1\n")
+    assert shared([])
+    assert not shared(["--share-decoder-input-output-embed"])
+    data = corpus(tmp_path, "a 1\n", "b 1\n")
+    assert not shared([])
+
+
+def test_arms_differ_in_their_policy_alone() -> None:
+    off, shrink = (arm_flags(parse_arm(policy), 3, ("en", "de")) for policy in ("off", "shrink"))
+    assert [pair for pair in zip(off, shrink, strict=True) if pair[0] != pair[1]] == [
+        ("off", "shrink")
+    ]
+
+
+def test_the_last_of_a_flag_counts(tmp_path: Path) -> None:
+    words = ["--max-tokens", "2000", "--update-freq=1,4,2", "--max-tokens", "500"]
+    assert value_of(words, "--max-tokens") == "500"
+    assert value_of(words, "--lr") is None
+    assert tokens_bound(words) == 2000
+    for bad in (["--max-tokens", "no"], ["--max-tokens", "0"], []):
+        with pytest.raises(UserError, match="`--max-tokens` must be a whole number above 0"):
+            tokens_bound(bad)
+
+
+def test_seeds() -> None:
+    assert seeds_of("3,1,2") == [3, 1, 2]
+    for bad in ("", "1,1", "-1", "x"):
+        with pytest.raises(UserError, match="`--seeds` must be different whole numbers"):
+            seeds_of(bad)

@@ -1,0 +1,100 @@
+"""scripts/compare.py: p-values against sacreBLEU's own command, and by hand."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sacrebleu.metrics import BLEU
+
+from autoassist_fairseq.tools.compare.significance import Scored, bootstrap, paired, t_test
+
+WORDS = [*"abcdefgh", "Hund", "Mann", "rennt", "schnell", "Ball", "Park", "Kind", "spielt"]
+LINES = 60
+
+
+def reference() -> list[str]:
+    rng = np.random.default_rng(0)
+    return [" ".join(rng.choice(WORDS, rng.integers(6, 14))) for _ in range(LINES)]
+
+
+def spoilt(lines: list[str], share: float, seed: int) -> list[str]:
+    """Replace a share of the words."""
+    rng = np.random.default_rng(seed)
+    return [
+        " ".join(str(rng.choice(WORDS)) if rng.random() < share else w for w in line.split())
+        for line in lines
+    ]
+
+
+def scored(lines: list[str], against: list[str]) -> Scored:
+    return Scored(lines, BLEU().corpus_score(lines, [against]).score)
+
+
+def sacrebleu_p(folder: Path, ref: list[str], *systems: list[str]) -> float:
+    """What sacreBLEU's command says of the second system."""
+    for name, lines in zip(("ref", "base", "system"), (ref, *systems), strict=True):
+        (folder / name).write_text("".join(f"{line}\n" for line in lines))
+    tool = Path(sys.executable).with_name("sacrebleu")
+    words = [tool, "ref", "-i", "base", "system", "-m", "bleu", "--paired-bs", "-f", "json"]
+    done = subprocess.run(
+        [*map(str, words), "--paired-bs-n", "200"],
+        cwd=folder, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return float(json.loads(done.stdout)[1]["BLEU"]["p_value"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("share", "low", "high"), [(0.2, 0.02, 0.95), (0.6, 0.0, 0.02)])
+def test_the_bootstrap_is_sacrebleus(tmp_path: Path, share: float, low: float, high: float) -> None:
+    ref = reference()
+    base, system = spoilt(ref, 0.22, 1), spoilt(ref, share, 2)
+    p, signature = bootstrap(base, system, ref, 200)
+    assert low < p < high
+    assert p == pytest.approx(sacrebleu_p(tmp_path, ref, base, system), abs=1e-4)
+    assert "bs:200|seed:12345" in signature
+
+
+def test_equal_scores_are_no_difference() -> None:
+    ref = reference()
+    base = spoilt(ref, 0.3, 1)
+    assert bootstrap(base, list(base), ref, 50)[0] == 1.0
+
+
+def test_the_t_test_by_hand() -> None:
+    # Differences 1, 2, 3: t = 2 / (1 / sqrt(3)), two degrees of freedom, whose
+    # p is 1 - t / sqrt(2 + t^2)
+    t = 2 * 3**0.5
+    assert t_test([1.0, 2.0, 3.0], [2.0, 4.0, 6.0]) == pytest.approx(1 - t / (2 + t * t) ** 0.5)
+    assert t_test([1.0], [2.0]) is None
+    assert t_test([1.0, 2.0], [2.0, 3.0]) is None  # no spread at all
+
+
+def test_arms_are_paired_by_seed() -> None:
+    ref = reference()
+    first = {seed: scored(spoilt(ref, 0.5, seed), ref) for seed in (1, 2, 3)}
+    other = {seed: scored(spoilt(ref, 0.1, 10 + seed), ref) for seed in (2, 3, 4)}
+    found = paired(first, other, ref, 100)
+    assert found is not None
+    assert found.seeds == (2, 3)
+    expected = [other[seed].bleu - first[seed].bleu for seed in (2, 3)]
+    assert found.difference == pytest.approx(sum(expected) / 2)
+    assert set(found.by_seed) == {2, 3}
+    assert found.sentences == pytest.approx(1 / 101)
+    assert found.over_seeds == t_test(
+        [first[seed].bleu for seed in (2, 3)], [other[seed].bleu for seed in (2, 3)]
+    )
+    # All seeds together: the bootstrap of the translations one after the other
+    base, system = (
+        [line for seed in (2, 3) for line in runs[seed].hypotheses] for runs in (first, other)
+    )
+    assert found.sentences == bootstrap(base, system, ref * 2, 100)[0]
+
+
+def test_arms_without_a_common_seed_are_not_compared() -> None:
+    one = Scored(["a"], 1.0)
+    assert paired({1: one}, {2: one}, ["a"], 10) is None
