@@ -1,0 +1,255 @@
+"""scripts/compare.py on stand-ins for fairseq: legs, restarts, failures, the table."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from compare_programs import make_data, use_fake_programs
+
+from autoassist_fairseq.errors import AutoAssistError, UserError
+from autoassist_fairseq.tools.compare import command, options
+from autoassist_fairseq.tools.compare.pool import Pool
+from autoassist_fairseq.tools.compare.updates import read_updates
+from autoassist_fairseq.tools.report.run import read_run
+
+BUDGET = 4_200
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    data = make_data(tmp_path / "corpus")
+    use_fake_programs(tmp_path, data, monkeypatch)
+    monkeypatch.setattr(options, "_gpu", lambda: False)
+    monkeypatch.setattr(command, "_report", lambda *_: None)  # has tests of its own
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    return data
+
+
+def compare(data: Path, *words: str, budget: str = f"tokens={BUDGET}") -> int:
+    own, extra = list(words), list[str]()
+    if "--" in own:
+        own, extra = own[: own.index("--")], own[own.index("--") + 1 :]
+    out = data.parent / "out"
+    common = ["--data", data, "--out", out, "--budget", budget, "--detokenise", "none"]
+    flags = [*map(str, common), "--bootstrap-samples", "50", *own]
+    return command.main([*flags, "--", "--max-tokens", "150", *extra])
+
+
+def results(data: Path) -> dict[str, Any]:
+    content = json.loads((data.parent / "out" / "compare.json").read_text())
+    return {arm["arm"]: arm for arm in content["arms"]}
+
+
+def log_of(data: Path, run: str) -> str:
+    return (data.parent / "out" / run / "train.log").read_text()
+
+
+@pytest.mark.slow
+def test_arms_get_equal_tokens_in_legs(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert compare(data, "--arms", "off,shrink", "--seeds", "1,2") == 0
+    found = results(data)
+    for arm in ("off", "shrink"):
+        for seed, run in found[arm]["runs"].items():
+            rows = read_updates(data.parent / "out" / f"{arm}-{seed}" / "updates.csv")
+            assert abs(run["tokens"] - BUDGET) <= 60
+            assert run["tokens"] == sum(row.tokens for row in rows)
+            assert run["updates"] == len(rows) == rows[-1].number
+            assert run["epochs"] == len(rows) // 10
+            assert run["valid_loss"] == pytest.approx(10 - run["updates"] / 100)
+            stops = re.findall(
+                r"Stopping training due to num_updates: (\d+)", log_of(data, f"{arm}-{seed}")
+            )
+            assert len(stops) == run["legs"] > 1
+            assert int(stops[0]) == BUDGET // 150  # the first leg: as if batches were full
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first.split()[:3] == ["arm", "policy", "tokens"]
+    assert second.split()[:2] == ["off", "off"] and third.split()[:2] == ["shrink", "shrink"]
+    assert found["shrink"]["paired"]["sentences"] == pytest.approx(1 / 51)
+    assert found["shrink"]["paired"]["over_seeds"] is not None
+    assert found["off"]["sd"] > 0
+    page = (data.parent / "out" / "compare.md").read_text()
+    assert "tokens=4200" in page and "| shrink-2 |" in page and "case:mixed" in page
+
+
+def test_a_second_call_does_nothing(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert compare(data, "--arms", "off") == 0
+    before = log_of(data, "off-1")
+    (data.parent / "out" / "off-1" / "checkpoint_last.pt").unlink()  # it is not needed any more
+    first = capsys.readouterr()
+    assert compare(data, "--arms", "off") == 0
+    second = capsys.readouterr()
+    assert second.out == first.out
+    assert "off-1: done before, skipped" in second.err
+    assert log_of(data, "off-1") == before
+
+
+@pytest.mark.slow
+def test_seeds_and_arms_may_be_added(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert compare(data, "--arms", "off") == 0
+    assert compare(data, "--arms", "off,shrink", "--seeds", "1,2") == 0
+    said = capsys.readouterr().err
+    assert said.count("done before, skipped") == 1
+    assert results(data)["shrink"]["paired"]["seeds"] == [1, 2]
+
+
+def test_other_flags_are_refused_and_nothing_is_touched(data: Path) -> None:
+    assert compare(data, "--arms", "off") == 0
+    before = log_of(data, "off-1")
+    with pytest.raises(UserError, match=r"off-1 must go on as it began, .*flags .*0.5"):
+        compare(data, "--arms", "shrink,off", "--", "--dropout", "0.5")
+    with pytest.raises(UserError, match="its budget was tokens=4200 and is tokens=4300"):
+        compare(data, "--arms", "off", budget="tokens=4300")
+    with pytest.raises(UserError, match=r"its generate had nothing where now is --beam 5"):
+        compare(data, "--arms", "off", "--generate", "--beam 5")
+    (data / "train.en-de.de.bin").write_bytes(b"other")
+    with pytest.raises(UserError, match="its data was another"):
+        compare(data, "--arms", "off")
+    assert log_of(data, "off-1") == before
+    assert not (data.parent / "out" / "shrink-1").exists()
+
+
+def test_a_folder_of_somebody_else_is_refused(data: Path) -> None:
+    mine = data.parent / "out" / "off-1" / "checkpoint_last.pt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("precious")
+    with pytest.raises(UserError, match="must be a run of compare.py"):
+        compare(data, "--arms", "off")
+    assert mine.read_text() == "precious"
+
+
+def test_a_failed_run_stops_no_other(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arms = ["--arm", "bad=shrink --fail-at 35", "--arm", "needy=random --autoassist-rate {bad}"]
+    assert compare(data, "--arms", "off", *arms) == 1
+    out = capsys.readouterr().out
+    assert "bad-1 failed: `fairseq-train` failed with status 1 (RuntimeError: out of luck)" in out
+    assert "needy-1 failed: it needs bad-1, which failed" in out
+    assert "0 (1 failed)" in out
+    assert results(data)["off"]["runs"]["1"]["bleu"] > 0
+    assert "RuntimeError: out of luck" in (data.parent / "out" / "compare.md").read_text()
+
+
+@pytest.mark.slow
+def test_an_arm_that_needs_another_gets_its_log(data: Path) -> None:
+    arm = "r=random --autoassist-rate {shrink}"
+    assert compare(data, "--arm", arm, "--arms", "shrink", "--seeds", "1,2", "--jobs", "3") == 0
+    for seed in (1, 2):
+        assert f"rate {data.parent}/out/shrink-{seed}/train.log whole" in log_of(data, f"r-{seed}")
+    # Places are no part of what must stay the same
+    done = json.loads((data.parent / "out" / "r-1" / "done.json").read_text())
+    assert str(data.parent) not in json.dumps(done)
+
+
+def test_another_corpus_for_one_arm(data: Path, tmp_path: Path) -> None:
+    other = make_data(tmp_path / "other")
+    (other / "train.en-de.de.bin").write_bytes(b"clean")
+    assert compare(data, "--arms", "off", "--arm", f"clean=off --data {other}") == 0
+    (other / "test.en-de.de.idx").unlink()
+    with pytest.raises(UserError, match="must hold a binarised `test` split"):
+        compare(data, "--arms", "off", "--arm", f"clean=off --data {other}")
+
+
+def test_the_end_of_training_is_told_when_it_is_known(data: Path) -> None:
+    assert compare(data, "--arms", "loss-table") == 0
+    told = [int(word) for word in re.findall(r" whole (\d+)", log_of(data, "loss-table-1"))]
+    updates = results(data)["loss-table"]["runs"]["1"]["updates"]
+    assert told[0] == 2 * (BUDGET // 150)
+    assert all(abs(whole - updates) <= 2 for whole in told[1:])
+
+
+@pytest.mark.slow
+def test_a_budget_of_seconds(data: Path) -> None:
+    assert compare(data, "--arms", "off", "--", "--wait", "0.01", budget="seconds=1.5") == 0
+    run = results(data)["off"]["runs"]["1"]
+    assert run["seconds"] == pytest.approx(1.5, abs=0.3)
+    assert 30 < run["updates"] < 150
+
+
+@pytest.mark.slow
+def test_an_interrupted_leg_ends_where_it_was_to_end(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert compare(data, "--arms", "off") == 0
+    unbroken = (data.parent / "out" / "off-1" / "updates.csv").read_text()
+    (data.parent / "out").rename(data.parent / "unbroken")
+
+    def interrupted(self: Pool, *_: Any) -> dict[str, str]:
+        """Ctrl-C when some updates of the second epoch are done."""
+        stop = threading.Event()
+        path = data.parent / "out" / "off-1" / "updates.csv"
+
+        def watch() -> None:
+            while not path.exists() or path.read_text().count("\n") < 17:
+                pass
+            stop.set()
+
+        threading.Thread(target=watch).start()
+        with pytest.raises(AutoAssistError):
+            self._work("off-1", 0, stop)
+        raise KeyboardInterrupt
+
+    slow = ["--arms", "off", "--", "--wait", "0.02"]
+    with monkeypatch.context() as patched:
+        patched.setattr(Pool, "run", interrupted)
+        assert compare(data, *slow) == 130
+    assert not (data.parent / "out" / "off-1" / "done.json").exists()
+    legs = json.loads((data.parent / "out" / "off-1" / "legs.json").read_text())
+    assert legs["target"] == BUDGET // 150
+    assert compare(data, *slow) == 0
+    assert "@ 10 updates)" in log_of(data, "off-1")  # it went on from the epoch before
+    again = (data.parent / "out" / "off-1" / "updates.csv").read_text()
+
+    def without_seconds(text: str) -> list[str]:
+        return [line.rpartition(",")[0] for line in text.splitlines()]
+
+    assert without_seconds(again) == without_seconds(unbroken)
+
+
+def test_a_report_counts_whole_epochs_whatever_the_legs(data: Path) -> None:
+    assert compare(data, "--arms", "off") == 0
+    run = read_run(data.parent / "out" / "off-1", "off")
+    assert [epoch.number for epoch in run.epochs] == [1, 2, 3, 4][: len(run.epochs)]
+    assert all(epoch.updates == 10 for epoch in run.epochs)
+    assert len(run.epochs) == results(data)["off"]["runs"]["1"]["epochs"]
+    assert not run.missing
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--arms", "off", "--jobs", "0"], "`--jobs` must be 1 or more, but is 0"),
+        (["--arms", "off", "--bootstrap-samples", "0"], "`--bootstrap-samples` must be 1 or more"),
+        (["--arms", "off", "--", "--max-update", "5"], "leave --max-update"),
+        (["--arm", "a=off --max-epoch 5"], "`--arm a` must leave --max-epoch"),
+        (["--arms", "off", "--ref", "gone"], "`--ref` gone must be a readable file"),
+        (["--arms", "off", "--detokenise", "sentencepiece"], "`--spm` is missing"),
+    ],
+)
+def test_mistakes_make_nothing(data: Path, words: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        compare(data, *words)
+    assert not (data.parent / "out").exists()
+
+
+def test_jobs_wait_for_a_slot_and_for_what_they_need() -> None:
+    began: list[str] = []
+    slots: set[int] = set()
+    both = threading.Barrier(2, timeout=10)
+
+    def work(name: str, slot: int, _: threading.Event) -> None:
+        began.append(name)
+        slots.add(slot)
+        if name in ("a", "c"):
+            both.wait()  # only side by side
+        if name == "a":
+            raise ValueError("no")
+
+    failed = Pool(work, 2).run(["a", "b", "c", "d"], {"b": {"c"}, "d": {"a"}})
+    assert failed == {"a": "ValueError: no", "d": "it needs a, which failed"}
+    assert sorted(began[:2]) == ["a", "c"] and began[2:] == ["b"]
+    assert slots == {0, 1}
