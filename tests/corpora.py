@@ -11,7 +11,8 @@ from autoassist_fairseq.assistant.token_store import Segment, TokenSide
 from autoassist_fairseq.schedule.messages import Feedback
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.plan import Plan
-from autoassist_fairseq.schedule.planner import Pairs, Planner
+from autoassist_fairseq.schedule.planner import Planner
+from autoassist_fairseq.schedule.promise import Pairs
 from autoassist_fairseq.settings import Settings
 
 WORDS = 50

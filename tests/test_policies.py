@@ -91,7 +91,9 @@ def test_a_settled_policy_gets_exactly_whom_it_chose(name: str) -> None:
     for index in range(1, 4):
         run_pass(planner, index, 1)
     now = planner.begin_pass(4, 1)
-    chosen = np.concatenate([planner.candidates(now, window) for window in range(now.windows)])
+    chosen = np.concatenate(
+        [planner.selection.candidates(now, window) for window in range(now.windows)]
+    )
     planner = planner_of(name)
     plans = [run_pass(planner, index, 1) for index in range(1, 5)][-1]
     assert sorted(trained(plans)) == sorted(chosen) and 0 < len(chosen) < PAIRS

@@ -31,7 +31,8 @@ from autoassist_fairseq.plugin.state import identity
 from autoassist_fairseq.plugin.weighting import WEIGHTING, resized
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.passes import LARGEST_WINDOW
-from autoassist_fairseq.schedule.planner import Pairs, Planner
+from autoassist_fairseq.schedule.planner import Planner
+from autoassist_fairseq.schedule.promise import Pairs
 
 
 @register_task("autoassist_translation", dataclass=AutoAssistTranslationConfig)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections import deque
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,8 @@ from autoassist_fairseq.schedule.messages import Feedback
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.passes import Pass
 from autoassist_fairseq.schedule.plan import Plan, PlanStats, deal, pack_window
+from autoassist_fairseq.schedule.promise import Pairs, promise
+from autoassist_fairseq.schedule.selection import Selection
 from autoassist_fairseq.settings import Settings
 
 Ints = NDArray[Any]
@@ -38,29 +39,6 @@ FELL_BACK = (
 PASS_KEYS = ("index", "window_pairs", "group", "keep_all", "seed", "policy", "offset")
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """The pairs to plan.
-
-    Attributes:
-        ids: [P] pair ids that fit the model.
-        source_sizes, target_sizes: tokens of every pair id.
-    """
-
-    ids: NDArray[np.int32]
-    source_sizes: Ints
-    target_sizes: Ints
-
-    def sizes(self, ids: Ints) -> tuple[Ints, Ints]:
-        """Return source and target lengths [P] of ``ids``."""
-        return self.source_sizes[ids], self.target_sizes[ids]
-
-    @property
-    def target_tokens(self) -> int:
-        """Target tokens of all pairs to train on."""
-        return int(self.target_sizes[self.ids].sum(dtype=np.int64))
-
-
 class Planner:
     """Plans windows from what the Assistant has learned up to the window before the last.
 
@@ -74,13 +52,18 @@ class Planner:
         self.assistant, self.pairs = assistant, pairs
         self.budget, self.settings = budget, settings
         self.policy = POLICIES[settings.policy](assistant, settings, pairs.ids)
+        self.selection = Selection(self.policy, settings.policy)
         self.trained_tokens = self.updates_before = 0
         self.live: deque[Plan] = deque()
         self.current: Pass | None = None
         # Outlives a pass: the first plan of the next one reports what its last windows taught.
         self.lesson = Lesson()
         self._warned = False
-        self.failed = ""
+
+    @property
+    def failed(self) -> str:
+        """Why the Assistant is no longer asked; "" while it is."""
+        return self.selection.failed
 
     def begin_pass(self, index: int, group: int) -> Pass:
         """Promise the length of pass ``index`` (from 1) at ``group`` batches per update.
@@ -89,17 +72,9 @@ class Planner:
         """
         if self.current is not None:
             self.updates_before += self.current.updates
-        self.policy.begin(self._moment(index, group))
-        order = passes.pass_order(self.pairs.ids, self.settings.seed, index)
-        sample = order[: passes.SAMPLE]
-        share = 1.0 if self.failed else self._expected_share(sample)
-        rough = share * self._count(sample, len(sample)) * len(order) / len(sample)
-        window = passes.window_size(len(order), int(rough) // group, self.settings.window)
-        empty = np.zeros(math.ceil(len(order) / window), np.int64)
-        now = Pass(
-            index, order, window, group, empty, share >= 1, self.settings.seed, self.settings.policy
-        )
-        now = replace(now, quotas=self._quotas(now, sample, share))
+        if not self.failed:
+            self.policy.begin(self._moment(index, group))
+        now = promise(self.selection, self.pairs, self.budget, self.settings, index, group)
         self._begin(now)
         return now
 
@@ -113,49 +88,12 @@ class Planner:
         trained = self.trained_tokens / max(self.pairs.target_tokens, 1)
         return Moment(index, trained, progress, group / len(self.pairs.ids))
 
-    def _quotas(self, now: Pass, sample: Ints, share: float) -> NDArray[np.int64]:
-        """Return the batches that each window of ``now`` owes."""
-        if now.keep_all or self.policy.settled:
-            windows = [self.candidates(now, window) for window in range(now.windows)]
-            return passes.exact_quotas(windows, self.pairs.sizes, self.budget, now.group)
-        batches = share * self._count(sample, now.window_pairs) * len(now.order) / len(sample)
-        return passes.shrunk_quotas(batches, len(now.order), now.window_pairs, now.group)
-
-    def candidates(self, now: Pass, window: int) -> Ints:
-        """Return the pairs of ``window`` that the policy leaves; the quota decides on the rest.
-
-        A settled policy's choice is final, unless another one has taken over within the pass.
-        """
-        pairs = now.pairs_of(window)
-        if now.keep_all or not self.settled(now):
-            return pairs
-        return pairs[self.policy.keep_probability(pairs) > self._draw(now, window, len(pairs))]
-
-    def settled(self, now: Pass) -> bool:
-        """Return whether `candidates` are final."""
-        return self.policy.settled and now.policy == self.settings.policy and not self.failed
-
-    def _draw(self, now: Pass, window: int, count: int) -> NDArray[np.float32]:
-        rng = np.random.default_rng([now.seed, now.index, window])
-        return rng.random(count, np.float32)
-
-    def _count(self, sample: Ints, window: int) -> int:
-        """Return the batches that hold all pairs of ``sample``, packed window by window."""
-        windows = [sample[i : i + window] for i in range(0, len(sample), window)]
-        return sum(passes.count_batches(pairs, self.pairs.sizes, self.budget) for pairs in windows)
-
     def _begin(self, begun: Pass) -> None:
         self.current = begun
         self.next_window = self.learned = 0
         self.leftover = Batches.none()
         self.skipped = 0
         self.live.clear()
-
-    def _expected_share(self, sample: Ints) -> float:
-        """Return the share of tokens that the policy, as things are now, would keep."""
-        longest = np.maximum(*self.pairs.sizes(sample))
-        keep = self.policy.keep_probability(sample)
-        return float((keep * longest).sum(dtype=np.float64) / max(longest.sum(), 1))
 
     def most_pairs_of_a_batch(self) -> int:
         """Return how many pairs one batch can hold at most."""
@@ -173,9 +111,9 @@ class Planner:
         now, window = self.current, self.next_window
         assert now is not None
         self.assistant.model.corpus.check()
-        considered, pairs = now.pairs_of(window), self.candidates(now, window)
+        considered, pairs = now.pairs_of(window), self.selection.candidates(now, window)
         source, target = self.pairs.sizes(pairs)
-        margin = self._margin(now, window, pairs)
+        margin = self.selection.margin(now, window, pairs)
         quota = int(now.quotas[window])
         batches, kept = pack_window(pairs, source, target, margin, quota, self.budget)
         pool = Batches.join(self.leftover, batches)
@@ -183,7 +121,8 @@ class Planner:
         dealt, self.leftover = deal(pool, now.group, window == now.windows - 1, rng)
         stats = self._stats(self.pairs.sizes(considered)[1], target[kept])
         first = now.updates_through(window - 1)
-        plan = Plan(now.index, window, first, now.group, dealt, stats, self.weights(dealt))
+        weights = self.selection.weights(dealt)
+        plan = Plan(now.index, window, first, now.group, dealt, stats, weights)
         self.next_window += 1
         self.trained_tokens += stats.kept_tokens
         self.skipped += stats.considered - stats.kept
@@ -192,27 +131,13 @@ class Planner:
             self.live.append(plan)
         return plan
 
-    def _margin(self, now: Pass, window: int, pairs: Ints) -> Ints | None:
-        """Return keep probability minus draw [P]; the draw alone once the Assistant has failed.
-
-        None if every one of ``pairs`` is to be kept.
-        """
-        if now.keep_all or self.settled(now):
-            return None
-        draw = self._draw(now, window, len(pairs))
-        return -draw if self.failed else self.policy.keep_probability(pairs) - draw
-
-    def weights(self, batches: Batches) -> NDArray[np.float32] | None:
-        """Return the weights of the pairs of ``batches`` in the loss; None = all 1."""
-        return None if self.failed else self.policy.weights(batches.pairs)
-
     @property
     def _shrinks(self) -> bool:
         return self.settings.policy == "shrink" and not self.failed
 
     def fall_back(self, error: Exception) -> None:
         """Do without the Assistant from now on (``--autoassist-on-error continue``)."""
-        self.failed = f"{type(error).__name__}: {error}"
+        self.selection.failed = f"{type(error).__name__}: {error}"
         logger.warning(FELL_BACK.format(self.failed))
 
     def _warn_of_no_effect(self, now: Pass) -> None:
@@ -280,7 +205,7 @@ class Planner:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned; if it was in the middle of a pass, go on there."""
         self.assistant.load_state_dict(state["assistant"])
-        self.lesson, self.failed = Lesson(*state["lesson"]), state["failed"]
+        self.lesson, self.selection.failed = Lesson(*state["lesson"]), state["failed"]
         self.policy.load_state_dict(state["policy"])
         self.trained_tokens = state["trained_tokens"]
         self.updates_before = state["updates_before"]

@@ -39,7 +39,7 @@ def rebase(planner: Planner, group: int) -> None:
     stats = _rest_of_stats(planner)
     planner.current = current
     planner.live.clear()
-    weights = planner.weights(dealt)
+    weights = planner.selection.weights(dealt)
     plan = Plan(now.index, window, planner.learned, group, dealt, stats, weights)
     if plan.updates:
         planner.live.append(plan)
@@ -58,7 +58,9 @@ def _owed(planner: Planner, group: int, waiting: Ints) -> NDArray[np.int64]:
     """Return the batches owed by the waiting pairs and by every later window, in whole updates."""
     now, sizes = planner.current, planner.pairs.sizes
     assert now is not None
-    windows = [planner.candidates(now, w) for w in range(planner.next_window, now.windows)]
+    windows = [
+        planner.selection.candidates(now, w) for w in range(planner.next_window, now.windows)
+    ]
     later = [
         _rescaled(int(quota), pairs, planner)
         for quota, pairs in zip(now.quotas[planner.next_window :], windows, strict=True)
@@ -78,7 +80,7 @@ def _rescaled(quota: int, pairs: Ints, planner: Planner) -> int:
         count_batches(pairs, planner.pairs.sizes, budget)
         for budget in (planner.saved_budget, planner.budget)
     )
-    if planner.current.keep_all or planner.settled(planner.current):
+    if planner.current.keep_all or planner.selection.settled(planner.current):
         return new
     return quota if old == new else min(len(pairs), max(1, round(quota * new / old)))
 

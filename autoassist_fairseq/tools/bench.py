@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.passes import LARGEST_WINDOW
-from autoassist_fairseq.schedule.planner import Pairs, Planner
+from autoassist_fairseq.schedule.planner import Planner
+from autoassist_fairseq.schedule.promise import Pairs
 from autoassist_fairseq.settings import Settings
 from autoassist_fairseq.tools import synthetic
 

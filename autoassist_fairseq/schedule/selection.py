@@ -1,0 +1,68 @@
+"""Whom a pass keeps: the policy's chances against draws that are seeded by window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoassist_fairseq.assistant.policy import Policy
+from autoassist_fairseq.schedule.batches import Batches
+from autoassist_fairseq.schedule.passes import Pass
+
+Ints = NDArray[Any]
+
+
+class Selection:
+    """Asks the policy, until the Assistant has failed.
+
+    Args:
+        policy: whose chances count.
+        name: of the policy.
+
+    Attributes:
+        failed: why the Assistant is no longer asked; "" while it is.
+    """
+
+    def __init__(self, policy: Policy, name: str) -> None:
+        self.policy, self.name = policy, name
+        self.failed = ""
+
+    def settled(self, now: Pass) -> bool:
+        """Return whether `candidates` are final: unless another policy has taken over since."""
+        return self.policy.settled and now.policy == self.name and not self.failed
+
+    def candidates(self, now: Pass, window: int) -> Ints:
+        """Return the pairs of ``window`` that the policy leaves; the quota decides on the rest."""
+        pairs = now.pairs_of(window)
+        if now.keep_all or not self.settled(now):
+            return pairs
+        return pairs[self.policy.keep_probability(pairs) > draw(now, window, len(pairs))]
+
+    def margin(self, now: Pass, window: int, pairs: Ints) -> Ints | None:
+        """Return keep probability minus draw [P]; the draw alone once the Assistant has failed.
+
+        None if every one of ``pairs`` is to be kept.
+        """
+        if now.keep_all or self.settled(now):
+            return None
+        drawn = draw(now, window, len(pairs))
+        return -drawn if self.failed else self.policy.keep_probability(pairs) - drawn
+
+    def expected_share(self, pairs: Ints, lengths: Ints) -> float:
+        """Return the share of the tokens of ``pairs`` [P] that would be kept as things are now."""
+        if self.failed:
+            return 1.0
+        keep = self.policy.keep_probability(pairs)
+        return float((keep * lengths).sum(dtype=np.float64) / max(lengths.sum(), 1))
+
+    def weights(self, batches: Batches) -> NDArray[np.float32] | None:
+        """Return the weights of the pairs of ``batches`` in the loss; None = all 1."""
+        return None if self.failed else self.policy.weights(batches.pairs)
+
+
+def draw(now: Pass, window: int, count: int) -> NDArray[np.float32]:
+    """Return a draw in [0, 1) for each of the first ``count`` pairs of ``window``."""
+    rng = np.random.default_rng([now.seed, now.index, window])
+    return rng.random(count, np.float32)
