@@ -62,7 +62,6 @@ setup(
             "hypothesis",
             "mypy",
             "pytest",
-            "pytest-benchmark",
             "pytest-timeout",
             "pytest-xdist",
             "ruff",
