@@ -201,7 +201,9 @@ def test_an_interrupted_leg_ends_where_it_was_to_end(
     legs = json.loads((data.parent / "out" / "off-1" / "legs.json").read_text())
     assert legs["target"] == BUDGET // 150
     assert compare(data, *slow) == 0
-    assert "@ 10 updates)" in log_of(data, "off-1")  # it went on from the epoch before
+    log = log_of(data, "off-1")
+    assert "@ 10 updates)" in log  # it went on from the epoch before, to the end that was set
+    assert re.findall(r"Stopping training due to num_updates: (\d+)", log)[0] == str(BUDGET // 150)
     again = (data.parent / "out" / "off-1" / "updates.csv").read_text()
 
     def without_seconds(text: str) -> list[str]:

@@ -77,14 +77,14 @@ def test_the_t_test_by_hand() -> None:
 def test_arms_are_paired_by_seed() -> None:
     ref = reference()
     first = {seed: scored(spoilt(ref, 0.5, seed), ref) for seed in (1, 2, 3)}
-    other = {seed: scored(spoilt(ref, 0.1, 10 + seed), ref) for seed in (2, 3, 4)}
+    other = {seed: scored(spoilt(ref, 0.48, 10 + seed), ref) for seed in (2, 3, 4)}
     found = paired(first, other, ref, 100)
     assert found is not None
     assert found.seeds == (2, 3)
     expected = [other[seed].bleu - first[seed].bleu for seed in (2, 3)]
     assert found.difference == pytest.approx(sum(expected) / 2)
     assert set(found.by_seed) == {2, 3}
-    assert found.sentences == pytest.approx(1 / 101)
+    assert 0.02 < found.sentences < 0.98
     assert found.over_seeds == t_test(
         [first[seed].bleu for seed in (2, 3)], [other[seed].bleu for seed in (2, 3)]
     )

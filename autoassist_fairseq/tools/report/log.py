@@ -120,9 +120,6 @@ class _Reader:
         marks: list[Mark] = getattr(self.log, line.kind)
         # A line said twice (`--log-file` does), or training again from an earlier checkpoint
         _undo(marks, updates - 1)
-        if line.kind == "train":
-            # Training that went on within an epoch says the whole of it when it ends.
-            marks[:] = [one for one in marks if one.epoch != epoch]
         if line.kind != "train" or self._whole(epoch, updates):
             marks.append(mark)
         self._clock.start()
