@@ -43,9 +43,7 @@ def do(job: Job, slot: int, stop: threading.Event) -> None:
     jobs.check_started(job)
     write_json(job.folder / jobs.STARTED, job.account)
     say(f"{job.name}: training")
-    with bar(
-        desc=job.name, total=job.budget.amount, position=slot, bar_format=_BAR, unit_scale=True
-    ) as shown:
+    with _bar(job.name, slot, total=job.budget.amount, bar_format=_BAR) as shown:
         updates, legs = train(job, lambda updates: _show(shown, job, updates), stop)
     with _bar(f"{job.name}, translating", slot, total=len(job.test.reference)) as lines:
         hypotheses = translate(job, lambda pairs: _count(lines, pairs), stop)
