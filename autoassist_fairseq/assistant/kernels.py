@@ -30,8 +30,35 @@ TABLE = 4
 PLAIN, BY_IDF, MEAN_IDF, MAX_IDF, RARE = range(5)
 DESCRIBED = 5
 # Pairs ahead of the current one whose place in the corpus, and whose tokens, are fetched early:
-# pairs come in random order, so that every one is a cache miss.
+# pairs come from all over the corpus, so that every one is a cache miss.
 PLACE_AHEAD, TOKENS_AHEAD, CACHE_LINE = 24, 12, 64
+# `by_place` puts sentences into this many parts of the corpus.
+PLACES = 2_048
+
+
+@compiled
+def by_place(local: Array, rows: Array, sentences: int, near: Array, near_rows: Array) -> None:
+    """Order sentences roughly by their place in the corpus, so that neighbours share its pages.
+
+    Args:
+        local: [P] the sentences, in [0, ``sentences``).
+        rows: [P] something that goes with each of them.
+        sentences: in the corpus.
+        near: [P] written: ``local`` in that order.
+        near_rows: [P] written: ``rows`` in that order.
+    """
+    shift = 0
+    while sentences >> shift > PLACES:
+        shift += 1
+    begins = np.zeros(PLACES + 2, np.int64)
+    for i in range(len(local)):
+        begins[(local[i] >> shift) + 1] += 1
+    for place in range(PLACES):
+        begins[place + 1] += begins[place]
+    for i in range(len(local)):
+        place = local[i] >> shift
+        near[begins[place]], near_rows[begins[place]] = local[i], rows[i]
+        begins[place] += 1
 
 
 @compiled
@@ -51,6 +78,12 @@ def gather(
     """
     low, high = np.int64(0), np.int64(-1)
     for i in range(len(local)):
+        if i + PLACE_AHEAD < len(local):
+            prefetch(pointers, local[i + PLACE_AHEAD])
+        if i + TOKENS_AHEAD < len(local):
+            ahead = pointers[local[i + TOKENS_AHEAD]] >> shift
+            prefetch(stored, ahead)
+            prefetch(stored, ahead + (CACHE_LINE >> shift))
         start, to = pointers[local[i]] >> shift, begins[rows[i]]
         for j in range(begins[rows[i] + 1] - to):
             token = np.int64(stored[start + j])
@@ -69,6 +102,7 @@ def describe(
     rows: Array,
     table: Array,
     out: Array,
+    lengths: Array,
 ) -> tuple[int, int]:
     """Sum per-word quantities over each pair; return the smallest and largest id seen.
 
@@ -83,6 +117,7 @@ def describe(
             idf, idf in nats (> 0), and 1 for a rare word.
         out: [P', 5] float32, written: mean weight, idf-weighted mean weight, mean idf, largest idf,
             share of rare words.
+        lengths: [P'] int64, written: tokens.
     """
     low, high, last = np.int64(0), np.int64(-1), len(table) - 1
     for i in range(len(local)):
@@ -110,6 +145,7 @@ def describe(
         out[row, MEAN_IDF] = sum_idf * share
         out[row, MAX_IDF] = max_idf
         out[row, RARE] = rare * share
+        lengths[row] = size
     return low, high
 
 

@@ -14,6 +14,8 @@ from autoassist_fairseq.assistant.token_store import Ints
 # AdaGrad's squares start above zero, so that the first step is finite.
 FIRST_SQUARE = np.float32(1e-8)
 
+Described = tuple[Floats, NDArray[np.int64]]
+
 
 class Model:
     """g(x): dense features plus one weight per source and per target word for each token family.
@@ -67,7 +69,10 @@ class Model:
 
         Each prediction was made before its own label was seen (prequential).
         """
-        dense = self._scaled(self._describe(pairs)[0])
+        ragged = {"source": self.corpus.source.gather(pairs)}
+        ragged["target"] = self.corpus.target.gather(pairs)
+        read = [tokens.describe_and_size(self._tables[name]) for name, tokens in ragged.items()]
+        dense = self._scaled(_features(*read)[0])
         out = np.empty(len(pairs), np.float32)
         sides = [
             (
@@ -77,10 +82,7 @@ class Model:
                 self.arrays[f"{name}_squares"],
                 self._idf[name],
             )
-            for name, tokens in (
-                ("source", self.corpus.source.gather(pairs)),
-                ("target", self.corpus.target.gather(pairs)),
-            )
+            for name, tokens in ragged.items()
         ]
         model = (self.arrays["dense"], self.arrays["dense_squares"])
         kernels.learn(*sides, dense, labels.astype(np.float32), self.use, model, self.lr, out)
@@ -91,11 +93,8 @@ class Model:
 
         The latter with the weights that the word tables held last.
         """
-        corpus = self.corpus
-        src = corpus.source.describe(pairs, self._tables["source"])
-        tgt = corpus.target.describe(pairs, self._tables["target"])
-        lengths = corpus.source.sizes(pairs), corpus.target.sizes(pairs)
-        return features.raw_dense(src, tgt, *lengths), src[:, :2] + tgt[:, :2]
+        sides = ("source", self.corpus.source), ("target", self.corpus.target)
+        return _features(*(s.describe_and_size(pairs, self._tables[name]) for name, s in sides))
 
     def _scaled(self, dense: Floats) -> Floats:
         assert self.scaling is not None, "attach a corpus first"
@@ -118,3 +117,9 @@ class Model:
             self.scaling = Scaling(mean, deviation)
         else:
             self.scaling = self.scaling.resumed(mean, deviation)
+
+
+def _features(source: Described, target: Described) -> tuple[Floats, Floats]:
+    """Return raw dense features [P, F] and token-level logits [P, 2] from what was read."""
+    dense = features.raw_dense(source[0], target[0], source[1], target[1])
+    return dense, source[0][:, :2] + target[0][:, :2]

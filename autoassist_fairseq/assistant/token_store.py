@@ -43,6 +43,16 @@ class Ragged:
     tokens: NDArray[np.int32]
     offsets: NDArray[np.int64]
 
+    def describe_and_size(
+        self, table: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return what `TokenSide.describe_and_size` returns of the same pairs."""
+        every = np.arange(len(self.offsets) - 1)
+        out, lengths = np.empty((len(every), kernels.DESCRIBED), np.float32), np.empty_like(every)
+        place = self.tokens, self.offsets, 0, np.diff(self.offsets)
+        kernels.describe(*place, every, every, table, out, lengths)
+        return out, lengths
+
 
 class TokenSide:
     """One side (source or target) of the corpus: segments one after the other, some repeated.
@@ -80,11 +90,20 @@ class TokenSide:
 
         `UserError` if an id is not in the dictionary.
         """
+        return self.describe_and_size(pairs, table)[0]
+
+    def describe_and_size(
+        self, pairs: Ints, table: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return `describe` and `sizes` of ``pairs`` [P], read from the corpus in one go."""
         out = np.empty((len(pairs), kernels.DESCRIBED), np.float32)
+        lengths = np.empty(len(pairs), np.int64)
         for segment, local, rows in self._parts(pairs):
+            near, near_rows = np.empty_like(local), np.empty_like(rows)
+            kernels.by_place(local, rows, len(segment.sizes), near, near_rows)
             place = segment.tokens, segment.pointers, segment.shift, segment.sizes
-            self._check(*kernels.describe(*place, local, rows, table, out))
-        return out
+            self._check(*kernels.describe(*place, near, near_rows, table, out, lengths))
+        return out, lengths
 
     def sizes(self, pairs: Ints) -> Ints:
         """Return the number of stored tokens [P] of ``pairs`` [P]."""
@@ -98,7 +117,9 @@ class TokenSide:
         pairs = pairs.astype(np.int64)
         if len(self._segments) == 1:
             segment = self._segments[0]
-            return [(segment, pairs % len(segment.sizes), np.arange(len(pairs)))]
+            once = len(segment.sizes) == len(self)
+            local = pairs if once else pairs % len(segment.sizes)
+            return [(segment, local, np.arange(len(pairs)))]
         part = np.searchsorted(self._bounds, pairs, side="right") - 1
         hit = [(index, np.flatnonzero(part == index)) for index in np.unique(part)]
         return [

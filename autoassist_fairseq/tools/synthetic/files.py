@@ -1,0 +1,119 @@
+"""fairseq's memory-mapped format (``MMapIndexedDataset``, 0.12.2): written, and read as a view."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoassist_fairseq.assistant.features import Corpus, WordTable
+from autoassist_fairseq.assistant.token_store import Segment, TokenSide
+from autoassist_fairseq.tools.synthetic.shape import SPECIAL, Shape
+
+MAGIC, VERSION, UINT16 = b"MMIDIDX\x00\x00", 1, 8
+HEAD = struct.Struct("<9sQBQ")  # magic, version, code of the type, number of sentences
+SOURCE, TARGET = "en", "de"
+VALID_PAIRS = 1_000
+
+
+@dataclass
+class SideWriter:
+    """Writes one side of a split, piece by piece.
+
+    Args:
+        prefix: path without ``.bin`` and ``.idx``.
+        sentences: how many there will be.
+        words: size of the dictionary with the special words.
+
+    Attributes:
+        counts: [V] how often every word was written.
+    """
+
+    prefix: Path
+    sentences: int
+    words: int
+    counts: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.counts = np.zeros(self.words, np.int64)
+        self._written = self._tokens = 0
+
+    def __enter__(self) -> SideWriter:
+        self._bin: BinaryIO = self.prefix.with_name(f"{self.prefix.name}.bin").open("wb")
+        self._idx: BinaryIO = self.prefix.with_name(f"{self.prefix.name}.idx").open("wb")
+        self._idx.write(HEAD.pack(MAGIC, VERSION, UINT16, self.sentences))
+        return self
+
+    def write(self, tokens: NDArray[np.uint16], sizes: NDArray[np.int32]) -> None:
+        """Add sentences of ``sizes`` [P], their ``tokens`` [K] end to end."""
+        self._bin.write(tokens.data)
+        ends = np.cumsum(sizes, dtype=np.int64)
+        pointers = (self._tokens + ends - sizes) * tokens.itemsize
+        self._idx.seek(HEAD.size + 4 * self._written)
+        self._idx.write(sizes.data)
+        self._idx.seek(HEAD.size + 4 * self.sentences + 8 * self._written)
+        self._idx.write(pointers.data)
+        self._written += len(sizes)
+        self._tokens += len(tokens)
+        self.counts += np.bincount(tokens, minlength=self.words)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bin.close()
+        self._idx.close()
+
+
+def write_corpus(folder: Path, shape: Shape) -> None:
+    """Write the train and valid splits, and the dictionaries, that ``shape`` describes."""
+    folder.mkdir(parents=True)
+    counts = _write_split(folder, "train", shape)
+    few = min(VALID_PAIRS, shape.pairs)
+    _write_split(folder, "valid", Shape(few, shape.words, shape.mean, shape.seed + 1))
+    for language, count in zip((SOURCE, TARGET), counts, strict=True):
+        lines = [f"w{word} {count[SPECIAL + word]}\n" for word in range(shape.words)]
+        (folder / f"dict.{language}.txt").write_text("".join(lines))
+
+
+def _write_split(folder: Path, split: str, shape: Shape) -> list[NDArray[np.int64]]:
+    first, second = (
+        SideWriter(
+            folder / f"{split}.{SOURCE}-{TARGET}.{language}", shape.pairs, SPECIAL + shape.words
+        )
+        for language in (SOURCE, TARGET)
+    )
+    with first, second:
+        for source, target in shape.chunks():
+            first.write(*source)
+            second.write(*target)
+    return [first.counts, second.counts]
+
+
+def map_corpus(folder: Path, split: str = "train") -> Corpus:
+    """Return a split that `write_corpus` wrote, mapped into memory as the plug-in sees it."""
+    sides, tables = [], []
+    for language, name in ((SOURCE, "source"), (TARGET, "target")):
+        lines = (folder / f"dict.{language}.txt").read_text().splitlines()
+        counts = [0] * SPECIAL + [int(line.split()[1]) for line in lines]
+        segment = map_side(folder / f"{split}.{SOURCE}-{TARGET}.{language}")
+        sides.append(TokenSide([(segment, 1)], len(counts), name))
+        tables.append(WordTable.from_counts(np.array(counts)))
+    return Corpus(*sides, *tables)
+
+
+def map_side(prefix: Path) -> Segment:
+    """Return one side that `SideWriter` wrote, mapped into memory."""
+    index = np.memmap(f"{prefix}.idx", np.uint8, "r")
+    sentences = HEAD.unpack(index[: HEAD.size].tobytes())[-1]
+    sizes = np.frombuffer(index, np.int32, sentences, HEAD.size)
+    pointers = np.frombuffer(index, np.int64, sentences, HEAD.size + 4 * sentences)
+    tokens = np.frombuffer(np.memmap(f"{prefix}.bin", np.uint8, "r"), np.uint16)
+    return Segment(tokens, pointers, sizes, shift=1)
