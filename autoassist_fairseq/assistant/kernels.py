@@ -150,15 +150,44 @@ def describe(
 
 
 @compiled
+def describe_idf(tokens: Array, offsets: Array, idf: Array, rare_idf: float, out: Array) -> None:
+    """Write the last three columns of `describe` for ragged ``tokens``, to the bit.
+
+    Reads a quarter of what `describe` reads, which leaves room in the cache for `learn`.
+
+    Args:
+        tokens: [K] int32, of a ragged side.
+        offsets: [P + 1] of the same.
+        idf: [V] float32 in nats.
+        rare_idf: words above it are rare.
+        out: [P, 5] float32; its first two columns stay as they are.
+    """
+    for i in range(len(offsets) - 1):
+        sum_idf = max_idf = np.float32(0)
+        rare = 0
+        for j in range(offsets[i], offsets[i + 1]):
+            this = idf[tokens[j]]
+            sum_idf += this
+            max_idf = max(max_idf, this)
+            rare += this > rare_idf
+        share = np.float32(1) / np.float32(max(offsets[i + 1] - offsets[i], 1))
+        out[i, MEAN_IDF] = sum_idf * share
+        out[i, MAX_IDF] = max_idf
+        out[i, RARE] = np.float32(rare) * share
+
+
+@compiled
 def _token_logit(side: Side, begin: int, end: int, use: Array) -> tuple[float, float]:
     """Return the token-level part of one side's logit, and the side's summed idf."""
     tokens, _, weights, _, idf = side
     plain = by_idf = sum_idf = np.float32(0)
     for j in range(begin, end):
-        word = tokens[j]
-        plain += weights[word, 0]
-        by_idf += idf[word] * weights[word, 1]
-        sum_idf += idf[word]
+        plain += weights[tokens[j], 0]
+    if use[1]:
+        for j in range(begin, end):
+            word = tokens[j]
+            by_idf += idf[word] * weights[word, 1]
+            sum_idf += idf[word]
     sum_idf = max(sum_idf, LEAST_IDF)
     return use[0] * plain / max(end - begin, 1) + use[1] * by_idf / sum_idf, sum_idf
 

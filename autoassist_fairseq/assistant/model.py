@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant import features, kernels
-from autoassist_fairseq.assistant.features import Corpus, Floats, Scaling
-from autoassist_fairseq.assistant.token_store import Ints
+from autoassist_fairseq.assistant.features import Corpus, Floats, Scaling, WordTable
+from autoassist_fairseq.assistant.token_store import Ints, Ragged
 
 # AdaGrad's squares start above zero, so that the first step is finite.
 FIRST_SQUARE = np.float32(1e-8)
@@ -69,9 +69,10 @@ class Model:
 
         Each prediction was made before its own label was seen (prequential).
         """
-        ragged = {"source": self.corpus.source.gather(pairs)}
-        ragged["target"] = self.corpus.target.gather(pairs)
-        read = [tokens.describe_and_size(self._tables[name]) for name, tokens in ragged.items()]
+        corpus = self.corpus
+        ragged = {"source": corpus.source.gather(pairs), "target": corpus.target.gather(pairs)}
+        words = corpus.source_words, corpus.target_words
+        read = [_describe_words(*both) for both in zip(ragged.values(), words, strict=True)]
         dense = self._scaled(_features(*read)[0])
         out = np.empty(len(pairs), np.float32)
         sides = [
@@ -123,3 +124,11 @@ def _features(source: Described, target: Described) -> tuple[Floats, Floats]:
     """Return raw dense features [P, F] and token-level logits [P, 2] from what was read."""
     dense = features.raw_dense(source[0], target[0], source[1], target[1])
     return dense, source[0][:, :2] + target[0][:, :2]
+
+
+def _describe_words(ragged: Ragged, words: WordTable) -> Described:
+    """Return what `TokenSide.describe_and_size` does, but zero for what depends on weights."""
+    lengths = np.diff(ragged.offsets)
+    out = np.zeros((len(lengths), kernels.DESCRIBED), np.float32)
+    kernels.describe_idf(ragged.tokens, ragged.offsets, words.idf, np.float32(words.rare_idf), out)
+    return out, lengths

@@ -43,16 +43,6 @@ class Ragged:
     tokens: NDArray[np.int32]
     offsets: NDArray[np.int64]
 
-    def describe_and_size(
-        self, table: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return what `TokenSide.describe_and_size` returns of the same pairs."""
-        every = np.arange(len(self.offsets) - 1)
-        out, lengths = np.empty((len(every), kernels.DESCRIBED), np.float32), np.empty_like(every)
-        place = self.tokens, self.offsets, 0, np.diff(self.offsets)
-        kernels.describe(*place, every, every, table, out, lengths)
-        return out, lengths
-
 
 class TokenSide:
     """One side (source or target) of the corpus: segments one after the other, some repeated.

@@ -99,14 +99,15 @@ def _write_split(folder: Path, split: str, shape: Shape) -> list[NDArray[np.int6
 
 def map_corpus(folder: Path, split: str = "train") -> Corpus:
     """Return a split that `write_corpus` wrote, mapped into memory as the plug-in sees it."""
-    sides, tables = [], []
+    sides: list[TokenSide] = []
+    tables: list[WordTable] = []
     for language, name in ((SOURCE, "source"), (TARGET, "target")):
         lines = (folder / f"dict.{language}.txt").read_text().splitlines()
         counts = [0] * SPECIAL + [int(line.split()[1]) for line in lines]
         segment = map_side(folder / f"{split}.{SOURCE}-{TARGET}.{language}")
         sides.append(TokenSide([(segment, 1)], len(counts), name))
         tables.append(WordTable.from_counts(np.array(counts)))
-    return Corpus(*sides, *tables)
+    return Corpus(sides[0], sides[1], tables[0], tables[1])
 
 
 def map_side(prefix: Path) -> Segment:

@@ -66,6 +66,6 @@ def _sentences(
     sizes: NDArray[np.int32], table: NDArray[np.uint16], rng: np.random.Generator
 ) -> NDArray[np.uint16]:
     ends = np.cumsum(sizes)
-    tokens = table[rng.integers(0, len(table), int(ends[-1]), np.uint32)]
+    tokens: NDArray[np.uint16] = table[rng.integers(0, len(table), int(ends[-1]), np.uint32)]
     tokens[ends - 1] = END
     return tokens

@@ -1,0 +1,1 @@
+"""How fast the Assistant is: every target beside what was measured, medians of repeats."""

@@ -1,0 +1,123 @@
+"""The command line of ``scripts/bench.py``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.bench import kernels, launching, planning, training, waiting
+from autoassist_fairseq.tools.bench.planning import Packing
+from autoassist_fairseq.tools.bench.rows import QUICK_SLACK, Row, head, line, verdict
+from autoassist_fairseq.tools.dataprep.files import clear_os_errors
+from autoassist_fairseq.tools.dataprep.manifest import version_of
+from autoassist_fairseq.tools.synthetic.files import map_corpus, write_corpus
+from autoassist_fairseq.tools.synthetic.shape import Shape
+
+PAIRS, QUICK_PAIRS = 4_500_000, 450_000
+LEAST_PAIRS = 20_000
+SMALLER = 10  # times
+# Few words and pairs, so that passes end within a minute.
+TRAINED = Shape(pairs=3_000, words=4_000)
+GROUPS = ("kernels", "planning", "waiting", "launching", "training")
+
+
+def main(script: Path, packing: Packing, arguments: Sequence[str] | None = None) -> int:
+    """Print the table (Markdown, stdout); return 1 if a target was missed.
+
+    Args:
+        script: ``scripts/bench.py``, which also trains when asked to with ``--train``.
+        packing: packs as fairseq does.
+        arguments: of the command line.
+    """
+    options = _parser().parse_args(arguments)
+    pairs = options.pairs or (QUICK_PAIRS if options.quick else PAIRS)
+    if pairs < LEAST_PAIRS:
+        raise UserError(f"`--pairs` must be {LEAST_PAIRS} or more, but is {pairs}.")
+    groups = options.only.split(",") if options.only else GROUPS
+    if not set(groups) <= set(GROUPS):
+        raise UserError(
+            f"`--only` must name groups of rows ({', '.join(GROUPS)}), but is {options.only}."
+        )
+    slack = QUICK_SLACK if options.quick else 1.0
+    print(f"{machine()}\n\n{head()}", flush=True)
+    rows = []
+    with clear_os_errors(), tempfile.TemporaryDirectory(prefix="autoassist-bench-") as folder:
+        for row in measure(Path(folder), pairs, options.quick, groups, script, packing):
+            print(line(row.cells(slack)), flush=True)
+            rows.append(row)
+    told = verdict(rows, slack)
+    print(told or "every target was met", file=sys.stderr)
+    return 1 if told else 0
+
+
+def measure(
+    folder: Path, pairs: int, quick: bool, groups: Sequence[str], script: Path, packing: Packing
+) -> Iterator[Row]:
+    """Yield the rows of ``groups``; corpora go to ``folder``."""
+    large, small, tiny = (folder / name for name in ("large", "small", "tiny"))
+    fewer = pairs // SMALLER
+    for data, shape in ((large, Shape(pairs)), (small, Shape(fewer)), (tiny, TRAINED)):
+        write_corpus(data, shape)
+    corpus = map_corpus(large)
+    if "kernels" in groups:
+        yield from kernels.rows(corpus)
+    if "planning" in groups:
+        yield from planning.rows(corpus, map_corpus(small), packing)
+    if "waiting" in groups:
+        yield waiting.row(corpus, 150 if quick else 1_000)
+    if "launching" in groups:
+        yield launching.ratio_row(large, small, 2 if quick else 3)
+        yield from launching.first_updates(large, pairs)
+    if "training" in groups:
+        trainer = training.Trainer(script, folder)
+        yield from training.rows(trainer, large, tiny, _free_port(), quick)
+
+
+def machine() -> str:
+    """Return one line on processor, cores, load and versions."""
+    info = Path("/proc/cpuinfo")
+    names = (
+        [text for text in info.read_text().splitlines() if "model name" in text]
+        if (info.exists())
+        else []
+    )
+    model = names[0].split(":", 1)[1].strip() if names else platform.processor()
+    versions = ", ".join(
+        f"{name} {version_of(name)}" for name in ("fairseq", "torch", "numpy", "numba")
+    )
+    cores = len(os.sched_getaffinity(0))
+    load = os.getloadavg()[0]
+    return (
+        f"{model}, {cores} cores, load {load:.1f} at the start; Python "
+        f"{platform.python_version()}, {versions}"
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bench.py",
+        description="Measure the Assistant against its targets, beside fairseq in the same run; "
+        "exit status 1 if one is missed by more than 10%.",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help=f"{QUICK_PAIRS:,} pairs and few repeats; a target counts as missed only when the "
+        f"value is {QUICK_SLACK:g} times worse",
+    )
+    parser.add_argument("--pairs", type=int, help=f"of the corpus (default: {PAIRS:,})")
+    parser.add_argument("--only", metavar="GROUPS", help=f"of {','.join(GROUPS)}")
+    return parser

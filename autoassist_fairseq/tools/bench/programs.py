@@ -1,0 +1,125 @@
+"""Runs ``fairseq-train`` as a user does, and watches how long it takes and what it holds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import autoassist_fairseq
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.synthetic.files import SOURCE, TARGET
+
+USER_DIR = str(Path(autoassist_fairseq.__file__).parent)
+OURS = ("--user-dir", USER_DIR, "--task", "autoassist_translation")
+POLL = 0.1
+TAIL = 15  # lines of a failed program that are shown
+
+
+def tiny_model(width: int = 16, layers: int = 1) -> list[str]:
+    """Return the flags of a small Transformer on the CPU, without checkpoints and validation."""
+    sides = [
+        word
+        for side in ("encoder", "decoder")
+        for word in (
+            *(f"--{side}-layers", layers, f"--{side}-embed-dim", width),
+            *(f"--{side}-ffn-embed-dim", 4 * width, f"--{side}-attention-heads", 2),
+        )
+    ]
+    rest = (
+        "--arch transformer_tiny --share-decoder-input-output-embed --optimizer adam --lr 0.001 "
+        "--criterion label_smoothed_cross_entropy --label-smoothing 0.1 --cpu --no-save "
+        "--disable-validation --log-format json --log-interval 1 --seed 1"
+    )
+    return [*map(str, sides), *rest.split(), "--source-lang", SOURCE, "--target-lang", TARGET]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What was seen of a program.
+
+    Attributes:
+        first: seconds from its launch to the end of its first update.
+        seconds: seconds from its launch to the end of the last update that was waited for.
+        anonymous: bytes of its own (not of mapped files) at that moment, with its children.
+        peak: the most bytes of its own that were ever seen.
+    """
+
+    first: float
+    seconds: float
+    anonymous: int
+    peak: int
+
+
+def fairseq_train(data: Path, *flags: object) -> list[str]:
+    """Return the command that trains on ``data``."""
+    return [str(Path(sys.executable).with_name("fairseq-train")), str(data), *map(str, flags)]
+
+
+def watch(command: Sequence[str], updates: int) -> Watched:
+    """Run ``command`` until it logged ``updates`` updates, and end it then.
+
+    Raises:
+        UserError: it ended before.
+    """
+    begin = time.perf_counter()
+    process = subprocess.Popen(
+        command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    peaks = [0]
+    poll = threading.Thread(target=_poll, args=(process, peaks), daemon=True)
+    poll.start()
+    times, lines = [], []
+    assert process.stdout is not None
+    try:
+        for text in process.stdout:
+            lines.append(text)
+            if "| train_inner |" in text:
+                times.append(time.perf_counter() - begin)
+            if len(times) == updates:
+                own = own_bytes(process.pid)
+                return Watched(times[0], times[-1], own, max(own, *peaks))
+        raise failed(command, lines)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        poll.join()
+
+
+def failed(command: Sequence[str], lines: Sequence[str]) -> UserError:
+    """Return what tells that ``command`` ended too early."""
+    tail = "".join(lines[-TAIL:])
+    return UserError(f"`{Path(command[0]).name}` must train, but it ended with:\n{tail}")
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a program that has one core to itself."""
+    package = str(Path(USER_DIR).parent)
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": package, "PYTHONUNBUFFERED": "1"}
+
+
+def _poll(process: subprocess.Popen[str], peaks: list[int]) -> None:
+    while process.poll() is None:
+        peaks.append(own_bytes(process.pid))
+        time.sleep(POLL)
+
+
+def own_bytes(pid: int) -> int:
+    """Return the bytes of memory that a process and its children share with no file.
+
+    Shared pages count once; 0 for a process that is gone.
+    """
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return 0
+    fields = dict(line.split(":", 1) for line in rollup.splitlines()[1:])
+    own = sum(int(fields[name].split()[0]) for name in ("Pss_Anon", "Pss_Shmem"))
+    return 1024 * own + sum(own_bytes(int(child)) for child in children)
