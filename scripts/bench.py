@@ -104,7 +104,6 @@ class Times:
 
 def train(times: Path, words: list[str]) -> None:
     """Be ``fairseq-train`` with the arguments ``words``, and write ``times``."""
-    from fairseq.distributed import utils
     from fairseq.trainer import Trainer
     from fairseq_cli import train as program
 
@@ -113,10 +112,10 @@ def train(times: Path, words: list[str]) -> None:
 
     clock = Times()
     clock.add(loss_tap, "pair_losses", "ours")
+    clock.add(feedback.Collector, "end", "share")
     for method in ("begin", "add", "end"):
         clock.add(feedback.Collector, method, "ours")
     clock.add(metrics.UpdateLog, "write", "ours")
-    clock.add(utils, "all_reduce", "share")
     clock.add(Planner, "learn", "learn", time.thread_time)
     clock.steps(Trainer)
     clock.epochs(program)

@@ -24,7 +24,7 @@ PAIRS, QUICK_PAIRS = 4_500_000, 450_000
 LEAST_PAIRS = 20_000
 SMALLER = 10  # times
 # Few words and pairs, so that passes end within a minute.
-TRAINED = Shape(pairs=3_000, words=4_000)
+TRAINED, QUICK_TRAINED = Shape(pairs=2_000, words=4_000), Shape(pairs=1_000, words=2_000)
 GROUPS = ("kernels", "planning", "waiting", "launching", "training")
 
 
@@ -63,7 +63,8 @@ def measure(
     """Yield the rows of ``groups``; corpora go to ``folder``."""
     large, small, tiny = (folder / name for name in ("large", "small", "tiny"))
     fewer = pairs // SMALLER
-    for data, shape in ((large, Shape(pairs)), (small, Shape(fewer)), (tiny, TRAINED)):
+    trained = QUICK_TRAINED if quick else TRAINED
+    for data, shape in ((large, Shape(pairs)), (small, Shape(fewer)), (tiny, trained)):
         write_corpus(data, shape)
     corpus = map_corpus(large)
     if "kernels" in groups:
@@ -74,7 +75,8 @@ def measure(
         yield waiting.row(corpus, 150 if quick else 1_000)
     if "launching" in groups:
         yield launching.ratio_row(large, small, 2 if quick else 3)
-        yield from launching.first_updates(large, pairs)
+        if not quick:
+            yield from launching.first_updates(large, pairs)
     if "training" in groups:
         trainer = training.Trainer(script, folder)
         yield from training.rows(trainer, large, tiny, _free_port(), quick)

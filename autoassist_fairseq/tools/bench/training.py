@@ -154,7 +154,7 @@ def _after_warm_up(seen: Seen) -> dict[str, float]:
 
 def rows(trainer: Trainer, large: Path, small: Path, port: int, quick: bool) -> Iterator[Row]:
     """Yield every row of a run that trains: ``large`` to plan from, ``small`` to train through."""
-    updates = 8 if quick else 25
+    updates = WARM + (4 if quick else 20)
     yield tap_row(trainer, large, updates)
     yield sharing_row(trainer, large, port, updates)
     yield end_to_end_row(trainer, small, 3, 1 if quick else 2)
