@@ -117,7 +117,11 @@ def sharing_row(trainer: Trainer, data: Path, port: int, updates: int) -> Row:
 
 
 def end_to_end_row(trainer: Trainer, data: Path, epochs: int, rounds: int) -> Row:
-    """Train shrink beside uniform at the same time, one core each, and change cores in turns."""
+    """Train shrink beside uniform at the same time, one core each, and change cores in turns.
+
+    CPU time counts, because a clock measures the other runs of a busy machine; that nobody waits
+    for the Assistant is `waiting`'s to show.
+    """
     model = [*tiny_model(128, 2), "--max-tokens", 500, "--num-workers", 0, "--max-epoch", epochs]
     ratios: dict[str, list[float]] = {"seconds": [], "cpu": [], "tokens": []}
     cores = sorted(os.sched_getaffinity(0))[:2]
@@ -137,12 +141,12 @@ def end_to_end_row(trainer: Trainer, data: Path, epochs: int, rounds: int) -> Ro
         for name in ("seconds", "cpu")
     )
     return Row(
-        "end to end: (time per epoch ratio) / (token ratio), shrink beside uniform",
-        wall,
+        "end to end: (CPU time per epoch ratio) / (token ratio), shrink beside uniform",
+        cpu,
         1.02,
         "{:.3f}",
         ratio=True,
-        beside=f"{cpu:.3f} in CPU time; {tokens:.3f} of the tokens; {rounds} runs, "
+        beside=f"{wall:.3f} by the clock; {tokens:.3f} of the tokens; {rounds} runs, "
         f"passes 2 to {epochs}",
     )
 
