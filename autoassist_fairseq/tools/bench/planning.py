@@ -29,6 +29,8 @@ BUDGET = Budget(max_tokens=5000, max_pairs=0, multiple=8)
 SECONDS, PAIRS = 8.0, 4_500_000
 GROWTH = 1.15
 BYTES = 16
+# As many as are planned and not yet learned at one time, and one more.
+WINDOWS = 3
 
 
 def make_planner(corpus: Corpus, **options: Any) -> Planner:
@@ -88,11 +90,11 @@ def memory_row(corpus: Corpus, smaller: Corpus) -> Row:
 
 
 def held(corpus: Corpus) -> tuple[int, int]:
-    """Return the bytes held after three windows of a shrinking pass, and at the most until then."""
+    """Return the bytes held after `WINDOWS` windows of a shrinking pass, and the most until then."""
     tracemalloc.start()
     planner = make_planner(corpus, warmup_passes=0)
-    planner.begin_pass(1, GROUP)
-    for _ in range(3):
+    now = planner.begin_pass(1, GROUP)
+    for _ in range(min(WINDOWS, now.windows)):
         planner.plan_next()
     seen = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -26,7 +26,7 @@ BASE = (
     "--disable-validation --seed 1 --log-format none --source-lang en --target-lang de "
     "--max-tokens 256 --num-workers 0"
 )
-WARM = 3  # updates that warm up, not counted
+WARM = 2  # updates that warm up, not counted
 GLOO = ("--distributed-backend", "gloo", "--ddp-backend", "legacy_ddp")
 Seen = dict[str, Any]
 
@@ -158,7 +158,7 @@ def _after_warm_up(seen: Seen) -> dict[str, float]:
 
 def rows(trainer: Trainer, large: Path, small: Path, port: int, quick: bool) -> Iterator[Row]:
     """Yield every row of a run that trains: ``large`` to plan from, ``small`` to train through."""
-    updates = WARM + (4 if quick else 20)
+    updates = WARM + (3 if quick else 20)
     yield tap_row(trainer, large, updates)
     yield sharing_row(trainer, large, port, updates)
     yield end_to_end_row(trainer, small, 3, 1 if quick else 2)

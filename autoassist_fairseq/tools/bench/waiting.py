@@ -16,7 +16,7 @@ UPDATE_SECONDS = 0.030  # for 40,000 tokens: 10 times what a node with 8 V100 do
 TIMEOUT = 60.0
 
 
-def row(corpus: Corpus, updates: int) -> Row:
+def row(corpus: Corpus, updates: int, target: float) -> Row:
     """Let a stub Boss train on ``updates`` of a shrinking pass; it sleeps instead of computing."""
     planner = make_planner(corpus, warmup_passes=0)
     whole = planner.begin_pass(1, GROUP).updates
@@ -29,7 +29,7 @@ def row(corpus: Corpus, updates: int) -> Row:
     return Row(
         "Boss waiting on the BossQueue, 40k tokens every 30 ms, % of its time",
         100 * (first + later),
-        0.5,
+        target,
         "{:.3f}",
         beside=f"{updates:,} of {whole:,} updates in {elapsed:.1f} s, {len(waits)} windows; "
         f"{1e3 * waits[0]:.1f} ms for the first, {1e3 * max(waits[1:], default=0):.1f} ms at most "
