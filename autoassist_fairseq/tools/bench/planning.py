@@ -90,7 +90,7 @@ def memory_row(corpus: Corpus, smaller: Corpus) -> Row:
 
 
 def held(corpus: Corpus) -> tuple[int, int]:
-    """Return the bytes held after `WINDOWS` windows of a shrinking pass, and the most until then."""
+    """Return the bytes held after `WINDOWS` windows of a pass, and the most until then."""
     tracemalloc.start()
     planner = make_planner(corpus, warmup_passes=0)
     now = planner.begin_pass(1, GROUP)
