@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 BINS = 512
 LOW, HIGH = math.log(1e-4), math.log(100.0)
 
+# The threshold looks back on a quarter of the corpus, and on this many pairs at most.
+LONGEST_HORIZON = 131_072
 # Weight of the past in the confidence, per update (AutoAssist 2019).
 CONFIDENCE_DECAY = 0.95
 # Before anything is learned the Assistant is worth a coin.

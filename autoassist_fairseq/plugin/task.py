@@ -12,6 +12,7 @@ from fairseq.utils import resolve_max_positions, split_paths
 
 from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.assistant.features import Corpus
+from autoassist_fairseq.assistant.threshold import LONGEST_HORIZON
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.plugin.border import one_sentence
 from autoassist_fairseq.plugin.corpus import corpus_of, eligible_pairs
@@ -30,7 +31,6 @@ from autoassist_fairseq.plugin.sampler import ORDER, TICKET
 from autoassist_fairseq.plugin.state import identity
 from autoassist_fairseq.plugin.weighting import WEIGHTING, resized
 from autoassist_fairseq.schedule.packing import Budget
-from autoassist_fairseq.schedule.passes import LARGEST_WINDOW
 from autoassist_fairseq.schedule.planner import Planner
 from autoassist_fairseq.schedule.promise import Pairs
 
@@ -164,7 +164,7 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
     def _assist(self, corpus: Corpus) -> Assistant:
         """Return the one Assistant of this run, at work on ``corpus``."""
         if self._assistant is None:
-            horizon = min(LARGEST_WINDOW, max(1, len(corpus) // 4))
+            horizon = min(LONGEST_HORIZON, max(1, len(corpus) // 4))
             self._assistant = Assistant(corpus, self.settings, horizon)
         else:
             self._assistant.attach(corpus)

@@ -119,7 +119,8 @@ class Planner:
         pool = Batches.join(self.leftover, batches)
         rng = np.random.default_rng([now.seed, now.index, window, DEAL])
         dealt, self.leftover = deal(pool, now.group, window == now.windows - 1, rng)
-        stats = self._stats(self.pairs.sizes(considered)[1], target[kept])
+        everyone = target if len(pairs) == len(considered) else self.pairs.target_sizes[considered]
+        stats = self._stats(everyone, target[kept])
         first = now.updates_through(window - 1)
         weights = self.selection.weights(dealt)
         plan = Plan(now.index, window, first, now.group, dealt, stats, weights)

@@ -51,10 +51,10 @@ def promise(
     forecasts them, from the pairs that it will consider first.
     """
     order = passes.pass_order(pairs.ids, settings.seed, index)
-    sample = order[: passes.SAMPLE]
-    share = selection.expected_share(sample, np.maximum(*pairs.sizes(sample)))
-    scale = share * len(order) / len(sample)
-    updates = int(scale * _count([sample], pairs, budget)) // group
+    scored, counted = order[: passes.SAMPLE], order[: passes.LARGEST_WINDOW]
+    share = selection.expected_share(scored, np.maximum(*pairs.sizes(scored)))
+    scale = share * len(order) / len(counted)
+    updates = int(scale * _count([counted], pairs, budget)) // group
     window = passes.window_size(len(order), updates, settings.window)
     empty = np.zeros(math.ceil(len(order) / window), np.int64)
     keep_all = share >= 1
@@ -62,7 +62,7 @@ def promise(
     if keep_all or selection.settled(now):
         windows = [selection.candidates(now, number) for number in range(now.windows)]
         return replace(now, quotas=passes.exact_quotas(windows, pairs.sizes, budget, group))
-    windows = [sample[begin : begin + window] for begin in range(0, len(sample), window)]
+    windows = [counted[begin : begin + window] for begin in range(0, len(counted), window)]
     batches = scale * _count(windows, pairs, budget)
     return replace(now, quotas=passes.shrunk_quotas(batches, len(order), window, group))
 

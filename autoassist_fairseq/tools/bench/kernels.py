@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.assistant.features import Corpus
 from autoassist_fairseq.assistant.prefetching import prefetch
+from autoassist_fairseq.assistant.threshold import LONGEST_HORIZON
 from autoassist_fairseq.assistant.token_store import Segment
 from autoassist_fairseq.schedule.passes import LARGEST_WINDOW
 from autoassist_fairseq.settings import Settings
@@ -27,7 +28,7 @@ AHEAD = 12
 
 def rows(corpus: Corpus) -> Iterator[Row]:
     """Measure windows and updates that run through ``corpus`` in random order, as passes do."""
-    assistant = Assistant(corpus, Settings(warmup_passes=0), LARGEST_WINDOW)
+    assistant = Assistant(corpus, Settings(warmup_passes=0), LONGEST_HORIZON)
     rng = np.random.default_rng(0)
     order = rng.permutation(len(corpus)).astype(np.int32)
     size = min(LARGEST_WINDOW, len(order) // 2)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.assistant.features import Corpus
+from autoassist_fairseq.assistant.threshold import LONGEST_HORIZON
 from autoassist_fairseq.schedule.packing import Budget
-from autoassist_fairseq.schedule.passes import LARGEST_WINDOW
 from autoassist_fairseq.schedule.planner import Planner
 from autoassist_fairseq.schedule.promise import Pairs
 from autoassist_fairseq.settings import Settings
@@ -36,7 +36,7 @@ WINDOWS = 3
 def make_planner(corpus: Corpus, **options: Any) -> Planner:
     """Return a planner of ``corpus``."""
     settings = Settings(**options)
-    assistant = Assistant(corpus, settings, LARGEST_WINDOW)
+    assistant = Assistant(corpus, settings, LONGEST_HORIZON)
     sizes = (side._segments[0].sizes for side in (corpus.source, corpus.target))
     pairs = Pairs(np.arange(len(corpus), dtype=np.int32), *sizes)
     return Planner(assistant, pairs, BUDGET, settings)
