@@ -39,7 +39,8 @@ def test_killed_and_resumed_equals_never_stopped(
     unbroken = setup.launch(server, tmp_path / "unbroken")
     assert [run.status for run in unbroken] == [0] * ranks, unbroken[0].output
     whole = trace(unbroken)
-    assert [sum(key[0] == index for key in whole.plans) for index in (1, 2)] == [5, 3]
+    windows = [sum(key[0] == index for key in whole.plans) for index in (1, 2)]
+    assert windows[0] == 5 and windows[1] >= 3
     assert len(whole.considered(2)) == PAIRS > 1.05 * sum(map(len, whole.pairs(2)))
     rng = np.random.default_rng([SEED, ranks, freq, workers])
     kills = choose_kills(unbroken, rng)

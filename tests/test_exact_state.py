@@ -15,6 +15,7 @@ from checkpointed import State, leaves, load, state_in, stored, with_changed_sta
 from faulty import digests
 from training import Run, Server
 
+FORMAT = 2
 pytestmark = pytest.mark.slow
 
 FLAGS: tuple[object, ...] = ("--batch-size", 4, "--batch-size-valid", 40, "--num-workers", 0)
@@ -41,7 +42,7 @@ def test_the_state_is_plain_and_loads_as_weights_only(run: Run) -> None:
         (file := run.save_dir.parent / "state").write_bytes(stored(state))
         again = torch.load(file, weights_only=True)
         assert stored(again) == stored(state)
-        assert state["format"] == 1
+        assert state["format"] == FORMAT
         assert state["fits"].keys() == {"training set", "source dictionary", "target dictionary"}
     assert state_in(run.save_dir / MIDDLE)["pass"]["learned"] == 20
     assert state_in(run.save_dir / "checkpoint1.pt")["pass"] is None
@@ -124,7 +125,7 @@ def cut(state: State) -> None:
 
 
 CHANGES: dict[str, tuple[Callable[[State], object], str]] = {
-    "a future format": (lambda s: s.update(format=2), "holds format 2"),
+    "a future format": (lambda s: s.update(format=FORMAT + 1), f"holds format {FORMAT + 1}"),
     "no format": (drop("format"), "holds format None"),
     "no digests": (drop("fits"), "damaged"),
     "no weights": (drop("assistant", "model", "target"), "damaged"),

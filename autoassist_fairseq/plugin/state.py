@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 
 FORMAT = 2
 CORPUS = "training set"
-# Settings that are fairseq's own options.
-FAIRSEQS = {"seed": "--seed", "passes": "--max-epoch", "updates": "--max-update"}
+# The end of training, which only one policy goes by; changing it is nothing special.
+END = {"passes": "--max-epoch", "updates": "--max-update"}
 
 
 def identity(dataset: LanguagePairDataset, ids: Any, corpus: Corpus) -> dict[str, str]:
@@ -139,8 +139,8 @@ def _check(saved: dict[str, str], here: dict[str, str], skip: str) -> None:
 def _tell_changes(saved: dict[str, Any], settings: Settings) -> None:
     for name, now in asdict(settings).items():
         before = tuple(saved[name]) if isinstance(now, tuple) else saved[name]
-        option = FAIRSEQS.get(name, f"--autoassist-{name.replace('_', '-')}")
-        if before != now:
+        option = {"seed": "--seed", **END}.get(name, f"--autoassist-{name.replace('_', '-')}")
+        if before != now and (name not in END or settings.policy == "loss-table"):
             logger.info(f"autoassist: {option} changed from {before} to {now} on resume")
 
 
