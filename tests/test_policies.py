@@ -17,6 +17,8 @@ from autoassist_fairseq.schedule.plan import Plan
 from autoassist_fairseq.schedule.planner import Planner
 from autoassist_fairseq.settings import POLICIES, Settings
 
+pytestmark = pytest.mark.slow  # many passes of every policy: seconds in all
+
 PAIRS, BUDGET = 1500, Budget(60, 0)
 PLANNED = tuple(name for name in POLICIES if name != "off")
 CHOOSING = {
@@ -146,7 +148,6 @@ def test_self_paced_weights_fall_with_the_loss() -> None:
     assert losses.max() < limit and plans[0].stats.threshold == pytest.approx(limit)
 
 
-@pytest.mark.slow
 def test_the_loss_table_s_weighted_sums_are_unbiased() -> None:
     """Summed over a pass, weighted losses and weighted counts are those of all pairs."""
     everyone = boss_losses(np.arange(PAIRS))
