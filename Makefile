@@ -19,7 +19,7 @@ help:
 	@echo "make test    all tests"
 	@echo "make check   ruff, mypy and the fast tests"
 	@echo "make soak    kill and resume a hundred times, inject every fault"
-	@echo "make bench   measure the Assistant against its targets (bench-quick: in three minutes)"
+	@echo "make bench   measure the Assistant against its targets (bench-quick: in a few minutes)"
 	@echo "make clean   remove what the others made"
 
 setup: $(STAMP)

@@ -69,7 +69,8 @@ def test_nothing_is_left_behind(
     assert run.status == status, run.output
     # A loading process that is handing over a tensor when it is told to end says so by a traceback
     # of Python's own (multiprocessing's resource_sharer), rarely; none of it is ours.
-    assert "Traceback" not in run.output or "resource_sharer" in run.output, run.output
+    for traceback in run.output.split("Traceback")[1:]:
+        assert "resource_sharer" in traceback, run.output
     assert last is None or last in run.output.splitlines()[-1]
     seen = run.of("signalled")[0]
     assert len(seen["children"]) >= 2 and "assistant" in seen["threads"]

@@ -7,6 +7,7 @@ beginning, and the pass keeps exactly the pairs chosen. ``shrink`` learns within
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -88,13 +89,17 @@ class Policy:
             self.frozen = {name: float(value) for name, value in state["frozen"].items()}
 
 
-class Warming(Policy):
+class Warming(Policy, ABC):
     """Keeps every pair for ``--autoassist-warmup-passes``, then what `chances` says."""
 
     def begin(self, moment: Moment) -> None:
         """Freeze whether this pass warms up, and what `freeze` says."""
-        warm = moment.index <= self.settings.warmup_passes
+        warm = self.warms_up(moment)
         self.frozen = {"warm": 1.0} if warm else {"warm": 0.0, **self.freeze(moment)}
+
+    def warms_up(self, moment: Moment) -> bool:
+        """Return whether the pass that begins keeps every pair."""
+        return moment.index <= self.settings.warmup_passes
 
     @property
     def warm(self) -> bool:
@@ -109,9 +114,9 @@ class Warming(Policy):
         """Return P(keep) [P] of ``pairs`` [P]."""
         return super().keep_probability(pairs) if self.warm else self.chances(pairs)
 
+    @abstractmethod
     def chances(self, pairs: Ints) -> Floats:
         """Return P(keep) [P] of ``pairs`` [P] after the warm-up."""
-        raise NotImplementedError
 
 
 class Shrink(Warming):
@@ -127,11 +132,9 @@ class Shrink(Warming):
 class Random(Warming):
     """``random``: drops ``--autoassist-rate`` of the pairs, whichever they are."""
 
-    def begin(self, moment: Moment) -> None:
-        """Freeze the rate of the pass; rates that are given for each pass need no warm-up."""
-        super().begin(moment)
-        if len(self.settings.rate) > 1:
-            self.frozen = {"warm": 0.0, **self.freeze(moment)}
+    def warms_up(self, moment: Moment) -> bool:
+        """Return whether the pass keeps every pair; rates for each pass tell that themselves."""
+        return len(self.settings.rate) == 1 and super().warms_up(moment)
 
     def freeze(self, moment: Moment) -> dict[str, float]:
         """Return the rate."""

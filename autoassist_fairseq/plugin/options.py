@@ -62,7 +62,7 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
         DEFAULTS.quantile, "the quantile for --autoassist-threshold quantile, in (0, 1)"
     )
     autoassist_rate: str = _option(
-        "0.5",
+        ",".join(map(str, DEFAULTS.rate)),
         "share of the pairs that random drops, or chance of an easy pair to be dropped by "
         "loss-table, in [0, 1): a number, one for each pass (0,0.3,0.4), or the log of a run, to "
         "drop what it dropped",

@@ -52,7 +52,7 @@ class Planner:
         self.assistant, self.pairs = assistant, pairs
         self.budget, self.settings = budget, settings
         self.policy = POLICIES[settings.policy](assistant, settings, pairs.ids)
-        self.selection = Selection(self.policy, settings.policy)
+        self.selection = Selection(self.policy)
         self.trained_tokens = self.updates_before = 0
         self.live: deque[Plan] = deque()
         self.current: Pass | None = None

@@ -19,19 +19,19 @@ class Selection:
 
     Args:
         policy: whose chances count.
-        name: of the policy.
 
     Attributes:
         failed: why the Assistant is no longer asked; "" while it is.
     """
 
-    def __init__(self, policy: Policy, name: str) -> None:
-        self.policy, self.name = policy, name
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
         self.failed = ""
 
     def settled(self, now: Pass) -> bool:
         """Return whether `candidates` are final: unless another policy has taken over since."""
-        return self.policy.settled and now.policy == self.name and not self.failed
+        same = now.policy == self.policy.settings.policy
+        return self.policy.settled and same and not self.failed
 
     def candidates(self, now: Pass, window: int) -> Ints:
         """Return the pairs of ``window`` that the policy leaves; the quota decides on the rest."""

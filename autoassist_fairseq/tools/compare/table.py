@@ -11,6 +11,7 @@ from typing import Any
 from autoassist_fairseq.tools.compare.arms import Arm
 from autoassist_fairseq.tools.compare.jobs import Result, summary
 from autoassist_fairseq.tools.compare.significance import Paired
+from autoassist_fairseq.tools.report.table import aligned
 
 UNKNOWN = "–"
 HEADER = (
@@ -82,16 +83,7 @@ def _cells(row: Row, base: float | None) -> tuple[str, ...]:
 
 def as_text(rows: Sequence[Row]) -> str:
     """Return the table for a terminal."""
-    lines = [HEADER, *cells(rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
-    told = [
-        "  ".join(
-            cell.ljust(width) if column < 2 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
-    return "\n".join([*told, *problems(rows)])
+    return "\n".join([aligned([HEADER, *cells(rows)]), *problems(rows)])
 
 
 def as_markdown(rows: Sequence[Row], notes: Sequence[str]) -> str:

@@ -87,8 +87,12 @@ def note(runs: Sequence[Run]) -> str:
 
 def as_text(runs: Sequence[Run]) -> str:
     """The table for a terminal."""
-    cells = [HEADER, *rows(runs)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(HEADER))]
+    return aligned([HEADER, *rows(runs)])
+
+
+def aligned(cells: Sequence[Sequence[str]]) -> str:
+    """Columns for a terminal: the first two of words, the others of numbers."""
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [
         "  ".join(
             cell.ljust(width) if column < 2 else cell.rjust(width)
