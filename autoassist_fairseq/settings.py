@@ -16,9 +16,11 @@ POLICIES = (
     "competence",
     "off",
 )
-FEATURE_FAMILIES = ("length", "frequency", "tokens", "tokens-idf")
+FEATURE_FAMILIES = ("length", "frequency", "tokens", "tokens-idf", "expected")
 THRESHOLDS = ("mean", "quantile")
 DIFFICULTIES = ("length", "rarity")
+EXPECT = ("bigrams", "words")
+HOPELESS = ("off", "keep", "cut", "weight")
 ON_ERROR = ("stop", "continue")
 
 
@@ -41,6 +43,10 @@ class Settings:
         pace: ``self-paced``, ``competence``: full passes after which all pairs are open, > 0.
         difficulty: ``competence``: what makes a pair hard, of `DIFFICULTIES`.
         presample: ``importance``: candidates for each pair that is trained on, > 1.
+        hopeless: what is done about hopeless pairs, of `HOPELESS`; ``off``: nobody looks for them.
+        reexamine: chance of a hopeless pair to be trained on with ``hopeless='cut'``, and its
+            weight with ``'weight'``, in (0, 1].
+        expect: what tells the loss to expect on a pair, of `EXPECT`.
         updates, passes: the end of training, for ``loss-table``; 0 = not known.
         timeout: seconds that the Boss waits for the BossQueue before it gives up, > 0.
         on_error: what to do when the Assistant fails: ``stop``, or ``continue`` without it.
@@ -59,11 +65,24 @@ class Settings:
     pace: float = 20.0
     difficulty: str = "length"
     presample: int = 3
+    hopeless: str = "off"
+    expect: str = "bigrams"
+    reexamine: float = 0.1
     updates: int = 0
     passes: int = 0
     timeout: float = 300.0
     on_error: str = "stop"
     seed: int = 1
+
+    @property
+    def counts_words(self) -> bool:
+        """Whether the Boss's losses on single words are of use."""
+        return self.policy != "off" and self.expects and self.expect == "words"
+
+    @property
+    def expects(self) -> bool:
+        """Whether losses are compared with what was to be expected."""
+        return self.hopeless != "off" or "expected" in self.features
 
     def problems(self) -> list[str]:
         """Return one sentence for each rule that these settings break."""
@@ -95,6 +114,9 @@ class Settings:
                 f"one of {', '.join(DIFFICULTIES)}",
                 self.difficulty,
             ),
+            "hopeless": (self.hopeless in HOPELESS, f"one of {', '.join(HOPELESS)}", self.hopeless),
+            "expect": (self.expect in EXPECT, f"one of {', '.join(EXPECT)}", self.expect),
+            "reexamine": (0 < self.reexamine <= 1, "in (0, 1]", self.reexamine),
             "presample": (self.presample > 1, "2 or more", self.presample),
             "updates": (self.updates >= 0, "0 (from --max-update) or more", self.updates),
             "on-error": (self.on_error in ON_ERROR, f"one of {', '.join(ON_ERROR)}", self.on_error),

@@ -111,7 +111,8 @@ def train(times: Path, words: list[str]) -> None:
     from autoassist_fairseq.schedule.planner import Planner
 
     clock = Times()
-    clock.add(loss_tap, "pair_losses", "ours")
+    for function in ("token_losses", "pair_losses"):
+        clock.add(loss_tap, function, "ours")
     clock.add(feedback.Collector, "end", "share")
     for method in ("begin", "add", "end"):
         clock.add(feedback.Collector, method, "ours")

@@ -37,6 +37,8 @@ SHAPES = {"tiny": (32, 64, 2, 2), "base": (512, 2048, 6, 8), "big": (1024, 4096,
 WORDS = 32_000
 Ours = Callable[[], contextlib.AbstractContextManager[None]]
 LENGTH = 27
+# What the tap adds to a forward pass.
+TAPPING = ("token_losses", "pair_losses")
 
 
 class Bench:
@@ -51,11 +53,12 @@ class Bench:
         self.model = TransformerModelBase.build_model(config(shape), task).to(device, dtype)
         self.criterion = LabelSmoothedCrossEntropyCriterion(task, False, 0.1).to(device)
         self.tap = LossTap(self.criterion)
+        self.tap.counts_words = True
         self.sample = move(batch(words, max(2, tokens // LENGTH)), device)
         self.pairs = len(self.sample["id"])
         self.order = torch.arange(self.pairs, device=device).flip(0)
         self.delivered: list[Feedback] = []
-        self.collector = Collector(1, self.delivered.append)
+        self.collector = Collector(1, self.delivered.append, words=len(words))
         self._update = 0
 
     def step(self, tapped: bool, ours: Ours = contextlib.nullcontext) -> torch.Tensor:
@@ -66,12 +69,14 @@ class Bench:
         self.tap.listening = tapped
         if tapped:
             self.collector.begin(ticket)
-        with mock.patch.object(loss_tap, "pair_losses", inside(ours, loss_tap.pair_losses)):
+        timed: dict[str, Any] = {n: inside(ours, getattr(loss_tap, n)) for n in TAPPING}
+        with mock.patch.multiple(loss_tap, **timed):
             loss: torch.Tensor = self.criterion(self.model, self.sample)[0]
         loss.backward()
         if tapped:
             with ours():
-                self.collector.add(ticket, self.order, self.tap.take())
+                tapped_words = self.tap.take_words()
+                self.collector.add(ticket, self.order, self.tap.take(), tapped_words)
                 self.collector.end(ticket)
         return loss
 

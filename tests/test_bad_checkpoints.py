@@ -107,7 +107,7 @@ CHECKPOINTS: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "an Assistant of the future": (
         assistant(lambda state: state.update(format=99)),
         "",
-        "`--restore-file` must hold an Assistant of format 2, but .* 99; .*`--reset-dataloader`",
+        "`--restore-file` must hold an Assistant of format 3, but .* 99; .*`--reset-dataloader`",
     ),
     "half an Assistant": (
         assistant(lambda state: state.pop("assistant")),

@@ -86,10 +86,10 @@ def test_nothing_is_read_from_validation(boss: Boss) -> None:
 def test_a_loss_that_is_not_finite_counts_as_missing() -> None:
     import torch
 
-    from autoassist_fairseq.plugin.loss_tap import pair_losses
+    from autoassist_fairseq.plugin.loss_tap import pair_losses, token_losses
 
     lprobs = torch.log(torch.tensor([[[0.5, 0.5], [1.0, 0.0]], [[0.25, 0.75], [0.5, 0.5]]]))
-    losses = pair_losses(lprobs, torch.tensor([[1, 1], [1, 1]]), pad=9)
+    losses = pair_losses(*token_losses(lprobs, torch.tensor([[1, 1], [1, 1]]), pad=9))
     assert losses.tolist() == [-1, pytest.approx((math.log(4 / 3) + math.log(2)) / 2)]
-    padded = pair_losses(lprobs, torch.tensor([[1, 0], [0, 0]]), pad=0)
+    padded = pair_losses(*token_losses(lprobs, torch.tensor([[1, 0], [0, 0]]), pad=0))
     assert padded.tolist() == [pytest.approx(math.log(2)), -1], "an empty target has no loss"

@@ -98,9 +98,9 @@ def _record_planner(recorder: Recorder) -> None:
         recorder.write("window", epoch=now.index, pairs=pairs, kept=plan.stats.kept, known=known)
         return plan
 
-    def recorded_learn(assistant: Assistant, pairs: Any, losses: Any) -> Any:
+    def recorded_learn(assistant: Assistant, pairs: Any, losses: Any, expected: Any = None) -> Any:
         recorder.write("lesson", pairs=pairs.tolist(), losses=losses.tolist())
-        return learn(assistant, pairs, losses)
+        return learn(assistant, pairs, losses, expected)
 
     Assistant.learn = recorded_learn  # type: ignore[method-assign, assignment]
     Planner.plan_next = recorded_plan  # type: ignore[method-assign, assignment]

@@ -9,11 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant import rules
-from autoassist_fairseq.assistant.features import Corpus
+from autoassist_fairseq.assistant.bigrams import Bigrams
+from autoassist_fairseq.assistant.features import Corpus, Floats
 from autoassist_fairseq.assistant.model import Model
 from autoassist_fairseq.assistant.threshold import Confidence, Threshold
 from autoassist_fairseq.assistant.token_store import Ints
+from autoassist_fairseq.assistant.word_losses import WordLosses
 from autoassist_fairseq.settings import Settings
+
+# What losses are to be expected from, by ``--autoassist-expect``.
+EXPECTATIONS: dict[str, type[Bigrams] | type[WordLosses]] = {
+    "bigrams": Bigrams,
+    "words": WordLosses,
+}
 
 
 @dataclass(frozen=True)
@@ -58,11 +66,14 @@ class Assistant:
         self.model = Model(*words, settings.features, settings.lr)
         self.threshold = Threshold(settings.threshold, settings.quantile, horizon)
         self.confidence = Confidence()
+        self.expectation = EXPECTATIONS[settings.expect](corpus) if settings.expects else None
         self.attach(corpus)
 
     def attach(self, corpus: Corpus) -> None:
         """Score and learn the pairs of ``corpus`` from now on."""
         self.model.attach(corpus)
+        if self.expectation:
+            self.expectation.attach(corpus)
 
     @property
     def safeguard(self) -> float:
@@ -71,36 +82,69 @@ class Assistant:
 
     def keep_probability(self, pairs: Ints) -> NDArray[np.float32]:
         """Return P(keep) [P] in (0, 1] for ``pairs`` [P], by the paper's shrinking rule."""
-        return rules.shrink(self.model.predict(pairs), self.safeguard)
+        extra = self._extra(self.expected(pairs)) if self._has_extra else None
+        return rules.shrink(self.model.predict(pairs, extra), self.safeguard)
 
-    def learn(self, pairs: Ints, losses: NDArray[np.float32]) -> Lesson:
+    def expected(self, pairs: Ints) -> Floats | None:
+        """Return the losses [P] to be expected on ``pairs`` [P], nats per target token.
+
+        NaN where that is not known yet; None if nobody asks for them.
+        """
+        return self.expectation.expected(pairs) if self.expectation else None
+
+    @property
+    def _has_extra(self) -> bool:
+        return "expected" in self.settings.features
+
+    def _extra(self, expected: Floats | None) -> Floats:
+        """Return the feature ``expected`` [P]: how far expected losses are above T, in nats."""
+        assert expected is not None
+        extra: Floats = np.nan_to_num(expected - np.float32(self.threshold.value))
+        return extra
+
+    def learn(
+        self, pairs: Ints, losses: NDArray[np.float32], expected: Floats | None = None
+    ) -> Lesson:
         """Learn from the losses [P] (nats per target token) of one update.
 
-        Losses that are missing (negative) or not finite are passed over.
+        Losses that are missing (negative) or not finite are passed over. ``expected`` [P] is what
+        `expected` returns.
         """
         known = np.isfinite(losses) & (losses >= 0)
         pairs, losses = pairs[known], losses[known]
+        extra = self._extra(expected)[known] if self._has_extra else None
         if len(pairs) == 0:
             return Lesson()
         # The very first losses have no past to compare with: they are judged by their own mean.
         past = self.threshold.value
         labels = losses > (losses.mean() if np.isnan(past) else past)
-        guess = self.model.learn(pairs, labels.astype(np.float32)) > 0.5
+        guess = self.model.learn(pairs, labels.astype(np.float32), extra) > 0.5
         correct = int((guess == labels).sum())
         self.confidence.add(correct / len(pairs))
         self.threshold.add(losses)
         return Lesson(len(pairs), correct, int((~labels).sum()))
 
+    def adjust(self, pairs: Ints, losses: Floats, words: NDArray[np.float64] | None = None) -> None:
+        """Adjust what is to be expected to one update: losses [P], and those on words [V, 2]."""
+        if self.expectation:
+            known = np.isfinite(losses) & (losses >= 0)
+            self.expectation.learn(pairs[known], losses[known], words)
+
     def state_dict(self) -> dict[str, Any]:
         """Return the state in plain types and arrays."""
-        return {
+        state: dict[str, Any] = {
             "model": self.model.state_dict(),
             "threshold": self.threshold.state_dict(),
             "confidence": self.confidence.value,
         }
+        if self.expectation:
+            state["expectation"] = self.expectation.state_dict()
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
         self.model.load_state_dict(state["model"])
         self.threshold.load_state_dict(state["threshold"])
         self.confidence.value = float(state["confidence"])
+        if self.expectation and "expectation" in state:
+            self.expectation.load_state_dict(state["expectation"])

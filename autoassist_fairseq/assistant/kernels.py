@@ -177,6 +177,115 @@ def describe_idf(tokens: Array, offsets: Array, idf: Array, rare_idf: float, out
 
 
 @compiled
+def average(tokens: Array, offsets: Array, table: Array, out: Array) -> None:
+    """Write the mean [P] of ``table`` [V] over ragged ``tokens``, pair by pair; 0 for no tokens."""
+    for i in range(len(offsets) - 1):
+        total = np.float64(0)
+        for j in range(offsets[i], offsets[i + 1]):
+            total += table[tokens[j]]
+        out[i] = total / max(offsets[i + 1] - offsets[i], 1)
+
+
+@compiled
+def _slot(keys: Array, counts: Array, before: int, word: int) -> int:
+    """Return where the bigram is in a hash table, or the free slot where it would be.
+
+    Exact for dictionaries of up to 65,536 words; in larger ones a few bigrams share a slot.
+    """
+    key = np.uint32(before << 16) ^ np.uint32(word)
+    mask = len(keys) - 1
+    slot = int((np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & mask
+    while counts[slot] and keys[slot] != key:
+        slot = (slot + 1) & mask
+    return slot
+
+
+@compiled
+def count_bigrams(
+    tokens: Array,
+    offsets: Array,
+    table: tuple[Array, Array],
+    words: Array,
+    after: Array,
+    before: int,
+    room: int,
+) -> int:
+    """Add up the bigrams of ragged ``tokens``; return the room that is left.
+
+    Args:
+        tokens: [K] int32, of a ragged side.
+        offsets: [P + 1] of the same.
+        table: (keys, counts), [2 ** n] uint32 each, changed: occurrences of each bigram.
+        words: [V] int64, changed: occurrences of each word.
+        after: [V, 2] int64, changed: how often any word follows each word, and how many different
+            ones do.
+        before: the word that counts as standing before a sentence.
+        room: bigrams that may still be added to ``table``; others count as never seen.
+    """
+    keys, counts = table
+    for i in range(len(offsets) - 1):
+        last = before
+        for j in range(offsets[i], offsets[i + 1]):
+            word = tokens[j]
+            slot = _slot(keys, counts, last, word)
+            if counts[slot] == 0 and room > 0:
+                keys[slot] = np.uint32(last << 16) ^ np.uint32(word)
+                after[last, 1] += 1
+                room -= 1
+                counts[slot] = 1
+            elif counts[slot]:
+                counts[slot] += 1
+            after[last, 0] += 1
+            words[word] += 1
+            last = word
+    return room
+
+
+@compiled
+def bigram_costs(
+    tokens: Array,
+    offsets: Array,
+    own: Array,
+    table: tuple[Array, Array],
+    words: Array,
+    after: Array,
+    before: int,
+    discount: float,
+    out: Array,
+) -> None:
+    """Write what a bigram model says of ragged ``tokens``: the mean of -log P, pair by pair.
+
+    P(w | v) = (max(n(vw) - d, 0) + d f(v) P(w)) / n(v), with P(w) from the words alone and f(v) the
+    number of different followers of v. Where the pair was counted itself, its own occurrence is
+    taken away first.
+
+    Args:
+        tokens: [K] int32, of a ragged side.
+        offsets: [P + 1] of the same.
+        own: [P] 1 where the pair was counted, else 0.
+        table: as `count_bigrams` left it, like the three that follow.
+        words: see there.
+        after: see there.
+        before: see there.
+        discount: d, in (0, 1).
+        out: [P] float32, written; nats per token.
+    """
+    (keys, counts), kinds = table, len(words)
+    total = words.sum()
+    for i in range(len(offsets) - 1):
+        last, cost, mine = before, 0.0, own[i]
+        for j in range(offsets[i], offsets[i + 1]):
+            word = tokens[j]
+            seen = max(np.int64(counts[_slot(keys, counts, last, word)]) - mine, 0)
+            times = max(after[last, 0] - mine, 1)
+            different = max(after[last, 1] - (mine == 1 and seen == 0), 1)
+            alone = (max(words[word] - mine, 0) + 0.5) / (total + 0.5 * kinds)
+            cost -= math.log((max(seen - discount, 0.0) + discount * different * alone) / times)
+            last = word
+        out[i] = cost / max(offsets[i + 1] - offsets[i], 1)
+
+
+@compiled
 def _token_logit(side: Side, begin: int, end: int, use: Array) -> tuple[float, float]:
     """Return the token-level part of one side's logit, and the side's summed idf."""
     tokens, _, weights, _, idf = side

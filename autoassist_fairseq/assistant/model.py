@@ -35,8 +35,8 @@ class Model:
         self.use = np.array([f in families for f in ("tokens", "tokens-idf")], np.float32)
         self.scaling: Scaling | None = None
         self.arrays: dict[str, Floats] = {
-            "dense": np.zeros(features.DENSE, np.float32),
-            "dense_squares": np.full(features.DENSE, FIRST_SQUARE),
+            "dense": np.zeros(features.DENSE + 1, np.float32),
+            "dense_squares": np.full(features.DENSE + 1, FIRST_SQUARE),
         }
         for side, words in (("source", source_words), ("target", target_words)):
             self.arrays[side] = np.zeros((words, 2), np.float32)
@@ -52,28 +52,39 @@ class Model:
             dense, _ = self._describe(features.sample_pairs(len(corpus)))
             self.scaling = Scaling.of(dense, self.families)
 
-    def predict(self, pairs: Ints) -> NDArray[np.float32]:
-        """Return P(not trivial) [P] for ``pairs`` [P]."""
+    def predict(self, pairs: Ints, extra: Floats | None = None) -> NDArray[np.float32]:
+        """Return P(not trivial) [P] for ``pairs`` [P].
+
+        ``extra`` [P] is the feature ``expected`` of each pair, if that is used.
+        """
         for side, table in self._tables.items():
             weights = self.arrays[side]
             table[:, kernels.WEIGHT] = weights[:, 0]
             table[:, kernels.IDF_WEIGHT] = weights[:, 1] * self._idf[side]
         dense, words = self._describe(pairs)
-        logit = self._scaled(dense) @ self.arrays["dense"] + words @ self.use
+        weights = self.arrays["dense"]
+        logit = self._scaled(dense) @ weights[: features.DENSE] + words @ self.use
+        if extra is not None:
+            logit += weights[features.DENSE] * extra
         # float32 overflows beyond 88; nothing is learned from a probability that close to 0 or 1.
         probability: NDArray[np.float32] = 1 / (1 + np.exp(-np.clip(logit, -60, 60)))
         return probability
 
-    def learn(self, pairs: Ints, labels: NDArray[np.float32]) -> NDArray[np.float32]:
+    def learn(
+        self, pairs: Ints, labels: NDArray[np.float32], extra: Floats | None = None
+    ) -> NDArray[np.float32]:
         """Learn ``labels`` [P] (1 = not trivial) of ``pairs`` in order; return the predictions.
 
-        Each prediction was made before its own label was seen (prequential).
+        Each prediction was made before its own label was seen (prequential). ``extra`` [P] is the
+        feature ``expected`` of each pair, if that is used.
         """
         corpus = self.corpus
         ragged = {"source": corpus.source.gather(pairs), "target": corpus.target.gather(pairs)}
         words = corpus.source_words, corpus.target_words
         read = [_describe_words(*both) for both in zip(ragged.values(), words, strict=True)]
         dense = self._scaled(_features(*read)[0])
+        extra = np.zeros(len(pairs), np.float32) if extra is None else extra
+        dense = np.column_stack([dense, extra])
         out = np.empty(len(pairs), np.float32)
         sides = [
             (

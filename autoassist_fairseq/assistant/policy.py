@@ -65,6 +65,15 @@ class Policy:
         """The loss that it divides pairs at, nats per token; NaN if there is none."""
         return self.assistant.threshold.value
 
+    @property
+    def surprise_threshold(self) -> float:
+        """The surprise above which pairs are hopeless, nats per token; infinite if none is."""
+        return float("inf")
+
+    def hopeless(self, pairs: Ints) -> NDArray[np.bool_]:
+        """Return which of ``pairs`` [P] are classed as hopeless."""
+        return np.zeros(len(pairs), np.bool_)
+
     def begin(self, moment: Moment) -> None:
         """Freeze what the pass that begins goes by."""
 
@@ -76,8 +85,11 @@ class Policy:
         """Return the weights [P] of kept ``pairs`` [P] in the loss; None = all 1."""
         return None
 
-    def learn(self, pairs: Ints, losses: Floats) -> None:
-        """Learn from the losses [P] (nats per token; negative or not finite = missing)."""
+    def learn(self, pairs: Ints, losses: Floats, expected: Floats | None = None) -> None:
+        """Learn from the losses [P] (nats per token; negative or not finite = missing).
+
+        ``expected`` [P] are the losses to be expected from their words, where those are counted.
+        """
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state in plain types and arrays."""
@@ -156,7 +168,7 @@ class _Remembering(Warming):
     def threshold(self) -> float:
         return self.frozen.get("limit", float("nan"))
 
-    def learn(self, pairs: Ints, losses: Floats) -> None:
+    def learn(self, pairs: Ints, losses: Floats, expected: Floats | None = None) -> None:
         self.table.learn(pairs, losses)
 
     def state_dict(self) -> dict[str, Any]:

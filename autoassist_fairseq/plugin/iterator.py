@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -49,8 +50,9 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         self.settings, self.epoch = planner.settings, epoch
         self.worker = Worker(planner, spread.rank, self.settings.timeout)
         put, most_pairs = self.worker.assistant_queue.put, planner.most_pairs_of_a_batch()
-        self.collector = Collector(spread.ranks, put, most_pairs)
-        self.log = UpdateLog()
+        words = len(dataset.tgt_dict) if self.settings.counts_words else 0
+        self.collector = Collector(spread.ranks, put, most_pairs, words)
+        self.log = UpdateLog(self.settings.hopeless != "off")
         self._sampler = PlannedSampler(self._next_plan, spread.rank, spread.ranks)
         self._pad = dataset.tgt_dict.pad()
         self._current: iterators.CountingIterator | None = None
@@ -102,6 +104,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         now = self.planner.current
         assert now is not None
         announce(now, len(self.planner.pairs.ids), self.planner.learned)
+        announce_hopeless(self.planner)
         return now
 
     def _next_plan(self) -> tuple[Plan, float]:
@@ -181,3 +184,14 @@ def announce(now: Pass, pairs: int, done: int) -> None:
         f"{'keeping every pair' if now.keep_all else VERBS.get(now.policy, now.policy)}"
         + (f"; going on after update {done:,}" if done else "")
     )
+
+
+def announce_hopeless(planner: Planner) -> None:
+    """Log how many pairs are hopeless in the pass that begins, if any are."""
+    if math.isfinite(planner.policy.surprise_threshold):
+        hopeless, pairs = int(planner.policy.hopeless(planner.pairs.ids).sum()), planner.pairs.ids
+        logger.info(
+            f"autoassist: {hopeless:,} pairs ({hopeless / len(pairs):.1%}) are hopeless: the Boss "
+            f"loses {planner.policy.surprise_threshold:.2f} nats per token or more beyond what was "
+            "to be expected"
+        )

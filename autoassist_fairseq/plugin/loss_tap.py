@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from fairseq.criterions import FairseqCriterion
@@ -36,6 +36,10 @@ class _Listener:
         return getattr(self._model, name)
 
 
+# (target [B, T], NLL [B, T] in nats, whether a token counts [B, T]) of a batch.
+TokenLosses: TypeAlias = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
 class LossTap:
     """Wraps ``compute_loss`` of one criterion instance; its class (which resume checks) stays.
 
@@ -45,6 +49,10 @@ class LossTap:
 
     Args:
         criterion: of one of the classes in `KNOWN`, else `UserError`.
+
+    Attributes:
+        listening: whether the next batch is one to tap.
+        counts_words: whether the losses on single words are wanted too.
     """
 
     def __init__(self, criterion: FairseqCriterion) -> None:
@@ -58,7 +66,8 @@ class LossTap:
         self._skip = getattr(criterion, "ignore_prefix_size", 0)
         self._compute_loss = criterion.compute_loss
         self._losses: torch.Tensor | None = None
-        self.listening = False
+        self._words: TokenLosses | None = None
+        self.listening = self.counts_words = False
         criterion.compute_loss = self._tapped
 
     def _tapped(self, model: Any, net_output: Any, sample: Any, reduce: bool = True) -> Any:
@@ -67,7 +76,9 @@ class LossTap:
         listener, weighting = _Listener(model), sample.get(WEIGHTING)
         reduce = reduce and weighting is None
         result = self._compute_loss(listener, net_output, sample, reduce=reduce)
-        self._losses = pair_losses(listener.lprobs, sample["target"], self._pad, self._skip)
+        nll, counted = token_losses(listener.lprobs, sample["target"], self._pad, self._skip)
+        self._losses = pair_losses(nll, counted)
+        self._words = (sample["target"], nll, counted) if self.counts_words else None
         if weighting is None:
             return result
         # What is logged as NLL stays that of the pairs trained on.
@@ -79,12 +90,17 @@ class LossTap:
         losses, self._losses = self._losses, None
         return losses
 
+    def take_words(self) -> TokenLosses | None:
+        """Return the losses on the words of the batch just seen, and forget them."""
+        words, self._words = self._words, None
+        return words
+
 
 @torch.no_grad()
-def pair_losses(
+def token_losses(
     lprobs: torch.Tensor, target: torch.Tensor, pad: int, skip: int = 0
-) -> torch.Tensor:
-    """Return each pair's NLL per target token in nats, without label smoothing.
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return each token's NLL in nats, without label smoothing, and whether the token counts.
 
     Args:
         lprobs: [B, T, V] (or [B * T, V]) log-probabilities.
@@ -93,13 +109,21 @@ def pair_losses(
         skip: target positions at the start that do not count.
 
     Returns:
+        [B, T] float32, 0 where a token does not count, and [B, T] bool, on the same device.
+    """
+    nll = -lprobs.view(*target.shape, -1).gather(-1, target.unsqueeze(-1)).squeeze(-1)
+    counted = target.ne(pad)
+    counted[:, :skip] = False
+    # where, not a product: 0 * inf would be NaN.
+    return torch.where(counted, nll.float(), nll.new_zeros((), dtype=torch.float32)), counted
+
+
+@torch.no_grad()
+def pair_losses(nll: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
+    """Return each pair's NLL per target token in nats, from those of `token_losses`.
+
+    Returns:
         [B] float32 on the same device; `MISSING` where it is not finite. No synchronisation.
     """
-    lprobs = lprobs.view(*target.shape, -1)[:, skip:]
-    target = target[:, skip:]
-    words = target.ne(pad)
-    nll = -lprobs.gather(-1, target.unsqueeze(-1)).squeeze(-1)
-    # where, not a product: 0 * inf would be NaN.
-    total = torch.where(words, nll.float(), nll.new_zeros((), dtype=torch.float32)).sum(-1)
-    losses = total / words.sum(-1)
+    losses = nll.sum(-1) / counted.sum(-1)
     return torch.where(torch.isfinite(losses), losses, torch.full_like(losses, float(MISSING)))

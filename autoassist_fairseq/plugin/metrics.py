@@ -20,7 +20,8 @@ class UpdateLog:
     resume; only ``aa_wait`` is a clock's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, looks_for_hopeless: bool = False) -> None:
+        self._looks_for_hopeless = looks_for_hopeless
         self._seen: Seen | None = None
 
     def saw(self, seen: Seen) -> None:
@@ -38,11 +39,16 @@ class UpdateLog:
         metrics.log_scalar("aa_accuracy", stats.accuracy, stats.learned / updates, 1010, round=3)
         metrics.log_scalar("aa_majority", stats.majority, stats.learned / updates, 1015, round=3)
         metrics.log_scalar("aa_safeguard", stats.safeguard, 1 / updates, 1020, round=3)
-        known = not math.isnan(stats.threshold)
-        threshold = stats.threshold if known else 0.0
-        metrics.log_scalar("aa_threshold", threshold, known / updates, 1030, round=3)
+        self._threshold("aa_threshold", stats.threshold, updates)
+        if self._looks_for_hopeless:
+            self._share("aa_hopeless", stats.hopeless, stats.considered, updates)
+            self._threshold("aa_surprise", stats.surprise, updates)
         metrics.log_scalar("aa_wait", 1e3 * self._seen.waited, 1, 1040, round=3)
         metrics.log_scalar("aa_pass", ticket.pass_index, 0, 1050)
+
+    def _threshold(self, name: str, value: float, updates: int) -> None:
+        known = math.isfinite(value)
+        metrics.log_scalar(name, value if known else 0.0, known / updates, 1030, round=3)
 
     def _share(self, name: str, kept: int, considered: int, updates: int) -> None:
         metrics.log_scalar(name, kept / max(considered, 1), considered / updates, 1000, round=4)

@@ -14,7 +14,9 @@ from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.plugin.rates import rates_from
 from autoassist_fairseq.settings import (
     DIFFICULTIES,
+    EXPECT,
     FEATURE_FAMILIES,
+    HOPELESS,
     POLICIES,
     THRESHOLDS,
     Settings,
@@ -76,6 +78,21 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
     autoassist_presample: int = _option(
         DEFAULTS.presample, "candidates that importance scores for each pair that it trains on"
     )
+    autoassist_hopeless: str = _option(
+        DEFAULTS.hopeless,
+        "what to do with hopeless pairs, on which the Boss loses what it would without the source "
+        f"(wrong translations, mostly): {', '.join(HOPELESS)} (off: do not look for them; keep: "
+        "only log them; cut: leave them out; weight: train on them with little weight)",
+    )
+    autoassist_reexamine: float = _option(
+        DEFAULTS.reexamine,
+        "chance of a hopeless pair to be trained on again, or its weight, in (0, 1]",
+    )
+    autoassist_expect: str = _option(
+        DEFAULTS.expect,
+        f"what tells the loss to expect on a pair: {', '.join(EXPECT)} (bigrams: a bigram model of "
+        "the target side, scaled to the Boss's losses; words: its running mean loss on each word)",
+    )
     autoassist_updates: int = _option(
         DEFAULTS.updates,
         "updates of the whole training, for the last part of loss-table; 0: as --max-update says, "
@@ -121,6 +138,9 @@ def settings_from(cfg: Any) -> Settings:
         pace=float(cfg.autoassist_pace),
         difficulty=cfg.autoassist_difficulty,
         presample=int(cfg.autoassist_presample),
+        hopeless=cfg.autoassist_hopeless,
+        expect=cfg.autoassist_expect,
+        reexamine=float(cfg.autoassist_reexamine),
         updates=int(cfg.autoassist_updates or cfg.max_update or 0),
         passes=int(cfg.max_epoch or 0),
         timeout=float(cfg.autoassist_timeout),

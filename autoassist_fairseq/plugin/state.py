@@ -23,7 +23,7 @@ from autoassist_fairseq.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 CORPUS = "training set"
 # The end of training, which only one policy goes by; changing it is nothing special.
 END = {"passes": "--max-epoch", "updates": "--max-update"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -27,6 +28,8 @@ class PlanStats:
         accuracy: prequential, in [0, 1], over the ``learned`` pairs since the plan before.
         majority: what always guessing the commoner label would have scored on them.
         learned: pairs.
+        hopeless: pairs of those considered.
+        surprise: above it pairs are hopeless, nats per token; infinite if none is.
     """
 
     considered: int
@@ -38,6 +41,8 @@ class PlanStats:
     accuracy: float
     majority: float
     learned: int
+    hopeless: int = 0
+    surprise: float = math.inf
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.assistant import Assistant, Lesson
-from autoassist_fairseq.assistant.policy import POLICIES, Moment
+from autoassist_fairseq.assistant.hopeless import policy_of
+from autoassist_fairseq.assistant.policy import Moment
 from autoassist_fairseq.schedule import passes
 from autoassist_fairseq.schedule.batches import Batches
 from autoassist_fairseq.schedule.messages import Feedback
@@ -51,7 +52,7 @@ class Planner:
     ) -> None:
         self.assistant, self.pairs = assistant, pairs
         self.budget, self.settings = budget, settings
-        self.policy = POLICIES[settings.policy](assistant, settings, pairs.ids)
+        self.policy = policy_of(assistant, settings, pairs.ids)
         self.selection = Selection(self.policy)
         self.trained_tokens = self.updates_before = 0
         self.live: deque[Plan] = deque()
@@ -120,7 +121,8 @@ class Planner:
         rng = np.random.default_rng([now.seed, now.index, window, DEAL])
         dealt, self.leftover = deal(pool, now.group, window == now.windows - 1, rng)
         everyone = target if len(pairs) == len(considered) else self.pairs.target_sizes[considered]
-        stats = self._stats(everyone, target[kept])
+        hopeless = int(self.policy.hopeless(considered).sum())
+        stats = self._stats(everyone, target[kept], hopeless)
         first = now.updates_through(window - 1)
         weights = self.selection.weights(dealt)
         plan = Plan(now.index, window, first, now.group, dealt, stats, weights)
@@ -149,7 +151,7 @@ class Planner:
                 logger.warning(NO_EFFECT.format(now.index))
             self._warned = True
 
-    def _stats(self, considered: Ints, kept: Ints) -> PlanStats:
+    def _stats(self, considered: Ints, kept: Ints, hopeless: int) -> PlanStats:
         """Return what is logged of a window, from the target lengths of its pairs."""
         lesson, self.lesson = self.lesson, Lesson()
         return PlanStats(
@@ -162,6 +164,8 @@ class Planner:
             accuracy=lesson.accuracy,
             majority=lesson.majority,
             learned=lesson.pairs,
+            hopeless=hopeless,
+            surprise=self.policy.surprise_threshold,
         )
 
     def learn(self, feedback: Feedback) -> None:
@@ -170,8 +174,10 @@ class Planner:
         plan = self.live[0]
         pairs = np.concatenate(plan.update(feedback.update))
         if not self.failed:
-            self.lesson += self.assistant.learn(pairs, feedback.losses)
-            self.policy.learn(pairs, feedback.losses)
+            expected = self.assistant.expected(pairs)
+            self.lesson += self.assistant.learn(pairs, feedback.losses, expected)
+            self.policy.learn(pairs, feedback.losses, expected)
+            self.assistant.adjust(pairs, feedback.losses, feedback.words)
         self.learned += 1
         if self.learned >= plan.end_update:
             self.live.popleft()

@@ -87,7 +87,9 @@ def _rescaled(quota: int, pairs: Ints, planner: Planner) -> int:
 
 def _rest_of_stats(planner: Planner) -> PlanStats:
     """Return the sums over what is left of the live plans, with the last one's other figures."""
-    sums = dict.fromkeys(("considered", "kept", "considered_tokens", "kept_tokens"), 0.0)
+    sums = dict.fromkeys(
+        ("considered", "kept", "considered_tokens", "kept_tokens", "hopeless"), 0.0
+    )
     last: PlanStats | None = None
     for plan in planner.live:
         last = plan.stats

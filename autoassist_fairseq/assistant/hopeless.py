@@ -1,0 +1,156 @@
+"""Hopeless pairs: found, and cut or weighted down, on top of what another policy decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoassist_fairseq.assistant.assistant import Assistant
+from autoassist_fairseq.assistant.mixture import Mixture, fit
+from autoassist_fairseq.assistant.policy import POLICIES, Moment, Policy
+from autoassist_fairseq.assistant.rules import Floats
+from autoassist_fairseq.assistant.surprise import LIKELY, OTHER, SURE, Surprise
+from autoassist_fairseq.assistant.token_store import Ints
+from autoassist_fairseq.settings import Settings
+
+# A pair becomes hopeless above the first chance to be so, and stays it above the second.
+ENTER, STAY = 0.5, 0.3
+# Above this chance it is surely so, and examined again less often.
+CERTAIN = 0.9
+# The first passes say more about the order of the pairs than about the pairs.
+FIRST_PASS = 3
+# Pairs that are asked for a threshold.
+SAMPLE = 1_000_000
+
+
+class Hopeless(Policy):
+    """Treats hopeless pairs as ``--autoassist-hopeless`` says, the others as ``inner`` does.
+
+    Args:
+        inner: decides on the pairs that are not hopeless.
+
+    Attributes:
+        surprise: what is remembered of every pair.
+    """
+
+    def __init__(self, inner: Policy) -> None:
+        super().__init__(inner.assistant, inner.settings, inner.ids)
+        self.inner = inner
+        self.surprise = Surprise(len(inner.assistant.model.corpus))
+        self.frozen = {"pass": 0.0, "threshold": np.inf, "keep": 1.0, "weight": 1.0}
+
+    @property
+    def settled(self) -> bool:  # type: ignore[override]
+        """Classes change only between passes, so this is for ``inner`` to say."""
+        return self.inner.settled
+
+    @property
+    def threshold(self) -> float:
+        """The loss that ``inner`` divides pairs at."""
+        return self.inner.threshold
+
+    @property
+    def surprise_threshold(self) -> float:
+        """Above it pairs are hopeless, nats per token; infinite while there are not two kinds."""
+        return self.frozen["threshold"]
+
+    def hopeless(self, pairs: Ints) -> NDArray[np.bool_]:
+        """Return which of ``pairs`` [P] are hopeless in this pass."""
+        return self.surprise.classes(pairs) > OTHER
+
+    def begin(self, moment: Moment) -> None:
+        """Freeze what ``inner`` goes by, and the class of every pair."""
+        self.inner.begin(moment)
+        self.surprise.drift.end_pass()
+        rate, treat = self.settings.reexamine, self.settings.hopeless
+        threshold = self._class(moment.index) if moment.index >= FIRST_PASS else np.inf
+        self.frozen = {
+            "pass": float(moment.index),
+            "threshold": threshold,
+            "keep": rate if treat == "cut" else 1.0,
+            "weight": rate if treat == "weight" else 1.0,
+        }
+
+    def _class(self, index: int) -> float:
+        """Class every pair; return the threshold."""
+        mixture = self._mixture(index)
+        if mixture is None or not mixture.parts:
+            self.surprise.set_classes(self.ids, np.full(len(self.ids), OTHER))
+            return float("inf")
+        enter, stay, sure = (where(mixture, chance) for chance in (ENTER, STAY, CERTAIN))
+        surprises = self.surprise.now(self.ids, index)
+        found = surprises > np.where(self.hopeless(self.ids), stay, enter)
+        classes = np.where(found, np.where(surprises > sure, SURE, LIKELY), OTHER)
+        self.surprise.set_classes(self.ids, classes)
+        return enter
+
+    def _mixture(self, index: int) -> Mixture | None:
+        """Fit what was measured in the last pass.
+
+        Not what is remembered: pairs that are left out keep the surprise that they were left out
+        for, and the tail of one kind would heap up to a second. Of those left out, the few that
+        were examined again stand for all.
+        """
+        some = self.ids[:: -(-len(self.ids) // SAMPLE)]
+        fresh = some[self.surprise.ages(some, index) == 1]
+        surprises = self.surprise.now(fresh, index)
+        weights = 1 / self._by_class(fresh, self.frozen["keep"])
+        known = np.isfinite(surprises)
+        return fit(surprises[known], weights[known])
+
+    def keep_probability(self, pairs: Ints) -> Floats:
+        """Return P(keep) [P]: of hopeless pairs the chance to be examined again.
+
+        That is larger where it is not certain, so that a wrong verdict soon gets its retrial.
+        """
+        keep = self.inner.keep_probability(pairs)
+        again = self._by_class(pairs, self.frozen["keep"])
+        return np.where(again < 1, again, keep)
+
+    def weights(self, pairs: Ints) -> Floats | None:
+        """Return the weights [P] that ``inner`` gives, those of hopeless pairs made small."""
+        weights = self.inner.weights(pairs)
+        if self.frozen["weight"] == 1:
+            return weights
+        less = self._by_class(pairs, self.frozen["weight"])
+        return less if weights is None else weights * less
+
+    def _by_class(self, pairs: Ints, rate: float) -> Floats:
+        """Return 1 [P], ``rate`` for surely hopeless pairs, halfway between for likely ones."""
+        return np.array([1.0, (1 + rate) / 2, rate], np.float32)[self.surprise.classes(pairs)]
+
+    def learn(self, pairs: Ints, losses: Floats, expected: Floats | None = None) -> None:
+        """Learn, and remember how surprising the losses are."""
+        self.inner.learn(pairs, losses, expected)
+        assert expected is not None, "nothing says what is to be expected"
+        known = np.isfinite(losses) & (losses >= 0)
+        index = int(self.frozen["pass"])
+        self.surprise.learn(pairs[known], losses[known], expected[known], index)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of both in plain types and arrays."""
+        mine = {"surprise": self.surprise.state_dict(), "hopeless": dict(self.frozen)}
+        return {**self.inner.state_dict(), **mine}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned, or what ``inner`` alone did."""
+        self.inner.load_state_dict(state)
+        if "surprise" in state:
+            self.surprise.load_state_dict(state["surprise"])
+            self.frozen = {name: float(value) for name, value in state["hopeless"].items()}
+
+
+def where(mixture: Mixture, chance: float) -> float:
+    """Return the value from which on the chance to be of the upper part is above ``chance``."""
+    grid = np.linspace(*mixture.means, 1024)
+    above = np.flatnonzero(mixture.upper(grid) > chance)
+    return float(grid[above[0]]) if len(above) else float(grid[-1])
+
+
+def policy_of(assistant: Assistant, settings: Settings, ids: Ints) -> Policy:
+    """Return the policy that ``settings`` ask for."""
+    policy = POLICIES[settings.policy](assistant, settings, ids)
+    return policy if settings.hopeless == "off" else Hopeless(policy)

@@ -1,0 +1,123 @@
+"""Two normal distributions in one: where hopeless pairs part from the others, without labels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+BINS, ROUNDS = 256, 200
+STARTS = (0.1, 0.03)
+# The tails that are left out of the range, on either side.
+TAIL = 0.001
+# Ashman's D: two normal distributions are told apart above 2 (Ashman, Bird and Zepf 1994).
+LEAST_DISTANCE = 2.0
+# One kind is not so much wider than the other: that is a tail, or a few values that are alike.
+WIDEST = 4.0
+# The lower part is the larger one: a corpus is not mostly hopeless.
+MOST = 0.7
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Two normal distributions, the lower one first.
+
+    Attributes:
+        shares: of all values; add up to 1.
+        means, deviations: of both.
+    """
+
+    shares: tuple[float, float]
+    means: tuple[float, float]
+    deviations: tuple[float, float]
+
+    @property
+    def distance(self) -> float:
+        """Ashman's D: the distance of the means, in root mean square deviations."""
+        square = (self.deviations[0] ** 2 + self.deviations[1] ** 2) / 2
+        return (self.means[1] - self.means[0]) / math.sqrt(square)
+
+    @property
+    def parts(self) -> bool:
+        """Whether there are two kinds of values at all, the upper one not the commoner by far."""
+        alike = 1 / WIDEST <= self.deviations[1] / self.deviations[0] <= WIDEST
+        return self.distance >= LEAST_DISTANCE and self.shares[1] <= MOST and alike
+
+    def upper(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the chance [P] that each of ``values`` [P] is of the upper distribution.
+
+        Never falling: a value beyond one of chance 1 is of the upper one too, whatever the tails.
+        """
+        low, high = _densities(self, np.clip(values, *self.means))
+        chance: NDArray[np.float64] = high / (low + high)
+        return chance
+
+
+def fit(values: NDArray[Any], weights: NDArray[Any] | None = None) -> Mixture | None:
+    """Fit two normal distributions to ``values`` [P] by expectation maximisation.
+
+    Args:
+        values: any that are finite.
+        weights: [P] how much each counts; None = all alike.
+
+    The values are put into `BINS` bins first, so that millions of them cost no more than thousands;
+    it starts from Otsu's threshold and, since a few per cent would get lost there, from the upper
+    `STARTS`, and the likeliest outcome counts. None for fewer than `BINS` values, or all alike.
+    """
+    if len(values) < BINS:
+        return None
+    low, high = np.quantile(values, [TAIL, 1 - TAIL])
+    if not low < high:
+        return None
+    inside = np.clip(values, low, high)
+    counts, edges = np.histogram(inside, BINS, (low, high), weights=weights)
+    weights, middles = counts / counts.sum(), (edges[1:] + edges[:-1]) / 2
+    starts = [int(np.searchsorted(np.cumsum(weights), 1 - share)) for share in STARTS]
+    found = [_climb(weights, middles, start) for start in (_otsu(weights, middles), *starts)]
+    return max(found, key=lambda one: one[0])[1]
+
+
+def _climb(weights: NDArray[Any], middles: NDArray[Any], start: int) -> tuple[float, Mixture]:
+    """Return the log-likelihood (but for a constant) and the mixture that ``start`` leads to."""
+    upper = (np.arange(BINS) > start).astype(np.float64)
+    for _ in range(ROUNDS):
+        mixture = _mixture(weights, middles, upper, least=float(middles[1] - middles[0]))
+        first, second = _densities(mixture, middles)
+        both = np.maximum(first + second, 1e-300)
+        upper = second / both
+    return float(weights @ np.log(both)), mixture
+
+
+def _otsu(weights: NDArray[Any], middles: NDArray[Any]) -> int:
+    """Return the last bin of the lower class that parts the values best (Otsu 1979)."""
+    share, sums = np.cumsum(weights), np.cumsum(weights * middles)
+    between = (sums[-1] * share - sums) ** 2 / np.maximum(share * (1 - share), 1e-12)
+    return int(between[:-1].argmax())
+
+
+def _mixture(
+    weights: NDArray[Any], middles: NDArray[Any], upper: NDArray[Any], least: float
+) -> Mixture:
+    parts = [_moments(weights * (1 - upper), middles), _moments(weights * upper, middles)]
+    shares, means, deviations = zip(*parts, strict=True)
+    a, b = (max(deviation, least) for deviation in deviations)
+    return Mixture((shares[0], shares[1]), (means[0], means[1]), (a, b))
+
+
+def _moments(weights: NDArray[Any], middles: NDArray[Any]) -> tuple[float, float, float]:
+    share = max(float(weights.sum()), 1e-12)
+    mean = float(weights @ middles) / share
+    return share, mean, math.sqrt(float(weights @ (middles - mean) ** 2) / share)
+
+
+def _densities(mixture: Mixture, values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    first, second = (
+        share / deviation * np.exp(-(((values - mean) / deviation) ** 2) / 2)
+        for share, mean, deviation in zip(
+            mixture.shares, mixture.means, mixture.deviations, strict=True
+        )
+    )
+    return first, second

@@ -1,0 +1,195 @@
+"""Hopeless pairs are found without labels, treated as asked, and can come back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from corpora import make_planner
+from numpy.typing import NDArray
+
+from autoassist_fairseq.assistant.bigrams import Bigrams
+from autoassist_fairseq.assistant.hopeless import Hopeless
+from autoassist_fairseq.assistant.surprise import LIKELY, OTHER, PASSES, SURE, Drift, Surprise
+from autoassist_fairseq.errors import StateError
+from autoassist_fairseq.schedule.messages import Feedback
+from autoassist_fairseq.schedule.packing import Budget
+from autoassist_fairseq.schedule.planner import Planner
+from autoassist_fairseq.settings import Settings
+
+pytestmark = pytest.mark.slow  # many passes
+
+PAIRS, BAD = 4_000, 1_200
+CUT = Settings(policy="uniform", hopeless="cut", reexamine=0.1)
+
+
+def planner_of(settings: Settings = CUT, **changes: Any) -> Planner:
+    return make_planner(PAIRS, Budget(240, 0), replace(settings, **changes))
+
+
+def hopeless_of(planner: Planner) -> Hopeless:
+    assert isinstance(planner.policy, Hopeless)
+    return planner.policy
+
+
+def losses_of(planner: Planner, pairs: NDArray[np.int64], index: int, bad: int) -> Any:
+    """A Boss that learns, but loses the bigram model's cost on the pairs below ``bad``."""
+    expectation = planner.assistant.expectation
+    costs = expectation.costs[pairs] if isinstance(expectation, Bigrams) else np.full(len(pairs), 3)
+    noise = np.random.default_rng([index, int(pairs[0])]).normal(0, 0.25, len(pairs))
+    learned = np.where(pairs < bad, 0.0, 0.4 * min(index, 4))
+    return np.maximum(costs - learned + noise, 0).astype(np.float32)
+
+
+def run(
+    planner: Planner, passes: range, bad: int = BAD, stop: int | None = None
+) -> list[list[int]]:
+    """Train; return the pairs of every update. ``stop`` ends the last pass after so many."""
+    record: list[list[int]] = []
+    for index in passes:
+        if planner.current is None or planner.current.index != index:
+            planner.begin_pass(index, 1)
+        assert planner.current is not None
+        while planner.learned < planner.current.updates:
+            if index == passes[-1] and planner.learned == stop:
+                return record
+            while planner.may_plan():
+                planner.plan_next()
+            pairs = np.concatenate(planner.live[0].update(planner.learned))
+            record.append(pairs.tolist())
+            losses = losses_of(planner, pairs, index, bad)
+            planner.learn(Feedback(index, planner.learned, losses))
+    return record
+
+
+def trained(record: list[list[int]]) -> NDArray[np.int64]:
+    return np.array([pair for update in record for pair in update])
+
+
+@pytest.mark.parametrize("policy", ["uniform", "shrink", "random", "loss-table"])
+def test_hopeless_pairs_are_found_and_left_out(policy: str) -> None:
+    planner = planner_of(policy=policy, passes=9)
+    run(planner, range(1, 7))
+    kept = trained(run(planner, range(7, 8)))
+    found = hopeless_of(planner).hopeless(np.arange(PAIRS))
+    truth = np.arange(PAIRS) < BAD
+    assert (found & truth).sum() > 0.9 * BAD and (found & ~truth).sum() < 0.03 * PAIRS
+    # Hopeless pairs are trained on at the rate of examining them again, the others as ever.
+    sure = hopeless_of(planner).surprise.classes(np.arange(PAIRS)) == SURE
+    assert 0.05 < np.isin(np.flatnonzero(sure), kept).mean() < 0.16
+    assert sure.sum() > 0.8 * found.sum()
+    others = np.isin(np.flatnonzero(~found), kept).mean()
+    assert others == 1 if policy == "uniform" else 0.3 < others < 1
+
+
+def test_without_noise_next_to_nothing_is_cut() -> None:
+    planner = planner_of()
+    kept = trained(run(planner, range(1, 7), bad=0)[-50:])
+    assert len(kept) and hopeless_of(planner).hopeless(np.arange(PAIRS)).mean() < 0.03
+
+
+def test_nobody_is_hopeless_before_the_third_pass() -> None:
+    planner = planner_of()
+    assert len(trained(run(planner, range(1, 3)))) == 2 * PAIRS
+    assert not hopeless_of(planner).hopeless(np.arange(PAIRS)).any()
+    assert np.isinf(planner.policy.surprise_threshold)
+
+
+def test_keep_finds_them_and_cuts_nobody() -> None:
+    planner, plain = planner_of(hopeless="keep"), planner_of(hopeless="off")
+    assert run(planner, range(1, 5)) == run(plain, range(1, 5))
+    assert planner.live == plain.live
+    assert hopeless_of(planner).hopeless(np.arange(BAD)).mean() > 0.9
+
+
+def test_weight_trains_on_them_with_little_weight() -> None:
+    planner = planner_of(hopeless="weight", reexamine=0.2)
+    run(planner, range(1, 5))
+    now = planner.begin_pass(5, 1)
+    plan = planner.plan_next()
+    assert plan.stats.kept == plan.stats.considered == len(now.pairs_of(0))
+    found = planner.policy.hopeless(plan.batches.pairs)
+    assert plan.weights is not None and found.any() and plan.stats.hopeless == found.sum()
+    classes = hopeless_of(planner).surprise.classes(plan.batches.pairs)
+    weights = np.array([1, 0.6, 0.2], np.float32)
+    assert plan.weights.tolist() == weights[classes].tolist()
+
+
+def test_a_pair_that_the_boss_learns_after_all_comes_back() -> None:
+    planner = planner_of(reexamine=0.5)
+    run(planner, range(1, 5))
+    before = hopeless_of(planner).hopeless(np.arange(600)).mean()
+    run(planner, range(5, 11), bad=0)  # the Boss learns all of them
+    after = hopeless_of(planner).hopeless(np.arange(600)).mean()
+    assert before > 0.9 and after < 0.1
+
+
+def test_classes_change_with_hysteresis() -> None:
+    planner = planner_of(hopeless="keep")
+    run(planner, range(1, 5))
+    policy = hopeless_of(planner)
+    planner.begin_pass(5, 1)
+    limit, everyone = policy.surprise_threshold, np.arange(PAIRS)
+    just_below = np.float16(limit - 0.02)
+    assert just_below < limit
+    classed = np.arange(0, PAIRS, 2)
+    policy.surprise.surprises[[0, 1]] = just_below
+    policy.surprise.set_classes(everyone, np.where(np.isin(everyone, classed), LIKELY, OTHER))
+    policy._class(5)
+    assert policy.hopeless(np.array([0, 1])).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("expect", ["bigrams", "words"])
+@pytest.mark.parametrize("policy", ["uniform", "shrink"])
+def test_what_is_saved_within_a_pass_goes_on_as_if_never_stopped(policy: str, expect: str) -> None:
+    settings = replace(CUT, policy=policy, features=("length", "tokens", "expected"))
+    whole, stopped, resumed = (planner_of(settings) for _ in range(3))
+    # Bases are compared with fixed losses: those of words never come here, so nothing is known.
+    head = run(stopped, range(1, 6), stop=7)
+    resumed.load_state_dict(stopped.state_dict())
+    tail = run(resumed, range(5, 8))
+    assert head + tail == run(whole, range(1, 8))
+    states = [planner.policy.state_dict()["surprise"]["surprises"] for planner in (whole, resumed)]
+    assert states[0].tobytes() == states[1].tobytes() and np.isfinite(states[0]).any()
+
+
+def test_a_policy_may_change_on_resume_within_a_pass() -> None:
+    for before, after in (("off", "cut"), ("cut", "off"), ("cut", "weight"), ("weight", "cut")):
+        stopped, resumed = planner_of(hopeless=before), planner_of(hopeless=after)
+        run(stopped, range(1, 6), stop=7)
+        resumed.load_state_dict(stopped.state_dict())
+        assert resumed.current is not None
+        owed = resumed.current.updates - resumed.learned
+        assert len(run(resumed, range(5, 6))) == owed
+        run(resumed, range(6, 8))
+
+
+def test_a_memory_of_another_corpus_is_refused() -> None:
+    state = Surprise(7).state_dict()
+    with pytest.raises(StateError, match="8 pairs.*remembers 7.*--reset-dataloader"):
+        Surprise(8).load_state_dict(state)
+
+
+def test_ages_class_and_pass_share_a_byte() -> None:
+    memory, pairs = Surprise(4), np.arange(4)
+    index = 2 * PASSES + 5
+    memory.learn(pairs[:2], np.ones(2, np.float32), np.zeros(2, np.float32), index)
+    memory.set_classes(pairs, np.array([LIKELY, OTHER, SURE, OTHER]))
+    memory.learn(pairs[2:], np.ones(2, np.float32), np.zeros(2, np.float32), index + 1)
+    assert memory.ages(pairs, index + 3).tolist() == [3, 3, 2, 2]
+    assert memory.classes(pairs).tolist() == [LIKELY, OTHER, SURE, OTHER]
+
+
+def test_old_surprises_move_as_those_measured_again_did() -> None:
+    drift, rng = Drift(), np.random.default_rng(0)
+    values = rng.normal(0.2, 0.5, 500)
+    drift.add(values, 2 * values - 0.3)
+    drift.end_pass()
+    drift.add(2 * values - 0.3, 1.5 * (2 * values - 0.3) + 1)
+    drift.end_pass()
+    moved = drift.forward(np.array([0.4, 0.4, 0.4], np.float32), np.array([0, 1, 2]))
+    assert moved.tolist() == pytest.approx([0.4, 1.5 * 0.4 + 1, 1.5 * (2 * 0.4 - 0.3) + 1])
+    drift.end_pass()  # nothing measured: nothing known to have moved
+    assert drift.lines[-1] == (0.0, 1.0)

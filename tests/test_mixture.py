@@ -1,0 +1,71 @@
+"""Two kinds of values are parted as scikit-learn does it; one kind is left in one piece."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.mixture import GaussianMixture
+
+from autoassist_fairseq.assistant.mixture import BINS, Mixture, fit
+
+
+def drawn(share: float, gap: float, pairs: int = 20_000, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    upper = rng.random(pairs) < share
+    return np.where(upper, rng.normal(gap, 0.3, pairs), rng.normal(0, 0.5, pairs))
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.3, 0.5])
+@pytest.mark.parametrize("gap", [1.3, 2.0])
+def test_two_kinds_are_found_as_scikit_learn_finds_them(share: float, gap: float) -> None:
+    values = drawn(share, gap)
+    mixture = fit(values)
+    assert mixture is not None and mixture.parts
+    start = np.array([[0.0], [gap]])
+    reference = GaussianMixture(2, means_init=start, tol=1e-6, max_iter=500).fit(values[:, None])
+    order = np.argsort(reference.means_[:, 0])
+    assert mixture.shares == pytest.approx(reference.weights_[order], abs=0.02)
+    assert mixture.means == pytest.approx(reference.means_[order, 0], abs=0.03)
+    deviations = np.sqrt(reference.covariances_[order, 0, 0])
+    assert mixture.deviations == pytest.approx(deviations, abs=0.03)
+    between = np.linspace(*mixture.means, 50)
+    chances = reference.predict_proba(between[:, None])[:, order[1]]
+    assert mixture.upper(between) == pytest.approx(chances, abs=0.1)
+
+
+ONE_KIND = {
+    "normal": lambda rng: rng.normal(0, 1, 20_000),
+    "right tail": lambda rng: rng.gamma(3, 1, 20_000),
+    "long right tail": lambda rng: rng.lognormal(0, 0.5, 20_000),
+    "left tail": lambda rng: -rng.gamma(3, 1, 20_000),
+    "logistic": lambda rng: rng.logistic(0, 1, 20_000),
+}
+
+
+@pytest.mark.parametrize("kind", ONE_KIND)
+def test_one_kind_is_not_parted(kind: str) -> None:
+    mixture = fit(ONE_KIND[kind](np.random.default_rng(1)))
+    assert mixture is not None and not mixture.parts
+
+
+def test_too_few_values_or_all_alike_say_nothing() -> None:
+    assert fit(np.random.default_rng(0).random(BINS - 1)) is None
+    assert fit(np.ones(5_000)) is None
+
+
+def test_a_mostly_upper_corpus_is_not_parted() -> None:
+    mixture = fit(drawn(0.9, 3.0))
+    assert mixture is not None and mixture.distance > 2 and not mixture.parts
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(0.05, 0.6), st.floats(0.1, 5), st.floats(0.1, 2), st.floats(0.1, 2))
+def test_the_chance_to_be_of_the_upper_kind_is_one_in_0_1_and_high_above(
+    share: float, gap: float, low: float, high: float
+) -> None:
+    mixture = Mixture((1 - share, share), (0.0, gap), (low, high))
+    chances = mixture.upper(np.linspace(-9, 9, 400))
+    assert (chances >= 0).all() and (chances <= 1).all()
+    assert chances[-1] == mixture.upper(np.array([gap]))[0] and chances[0] == chances[1]
