@@ -15,9 +15,10 @@ from autoassist_fairseq.tools.dataprep.files import clear_os_errors, staged
 from autoassist_fairseq.tools.report import figures, table
 from autoassist_fairseq.tools.report.bleu import add_score, reference_of
 from autoassist_fairseq.tools.report.corpus import Text, read_text
-from autoassist_fairseq.tools.report.keeping import Keeping, keeping
+from autoassist_fairseq.tools.report.keeping import Keeping, assistant_state, keeping
 from autoassist_fairseq.tools.report.page import Report, as_html, as_markdown
 from autoassist_fairseq.tools.report.run import Run, read_run
+from autoassist_fairseq.tools.report.verdicts import Verdict, verdict
 
 
 def parser() -> argparse.ArgumentParser:
@@ -102,7 +103,7 @@ def make(runs: Sequence[Run], data: Path | None, out: Path) -> Report:
     """Draw the figures into ``out`` and return the report."""
     out.mkdir(parents=True, exist_ok=True)
     missing = [(run.name, sentence) for run in runs for sentence in run.missing]
-    keepings, unknown = _keepings(runs, data)
+    keepings, verdicts, unknown = _asked(runs, data)
     drawn = [
         figures.savings(out, table.savings(runs), runs[0].name),
         figures.progress(out, runs, "loss"),
@@ -110,7 +111,8 @@ def make(runs: Sequence[Run], data: Path | None, out: Path) -> Report:
         figures.figure6(out, runs),
         figures.keep_rates(out, runs, keepings),
     ]
-    return Report(runs, [figure for figure in drawn if figure], keepings, [*missing, *unknown])
+    shown = [figure for figure in drawn if figure]
+    return Report(runs, shown, keepings, verdicts, [*missing, *unknown])
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -133,27 +135,33 @@ def as_json(report: Report) -> dict[str, Any]:
             for run in report.runs
         ],
         "keeping": [asdict(one) for one in report.keepings],
+        "hopeless": [asdict(one) for one in report.verdicts],
         "missing": [list(one) for one in report.missing],
     }
 
 
-def _keepings(
+def _asked(
     runs: Sequence[Run], data: Path | None
-) -> tuple[list[Keeping], list[tuple[str, str]]]:
-    """Ask every run's Assistant whom it keeps; the second list says which could not be asked."""
+) -> tuple[list[Keeping], list[Verdict], list[tuple[str, str]]]:
+    """Ask every run's Assistant whom it keeps, and which pairs are hopeless to it.
+
+    The last list says which could not be asked.
+    """
     asked = [run for run in runs if run.beliefs]
     if not asked:
-        return [], []
+        return [], [], []
     if data is None:
-        return [], [("all", "keep rates and skipped pairs need `--data DATA`")]
+        return [], [], [("all", "keep rates and skipped pairs need `--data DATA`")]
     text: Text = read_text(data)
-    found, unknown = [], []
+    keepings, verdicts, unknown = [], [], []
     for run in asked:
         try:
-            found.append(keeping(run.folder, run.name, text))
+            found = verdict(assistant_state(run.folder), run.name, text)
+            verdicts += [found] if found else []
+            keepings.append(keeping(run.folder, run.name, text))
         except UserError as error:
             unknown.append((run.name, str(error)))
-    return found, unknown
+    return keepings, verdicts, unknown
 
 
 def _write(report: Report, out: Path) -> None:

@@ -75,7 +75,7 @@ def keeping(folder: Path, run: str, text: Text) -> Keeping:
     Raises:
         UserError: there is no Assistant there, or it does not fit ``text``.
     """
-    state = _state(folder)
+    state = assistant_state(folder)
     pairs = sample_pairs(len(text.corpus))
     keep = _restored(state, text).keep_probability(pairs)
     length = text.corpus.target.sizes(pairs).astype(np.float64)
@@ -108,7 +108,8 @@ def rarity(text: Text, pairs: NDArray[np.int64]) -> Floats:
     return np.asarray(sum(means) / 2, np.float64)
 
 
-def _state(folder: Path) -> Mapping[str, Any]:
+def assistant_state(folder: Path) -> Mapping[str, Any]:
+    """Return the Assistant's state in ``folder``'s last checkpoint; `UserError` if none."""
     path = folder / CHECKPOINT
     if not path.is_file():
         raise UserError(f"whom it keeps is not known: {CHECKPOINT} is not there")
@@ -165,15 +166,23 @@ def _as_numpy(value: Any) -> Any:
 
 
 def _examples(text: Text, pairs: NDArray[np.int64], keep: NDArray[np.float32]) -> list[Example]:
-    found: dict[tuple[str, str], Example] = {}
-    for row in np.argsort(keep, kind="stable")[: 20 * EXAMPLES]:
-        source, target = (_short(side) for side in text.pair(int(pairs[row])))
-        found.setdefault(
-            (source, target), Example(int(pairs[row]), float(keep[row]), source, target)
-        )
+    chances = dict(zip(pairs.tolist(), keep.tolist(), strict=True))
+    least = pairs[np.argsort(keep, kind="stable")[: 20 * EXAMPLES]]
+    return [
+        Example(pair, chances[pair], source, target)
+        for pair, source, target in distinct(text, least)
+    ]
+
+
+def distinct(text: Text, pairs: NDArray[np.int64]) -> list[tuple[int, str, str]]:
+    """Return number, source and target of the first of ``pairs``, each text once."""
+    found: dict[tuple[str, str], int] = {}
+    for pair in pairs.tolist():
+        source, target = (_short(side) for side in text.pair(pair))
+        found.setdefault((source, target), pair)
         if len(found) == EXAMPLES:
             break
-    return list(found.values())
+    return [(pair, *words) for words, pair in found.items()]
 
 
 def _short(text: str) -> str:

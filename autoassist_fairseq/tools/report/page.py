@@ -15,6 +15,7 @@ from autoassist_fairseq.tools.report import table
 from autoassist_fairseq.tools.report.figures import Figure
 from autoassist_fairseq.tools.report.keeping import Keeping
 from autoassist_fairseq.tools.report.run import Run
+from autoassist_fairseq.tools.report.verdicts import Verdict
 
 TITLE = "AutoAssist: cost and quality of {} run{}"
 # What Markdown gives a meaning inside a line, beside what HTML does.
@@ -29,12 +30,14 @@ class Report:
         runs: the first one is what the others are compared with.
         figures: in the order of the page.
         keepings: of the runs whose Assistant could be asked.
+        verdicts: of the runs that looked for hopeless pairs.
         missing: (run's name, sentence) on what is not there.
     """
 
     runs: Sequence[Run]
     figures: Sequence[Figure]
     keepings: Sequence[Keeping]
+    verdicts: Sequence[Verdict]
     missing: Sequence[tuple[str, str]]
 
     @property
@@ -59,6 +62,7 @@ def as_html(report: Report) -> str:
         note=table.note(report.runs),
         figures=figures,
         keepings=report.keepings,
+        verdicts=report.verdicts,
     )
 
 
@@ -88,6 +92,14 @@ def as_markdown(report: Report) -> str:
             f"Of {one.pairs:,} pairs spread over the training set, whose mean chance to be kept in "
             f"the next pass is {one.keep:.0%}:",
             _table(("kept", "source", "target"), pairs, text_columns=(1, 2)),
+        ]
+    for found in report.verdicts:
+        rows = [(f"{e.surprise:.2f}", e.source, e.target) for e in found.examples]
+        parts += [
+            f"## Hopeless: {escape(found.run)}",
+            f"{found.hopeless:,} of {found.pairs:,} pairs ({found.share:.1%}). The surest, and by "
+            "how many nats per token the loss on them is beyond what was to be expected:",
+            _table(("surprise", "source", "target"), rows, text_columns=(1, 2)),
         ]
     return "\n\n".join(parts) + "\n"
 

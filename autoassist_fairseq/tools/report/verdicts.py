@@ -1,0 +1,69 @@
+"""The pairs that a run called hopeless most surely, so that a person sees what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.report.corpus import Text
+from autoassist_fairseq.tools.report.keeping import CHECKPOINT, EXAMPLES, distinct
+from autoassist_fairseq.tools.scores import scores_in
+
+
+@dataclass(frozen=True)
+class Hopeless:
+    """A hopeless pair: its number in the training set, surprise in nats per token, and text."""
+
+    pair: int
+    surprise: float
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a run found.
+
+    Attributes:
+        run: its name.
+        pairs: pairs of the training set.
+        hopeless: of them.
+        examples: the surest; no two of the same text.
+    """
+
+    run: str
+    pairs: int
+    hopeless: int
+    examples: list[Hopeless]
+
+    @property
+    def share(self) -> float:
+        """Hopeless pairs, in [0, 1]."""
+        return self.hopeless / max(self.pairs, 1)
+
+
+def verdict(state: Mapping[str, Any], run: str, text: Text) -> Verdict | None:
+    """Return what the Assistant's ``state`` says; None if nobody looked for hopeless pairs.
+
+    Raises:
+        UserError: it cannot be read, or does not fit ``text``.
+    """
+    if "surprise" not in state.get("policy", {}):
+        return None
+    scores = scores_in(state, CHECKPOINT)
+    if len(scores.losses) != len(text.corpus):
+        raise UserError(
+            f"`--data` must be what the run was trained on, {len(scores.losses):,} pairs, but has "
+            f"{len(text.corpus):,}"
+        )
+    found = np.flatnonzero(scores.hopeless)
+    surest = found[np.argsort(-scores.surprises[found], kind="stable")]
+    examples = [
+        Hopeless(pair, float(scores.surprises[pair]), source, target)
+        for pair, source, target in distinct(text, surest[: 20 * EXAMPLES])
+    ]
+    return Verdict(run, len(scores.losses), len(found), examples)

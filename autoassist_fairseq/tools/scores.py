@@ -1,0 +1,150 @@
+"""What a run found out about every pair, as a table (logic of ``scripts/export_scores.py``)."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from autoassist_fairseq.assistant.surprise import OTHER, PASSES, Surprise
+from autoassist_fairseq.assistant.threshold import Threshold
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.dataprep.files import clear_os_errors, staged
+from autoassist_fairseq.tools.report.corpus import Text, read_text
+
+HEADER = ("pair", "loss", "expected", "surprise", "class")
+TEXT = ("source", "target")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What is remembered of every pair.
+
+    Attributes:
+        losses: [pairs] of the last measurement, nats per target token; NaN = never measured.
+        surprises: [pairs] how far they were beyond what was expected then.
+        hopeless: [pairs] whether the pair was hopeless in the last pass.
+        threshold: the loss up to which a pair is learned, nats per target token.
+    """
+
+    losses: NDArray[np.float32]
+    surprises: NDArray[np.float32]
+    hopeless: NDArray[np.bool_]
+    threshold: float
+
+    @property
+    def expected(self) -> NDArray[np.float32]:
+        """[pairs] what was to be expected of each target then, nats per target token."""
+        return self.losses - self.surprises
+
+    def name(self, pair: int) -> str:
+        """Return the class of a pair: learned, learnable, hopeless or unknown."""
+        if np.isnan(self.losses[pair]):
+            return "unknown"
+        if self.hopeless[pair]:
+            return "hopeless"
+        return "learned" if self.losses[pair] <= self.threshold else "learnable"
+
+
+def scores_in(state: Mapping[str, Any], place: object) -> Scores:
+    """Return the scores in the Assistant's ``state``.
+
+    Raises:
+        UserError: it holds none; ``place`` is named.
+    """
+    try:
+        saved = state["policy"].get("surprise")
+        if saved is None:
+            raise UserError(
+                f"{place} must be of a run that looked for hopeless pairs, but it did not; train "
+                "with `--autoassist-hopeless keep` (or cut, or weight)."
+            )
+        memory = Surprise(len(saved["losses"]))
+        memory.load_state_dict(_as_numpy(saved))
+        settings = state["settings"]
+        threshold = Threshold(settings["threshold"], settings["quantile"], 1.0)
+        threshold.load_state_dict(_as_numpy(state["assistant"]["threshold"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"the Assistant in {place} cannot be read ({type(error).__name__}: {error}); take "
+            "another checkpoint."
+        ) from error
+    return Scores(
+        memory.losses.astype(np.float32),
+        memory.surprises.astype(np.float32),
+        memory.passes // PASSES > OTHER,
+        threshold.value,
+    )
+
+
+def _as_numpy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _as_numpy(item) for key, item in value.items()}
+    return value.numpy() if hasattr(value, "numpy") else value
+
+
+class _Plain(csv.excel_tab):
+    """Tabs between columns, and no quotes: `_rows` sees to it that none are needed."""
+
+    quoting, quotechar, lineterminator = csv.QUOTE_NONE, None, "\n"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line of ``scripts/export_scores.py``."""
+    p = argparse.ArgumentParser(
+        prog="export_scores.py",
+        description="Write what a run with --autoassist-hopeless found out about every pair, as "
+        "tab-separated values: pair (from 0, in the order of the training set), loss, expected "
+        "loss and surprise in nats per target token, and class: learned, learnable, hopeless or "
+        "unknown (never trained on).",
+    )
+    p.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="of the run")
+    p.add_argument("--out", type=Path, required=True, metavar="FILE", help="TSV to write")
+    p.add_argument("--data", type=Path, metavar="DATA", help="binarised corpus: adds the text")
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script."""
+    args = parser().parse_args(argv)
+    from autoassist_fairseq.tools.averaging.files import read_checkpoint
+
+    extra = read_checkpoint(args.checkpoint).get("extra_state") or {}
+    state = (extra.get("train_iterator") or {}).get("autoassist")
+    if not isinstance(state, dict):
+        raise UserError(
+            f"CHECKPOINT must hold an Assistant, but {args.checkpoint} holds none; give one that "
+            "`--task autoassist_translation` wrote, not an average."
+        )
+    scores = scores_in(state, args.checkpoint)
+    text = None if args.data is None else read_text(args.data)
+    if text is not None and len(text.corpus) != len(scores.losses):
+        raise UserError(
+            f"`--data` must be what the run was trained on, {len(scores.losses):,} pairs, but "
+            f"{args.data} has {len(text.corpus):,}; give the same folder."
+        )
+    with clear_os_errors(), staged(args.out) as part, part.open("w", encoding="utf-8") as stream:
+        writer = csv.writer(stream, _Plain)
+        writer.writerow(HEADER + (TEXT if text else ()))
+        rows = tqdm(_rows(scores, text), total=len(scores.losses), unit="pairs", disable=None)
+        writer.writerows(rows)
+    hopeless = int(scores.hopeless.sum())
+    print(f"{hopeless:,} of {len(scores.losses):,} pairs are hopeless: {args.out}", file=sys.stderr)
+    return 0
+
+
+def _rows(scores: Scores, text: Text | None) -> Iterator[tuple[object, ...]]:
+    columns = scores.losses, scores.expected, scores.surprises
+    for pair in range(len(scores.losses)):
+        numbers = (f"{column[pair]:.3f}" for column in columns)
+        # A tab or a line end inside a sentence would break the table.
+        words = () if text is None else (" ".join(side.split()) for side in text.pair(pair))
+        yield (pair, *numbers, scores.name(pair), *words)
