@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.assistant.features import Corpus
 from autoassist_fairseq.assistant.prefetching import prefetch
+from autoassist_fairseq.assistant.surprise import Surprise
 from autoassist_fairseq.assistant.threshold import LONGEST_HORIZON
 from autoassist_fairseq.assistant.token_store import Segment
 from autoassist_fairseq.schedule.passes import LARGEST_WINDOW
@@ -56,6 +58,7 @@ def rows(corpus: Corpus) -> Iterator[Row]:
         f"corpus's order: {size / cpu_seconds(limit, _in_order(windows)):,.0f}",
     )
     yield learning_row(assistant, order, rng, sides)
+    yield expecting_row(corpus, order, rng)
 
 
 def _in_order(windows: list[NDArray[np.int32]]) -> list[NDArray[np.int32]]:
@@ -87,6 +90,32 @@ def learning_row(
         higher=True,
         beside="one numba AdaGrad sweep over both sides: "
         f"{UPDATE_PAIRS / cpu_seconds(sweep, updates):,.0f}",
+    )
+
+
+def expecting_row(corpus: Corpus, order: NDArray[np.int32], rng: np.random.Generator) -> Row:
+    """Measure what looking for hopeless pairs adds to learning, update after update."""
+    assistant = Assistant(corpus, Settings(hopeless="cut"), LONGEST_HORIZON)
+    memory = Surprise(len(corpus))
+    updates = [order[i : i + UPDATE_PAIRS] for i in range(0, UPDATES * UPDATE_PAIRS, UPDATE_PAIRS)]
+    losses = rng.gamma(4, 1, UPDATE_PAIRS).astype(np.float32)
+    begin = time.process_time()
+    assistant.expected(order[:1])
+    reading = time.process_time() - begin
+
+    def remember(pairs: NDArray[np.int32]) -> None:
+        expected = assistant.expected(pairs)
+        assert expected is not None
+        memory.learn(pairs, losses, expected, 1)
+        assistant.adjust(pairs, losses)
+
+    return Row(
+        "looking for hopeless pairs: expected loss and surprise, pairs/s on one core",
+        UPDATE_PAIRS / cpu_seconds(remember, updates),
+        1e6,
+        "{:,.0f}",
+        higher=True,
+        beside=f"{reading:.1f} CPU seconds once, to count bigrams in the whole corpus",
     )
 
 

@@ -29,6 +29,7 @@ BUDGET = Budget(max_tokens=5000, max_pairs=0, multiple=8)
 SECONDS, PAIRS = 8.0, 4_500_000
 GROWTH = 1.15
 BYTES = 16
+HOPELESS = {"hopeless": "cut"}
 # As many as are planned and not yet learned at one time, and one more.
 WINDOWS = 3
 
@@ -73,26 +74,28 @@ def rows(corpus: Corpus, smaller: Corpus, packing: Packing) -> Iterator[Row]:
         ratio=True,
         beside=f"1 = linear; {few:.3f} s there",
     )
-    yield memory_row(corpus, smaller)
+    yield memory_row(corpus, smaller, "")
+    yield memory_row(corpus, smaller, ", with hopeless pairs cut", **HOPELESS)
     yield padding_row(plan_pass(keeping), packing(*sizes), *sizes)
 
 
-def memory_row(corpus: Corpus, smaller: Corpus) -> Row:
+def memory_row(corpus: Corpus, smaller: Corpus, name: str, **options: Any) -> Row:
     """Compare what is held in the middle of passes over a large and a smaller corpus."""
-    large, small = (held(one) for one in (corpus, smaller))
+    large, small = (held(one, **options) for one in (corpus, smaller))
     more = len(corpus) - len(smaller)
     return Row(
-        "resident memory beyond the memory-mapped corpus, bytes per pair",
+        f"resident memory beyond the memory-mapped corpus{name}, bytes per pair",
         (large[0] - small[0]) / more,
         BYTES,
         beside=f"{large[0] / 2**20:.0f} MiB in all, {large[1] / 2**20:.0f} MiB at its peak",
     )
 
 
-def held(corpus: Corpus) -> tuple[int, int]:
+def held(corpus: Corpus, **options: Any) -> tuple[int, int]:
     """Return the bytes held after `WINDOWS` windows of a pass, and the most until then."""
     tracemalloc.start()
-    planner = make_planner(corpus, warmup_passes=0)
+    planner = make_planner(corpus, warmup_passes=0, **options)
+    planner.assistant.expected(planner.pairs.ids[:1])  # reads the corpus, where that is needed
     now = planner.begin_pass(1, GROUP)
     for _ in range(min(WINDOWS, now.windows)):
         planner.plan_next()
