@@ -114,7 +114,13 @@ def write_data(
     return folder
 
 
-def write_checkpoint(folder: Path, data: Path, state: dict[str, Any], **settings: Any) -> None:
+def write_checkpoint(
+    folder: Path,
+    data: Path,
+    state: dict[str, Any],
+    policy_state: dict[str, Any] | None = None,
+    **settings: Any,
+) -> None:
     """Write the parts of a checkpoint that the report reads."""
     import torch
 
@@ -125,6 +131,7 @@ def write_checkpoint(folder: Path, data: Path, state: dict[str, Any], **settings
         "fits": {f"{side} dictionary": digest(one) for side, one in words.items()},
         "settings": chosen,
         "assistant": _as_tensors(state),
+        "policy": _as_tensors(policy_state or {"name": "shrink"}),
     }
     torch.save(
         {

@@ -32,12 +32,14 @@ class Scores:
         losses: [pairs] of the last measurement, nats per target token; NaN = never measured.
         surprises: [pairs] how far they were beyond what was expected then.
         hopeless: [pairs] whether the pair was hopeless in the last pass.
+        base: of the expected losses, see ``--autoassist-expect``.
         threshold: the loss up to which a pair is learned, nats per target token.
     """
 
     losses: NDArray[np.float32]
     surprises: NDArray[np.float32]
     hopeless: NDArray[np.bool_]
+    base: str
     threshold: float
 
     @property
@@ -52,6 +54,21 @@ class Scores:
         if self.hopeless[pair]:
             return "hopeless"
         return "learned" if self.losses[pair] <= self.threshold else "learnable"
+
+
+def read_scores(path: Path) -> Scores:
+    """Return the scores in the checkpoint ``path``; `UserError` if it holds none."""
+    # Reading a checkpoint takes PyTorch; telling about bad options does not.
+    from autoassist_fairseq.tools.averaging.files import read_checkpoint
+
+    extra = read_checkpoint(path).get("extra_state") or {}
+    state = (extra.get("train_iterator") or {}).get("autoassist")
+    if not isinstance(state, dict):
+        raise UserError(
+            f"CHECKPOINT must hold an Assistant, but {path} holds none; give one that "
+            "`--task autoassist_translation` wrote, not an average."
+        )
+    return scores_in(state, path)
 
 
 def scores_in(state: Mapping[str, Any], place: object) -> Scores:
@@ -81,6 +98,7 @@ def scores_in(state: Mapping[str, Any], place: object) -> Scores:
         memory.losses.astype(np.float32),
         memory.surprises.astype(np.float32),
         memory.passes // PASSES > OTHER,
+        settings["expect"],
         threshold.value,
     )
 
@@ -115,16 +133,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script."""
     args = parser().parse_args(argv)
-    from autoassist_fairseq.tools.averaging.files import read_checkpoint
-
-    extra = read_checkpoint(args.checkpoint).get("extra_state") or {}
-    state = (extra.get("train_iterator") or {}).get("autoassist")
-    if not isinstance(state, dict):
-        raise UserError(
-            f"CHECKPOINT must hold an Assistant, but {args.checkpoint} holds none; give one that "
-            "`--task autoassist_translation` wrote, not an average."
-        )
-    scores = scores_in(state, args.checkpoint)
+    scores = read_scores(args.checkpoint)
     text = None if args.data is None else read_text(args.data)
     if text is not None and len(text.corpus) != len(scores.losses):
         raise UserError(

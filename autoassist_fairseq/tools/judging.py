@@ -1,0 +1,161 @@
+"""Judge a run's verdicts by what `add_noise.py` did (logic of ``scripts/judge_scores.py``)."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import precision_score, recall_score, roc_auc_score, roc_curve
+
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.dataprep.files import clear_os_errors
+from autoassist_fairseq.tools.noise import read_lines
+from autoassist_fairseq.tools.report.style import drawn, look, plain
+from autoassist_fairseq.tools.report.table import aligned
+from autoassist_fairseq.tools.scores import Scores, read_scores
+
+HEADER = ("checkpoint", "base", "AUC surprise", "AUC loss", "hopeless", "precision", "recall")
+Truth = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One checkpoint beside the truth.
+
+    Attributes:
+        name: of the checkpoint.
+        base: of the expected losses, see ``--autoassist-expect``.
+        surprise, loss: area under the ROC curve of either, in [0, 1].
+        hopeless: share of the pairs.
+        precision, recall: of the verdicts; 0 where there are none.
+        curve: false and true positive rates of the surprise.
+    """
+
+    name: str
+    base: str
+    surprise: float
+    loss: float
+    hopeless: float
+    precision: float
+    recall: float
+    curve: tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def judge(scores: Scores, truth: Truth, name: str) -> Judged:
+    """Compare ``scores`` with the ``truth`` [pairs], where both are known."""
+    known = ~np.isnan(scores.surprises)
+    spoiled, surprises, losses = truth[known], scores.surprises[known], scores.losses[known]
+    false, true, _ = roc_curve(spoiled, surprises)
+    verdicts = scores.hopeless
+    return Judged(
+        name,
+        scores.base,
+        float(roc_auc_score(spoiled, surprises)),
+        float(roc_auc_score(spoiled, losses)),
+        float(verdicts.mean()),
+        float(precision_score(truth, verdicts, zero_division=0)),
+        float(recall_score(truth, verdicts, zero_division=0)),
+        (false, true),
+    )
+
+
+def truth_of(noise: Path, text: Path) -> Truth:
+    """Return which pairs of ``text`` are spoiled, as `add_noise.py` wrote it into ``noise``.
+
+    Args:
+        noise: folder with train.SRC, train.TGT and spoiled.txt, a line for each pair.
+        text: folder with train.SRC and train.TGT of the training set: the same pairs, cleaned.
+    """
+    languages = [path.suffix[1:] for path in sorted(noise.glob("train.*"))]
+    if len(languages) != 2:
+        raise UserError(
+            f"`--noise` must be a folder that add_noise.py filled, but {noise} holds "
+            f"{len(languages)} files train.*, not 2."
+        )
+    sides = [
+        [_plain_lines(folder / f"train.{language}") for language in languages]
+        for folder in (noise, text)
+    ]
+    flags = [line == "1" for line in read_lines(noise / "spoiled.txt")]
+    told = dict(zip(zip(*sides[0], strict=True), flags, strict=True))
+    pairs = list(zip(*sides[1], strict=True))
+    strange = [number for number, pair in enumerate(pairs) if pair not in told]
+    if strange:
+        raise UserError(
+            f"`--text` must hold pairs of `--noise`, but line {strange[0] + 1} of its training set "
+            f"is none ({len(strange):,} are not); give the folder text/ that was prepared from it."
+        )
+    return np.array([told[pair] for pair in pairs])
+
+
+def _plain_lines(path: Path) -> list[str]:
+    return [" ".join(line.split()) for line in read_lines(path)]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line of ``scripts/judge_scores.py``."""
+    p = argparse.ArgumentParser(
+        prog="judge_scores.py",
+        description="Compare what checkpoints of a run with --autoassist-hopeless say of every "
+        "pair with the truth: area under the ROC curve, precision and recall of the verdicts.",
+    )
+    p.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT")
+    p.add_argument(
+        "--noise", type=Path, required=True, metavar="DIR", help="what add_noise.py wrote"
+    )
+    p.add_argument(
+        "--text",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="text/ of the corpus that was prepared from it",
+    )
+    p.add_argument("--figure", type=Path, metavar="FILE", help="draw the ROC curves (PNG)")
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; the table goes to stdout."""
+    args = parser().parse_args(argv)
+    truth = truth_of(args.noise, args.text)
+    if not 0 < truth.sum() < len(truth):
+        raise UserError(
+            f"`--noise` must hold spoiled pairs and others, but {int(truth.sum()):,} of "
+            f"{len(truth):,} are spoiled."
+        )
+    found = [_judged(path, truth) for path in args.checkpoints]
+    numbers = [
+        (one.name, one.base, f"{one.surprise:.3f}", f"{one.loss:.3f}", f"{one.hopeless:.1%}")
+        + (f"{one.precision:.3f}", f"{one.recall:.3f}")
+        for one in found
+    ]
+    print(aligned([HEADER, *numbers]))
+    if args.figure:
+        with clear_os_errors():
+            draw(found, args.figure)
+    return 0
+
+
+def _judged(path: Path, truth: Truth) -> Judged:
+    scores = read_scores(path)
+    if len(scores.losses) != len(truth):
+        raise UserError(
+            f"`--text` must be the training set of {path}, {len(scores.losses):,} pairs, but has "
+            f"{len(truth):,}; give the corpus that the run was trained on."
+        )
+    return judge(scores, truth, path.stem)
+
+
+def draw(found: Sequence[Judged], path: Path) -> None:
+    """Draw the ROC curve of every checkpoint into ``path``."""
+    with drawn(path, width=5.2, height=5.0) as (axes,):
+        for index, one in enumerate(found):
+            label = plain(f"{one.name}: {one.surprise:.3f}")
+            axes.plot(*one.curve, label=label, **look(index))
+        axes.set_xlabel("share of the good pairs that is above")
+        axes.set_ylabel("share of the spoiled pairs that is above")
+        axes.legend(title="area under the curve", loc="lower right")

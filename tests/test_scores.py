@@ -1,0 +1,122 @@
+"""What a run found out about every pair: read, exported, shown, and judged by the truth."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from report_runs import write_checkpoint, write_data
+from sklearn.metrics import precision_score, recall_score, roc_auc_score
+
+from autoassist_fairseq.assistant.assistant import Assistant
+from autoassist_fairseq.assistant.surprise import LIKELY, OTHER, SURE, Surprise
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.settings import Settings
+from autoassist_fairseq.tools import judging, scores
+from autoassist_fairseq.tools.report.corpus import read_text
+from autoassist_fairseq.tools.report.keeping import assistant_state
+from autoassist_fairseq.tools.report.verdicts import verdict
+
+PAIRS = 40
+SOURCE = [f"ein satz {number}" for number in range(PAIRS)]
+TARGET = [f'a "sentence" {number}' for number in range(PAIRS)]
+SPOILED = np.arange(PAIRS) % 4 == 0
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run whose checkpoint remembers: every fourth pair is hopeless, and the last is unknown."""
+    data = write_data(tmp_path / "data", SOURCE, TARGET)
+    assistant = Assistant(read_text(data).corpus, Settings(hopeless="cut"), horizon=10.0)
+    memory, rng = Surprise(PAIRS), np.random.default_rng(0)
+    losses = np.where(SPOILED, 5, np.arange(PAIRS) % 3 + 1).astype(np.float32)
+    surprises = np.where(SPOILED, 1.5, 0) + rng.normal(0, 0.5, PAIRS)
+    known = np.arange(PAIRS - 1)
+    memory.learn(known, losses[known], (losses - surprises).astype(np.float32)[known], 3)
+    classes = np.where(SPOILED, np.where(surprises > 1.4, SURE, LIKELY), OTHER)
+    classes[1] = LIKELY  # a wrong verdict
+    memory.set_classes(np.arange(PAIRS), classes)
+    assistant.threshold.add(np.full(10, 2.5, np.float32))
+    policy = {"name": "shrink", "surprise": memory.state_dict()}
+    settings = {"hopeless": "cut", "threshold": "mean", "quantile": 0.5, "expect": "bigrams"}
+    write_checkpoint(data, data, assistant.state_dict(), policy, **settings)
+    return data
+
+
+def checkpoint(run: Path) -> Path:
+    return run / "checkpoint_last.pt"
+
+
+def test_every_pair_is_exported(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "scores.tsv"
+    assert scores.main([str(checkpoint(run)), "--out", str(out), "--data", str(run)]) == 0
+    with out.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
+    assert [row["target"] for row in rows] == TARGET and [row["source"] for row in rows] == SOURCE
+    assert [row["class"] for row in rows[:4]] == ["hopeless", "hopeless", "learnable", "learned"]
+    assert rows[-1]["class"] == "unknown" and rows[-1]["loss"] == "nan"
+    for row in rows[:-1]:
+        loss, expected, surprise = (float(row[name]) for name in ("loss", "expected", "surprise"))
+        assert loss == pytest.approx(expected + surprise, abs=0.002)
+
+
+def test_the_report_shows_the_surest(run: Path) -> None:
+    found = verdict(assistant_state(run), "noisy", read_text(run))
+    assert found is not None and found.pairs == PAIRS and found.hopeless == SPOILED.sum() + 1
+    shown = [example.surprise for example in found.examples]
+    assert shown == sorted(shown, reverse=True) and len(shown) == SPOILED.sum() + 1
+    assert {example.pair for example in found.examples[:5]} <= set(np.flatnonzero(SPOILED))
+    assert found.examples[0].target == TARGET[found.examples[0].pair]
+
+
+def test_a_run_that_did_not_look_has_no_verdict(run: Path) -> None:
+    state: dict[str, Any] = {"policy": {"name": "shrink"}}
+    assert verdict(state, "plain", read_text(run)) is None
+    with pytest.raises(UserError, match="train with `--autoassist-hopeless keep`"):
+        scores.scores_in(state, "it")
+    with pytest.raises(UserError, match="cannot be read"):
+        scores.scores_in({"policy": {"surprise": {"losses": [1]}}}, "it")
+
+
+def write_noise(folder: Path, order: list[int]) -> tuple[Path, Path]:
+    """What add_noise.py wrote, and the prepared text: some of its pairs, in ``order``."""
+    noise, text = folder / "noise", folder / "text"
+    for place, numbers in ((noise, list(range(PAIRS))), (text, order)):
+        place.mkdir()
+        for language, side in (("de", SOURCE), ("en", TARGET)):
+            lines = "".join(f"{side[number]}\n" for number in numbers)
+            (place / f"train.{language}").write_text(lines, encoding="utf-8")
+    (noise / "spoiled.txt").write_text("".join(f"{int(flag)}\n" for flag in SPOILED))
+    return noise, text
+
+
+def test_the_truth_is_found_again_after_cleaning(tmp_path: Path) -> None:
+    order = [7, 4, 0, 39]
+    truth = judging.truth_of(*write_noise(tmp_path, order))
+    assert truth.tolist() == SPOILED[order].tolist()
+    (tmp_path / "text" / "train.en").write_text("something else\n" * 4)
+    with pytest.raises(UserError, match="line 1 of its training set is none"):
+        judging.truth_of(tmp_path / "noise", tmp_path / "text")
+
+
+def test_verdicts_are_judged_as_scikit_learn_does(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noise, text = write_noise(tmp_path, list(range(PAIRS)))
+    figure = tmp_path / "roc.png"
+    flags = ["--noise", str(noise), "--text", str(text), "--figure", str(figure)]
+    assert judging.main([str(checkpoint(run)), *flags]) == 0
+    found = scores.read_scores(checkpoint(run))
+    known = np.arange(PAIRS - 1)
+    area = roc_auc_score(SPOILED[known], found.surprises[known])
+    by_loss = roc_auc_score(SPOILED[known], found.losses[known])
+    precision = precision_score(SPOILED, found.hopeless)
+    recall = recall_score(SPOILED, found.hopeless)
+    line = capsys.readouterr().out.splitlines()[1].split()
+    assert line[:2] == ["checkpoint_last", "bigrams"]
+    assert line[2:4] == [f"{area:.3f}", f"{by_loss:.3f}"] and 0.5 < area < 1
+    assert line[4] == f"{11 / 40:.1%}" and line[5:] == [f"{precision:.3f}", f"{recall:.3f}"]
+    assert figure.read_bytes().startswith(b"\x89PNG")
