@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,6 +100,27 @@ class ReferenceModel:
         return np.array(out)
 
 
+def scaled_dense(model: Model, pairs: Any) -> Any:
+    """The dense features by NumPy, as the compiled loops must see them."""
+    assert model.scaling is not None
+    return model.scaling.apply(features.raw_dense(*model._read(pairs)))
+
+
+def test_compiled_dense_features_are_those_of_numpy() -> None:
+    rng = np.random.default_rng(5)
+    model = Model(WORDS, WORDS, FEATURE_FAMILIES, lr=0.3)
+    model.attach(corpus_of(*(random_sentences(rng, 500, 30) for _ in range(2))))
+    pairs, out = np.arange(500), np.empty((500, features.DENSE), np.float32)
+    read = model._read(pairs)
+    kernels.dense(*read, model._scaling, out)
+    assert out == pytest.approx(scaled_dense(model, pairs), abs=1e-5)
+    assert np.abs(out).max() <= 5 and out.std(axis=0)[1:].min() > 0.5
+    weights, logit = rng.random(features.DENSE, np.float32), np.empty(500, np.float32)
+    kernels.logits(*read, model._scaling, weights, np.array([0.5, 2], np.float32), logit)
+    words = 0.5 * (read[0][:, 0] + read[1][:, 0]) + 2 * (read[0][:, 1] + read[1][:, 1])
+    assert logit == pytest.approx(out @ weights + words, abs=1e-4)
+
+
 def test_learning_equals_an_independent_adagrad() -> None:
     rng = np.random.default_rng(3)
     source, target = (random_sentences(rng, 60, 6) for _ in range(2))
@@ -107,7 +129,7 @@ def test_learning_equals_an_independent_adagrad() -> None:
     model.attach(corpus)
     pairs = np.arange(60)
     labels = (rng.random(60) < 0.4).astype(np.float32)
-    dense = model._scaled(model._describe(pairs)[0]).astype(np.float64)
+    dense = scaled_dense(model, pairs).astype(np.float64)
     dense_n, idf = features.DENSE, corpus.source_words.idf.astype(np.float64)
     matrix = np.zeros((60, dense_n + 4 * WORDS))
     matrix[:, :dense_n] = dense
@@ -215,7 +237,7 @@ def test_feature_families_may_change_on_resume() -> None:
     before.learn(np.arange(100), rng.random(100).astype(np.float32))
     after = Assistant(corpus, Settings(features=("length",)), 100)
     after.load_state_dict(before.state_dict())
-    dense = after.model._scaled(after.model._describe(np.arange(300))[0])
+    dense = scaled_dense(after.model, np.arange(300))
     assert dense[:, features.LENGTH].std(axis=0) == pytest.approx(1, abs=0.05)
     assert not dense[:, features.FREQUENCY].any() and not after.model.use.any()
 

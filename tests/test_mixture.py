@@ -17,6 +17,7 @@ def drawn(share: float, gap: float, pairs: int = 20_000, seed: int = 0) -> np.nd
     return np.where(upper, rng.normal(gap, 0.3, pairs), rng.normal(0, 0.5, pairs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.3, 0.5])
 @pytest.mark.parametrize("gap", [1.3, 2.0])
 def test_two_kinds_are_found_as_scikit_learn_finds_them(share: float, gap: float) -> None:

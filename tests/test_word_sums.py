@@ -12,6 +12,8 @@ from autoassist_fairseq.plugin.feedback import LARGEST, STEPS, Collector, Ticket
 from autoassist_fairseq.plugin.loss_tap import TokenLosses, token_losses
 from autoassist_fairseq.schedule.messages import MISSING, Feedback
 
+pytestmark = pytest.mark.slow  # imports fairseq
+
 WORDS, PAD = 30, 1
 
 

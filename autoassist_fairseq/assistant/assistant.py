@@ -82,7 +82,7 @@ class Assistant:
 
     def keep_probability(self, pairs: Ints) -> NDArray[np.float32]:
         """Return P(keep) [P] in (0, 1] for ``pairs`` [P], by the paper's shrinking rule."""
-        extra = self._extra(self.expected(pairs)) if self._has_extra else None
+        extra = self._extra(self.expected(pairs))
         return rules.shrink(self.model.predict(pairs, extra), self.safeguard)
 
     def expected(self, pairs: Ints) -> Floats | None:
@@ -92,13 +92,13 @@ class Assistant:
         """
         return self.expectation.expected(pairs) if self.expectation else None
 
-    @property
-    def _has_extra(self) -> bool:
-        return "expected" in self.settings.features
+    def _extra(self, expected: Floats | None) -> Floats | None:
+        """Return the feature ``expected`` [P]: how far expected losses are above T, in nats.
 
-    def _extra(self, expected: Floats | None) -> Floats:
-        """Return the feature ``expected`` [P]: how far expected losses are above T, in nats."""
-        assert expected is not None
+        0 where that is not known yet; None if it is not used.
+        """
+        if expected is None or "expected" not in self.settings.features:
+            return None
         extra: Floats = np.nan_to_num(expected - np.float32(self.threshold.value))
         return extra
 
@@ -112,7 +112,7 @@ class Assistant:
         """
         known = np.isfinite(losses) & (losses >= 0)
         pairs, losses = pairs[known], losses[known]
-        extra = self._extra(expected)[known] if self._has_extra else None
+        extra = self._extra(None if expected is None else expected[known])
         if len(pairs) == 0:
             return Lesson()
         # The very first losses have no past to compare with: they are judged by their own mean.

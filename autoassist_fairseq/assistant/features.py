@@ -118,9 +118,15 @@ class Scaling:
         return Scaling(mean, np.where(off_then | off_now, self.deviation, deviation))
 
     def apply(self, dense: Floats) -> Floats:
-        """Return ``dense`` [P, F] centred and scaled; clipped, so that no outlier rules."""
-        scaled: Floats = np.clip((dense - self.mean) / self.deviation, -5, 5).astype(np.float32)
-        return scaled
+        """Return ``dense`` [P, F] centred, scaled and clipped, as `kernels.dense` does."""
+        scaled = (dense - self.mean) / self.deviation
+        clipped: Floats = np.clip(scaled, kernels.LOWEST, kernels.HIGHEST).astype(np.float32)
+        return clipped
+
+    @property
+    def both(self) -> Floats:
+        """Mean and standard deviation, [2, F]."""
+        return np.stack([self.mean, self.deviation])
 
 
 def sample_pairs(pairs: int) -> NDArray[np.int64]:

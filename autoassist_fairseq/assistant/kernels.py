@@ -26,6 +26,8 @@ LEAST_IDF = np.float32(1e-6)
 # Columns of a word table [V, 4], as `describe` reads it.
 WEIGHT, IDF_WEIGHT, IDF, IS_RARE = range(4)
 TABLE = 4
+# Scaled features are clipped, so that no outlier rules.
+LOWEST, HIGHEST = np.float32(-5), np.float32(5)
 # Columns of what `describe` returns for each pair and side.
 PLAIN, BY_IDF, MEAN_IDF, MAX_IDF, RARE = range(5)
 DESCRIBED = 5
@@ -184,6 +186,73 @@ def average(tokens: Array, offsets: Array, table: Array, out: Array) -> None:
         for j in range(offsets[i], offsets[i + 1]):
             total += table[tokens[j]]
         out[i] = total / max(offsets[i + 1] - offsets[i], 1)
+
+
+@compiled
+def _dense(
+    source: Array, target: Array, lengths: tuple[int, int], scaling: Array, row: Array
+) -> None:
+    """Write the dense features [F] of one pair, scaled and clipped, in the order of `features`."""
+    row[0] = 1
+    row[1] = math.log(max(lengths[0], 1))
+    row[2] = math.log(max(lengths[1], 1))
+    row[3] = abs(row[2] - row[1])
+    for k in range(3):
+        row[4 + k] = source[MEAN_IDF + k]
+        row[7 + k] = target[MEAN_IDF + k]
+    for k in range(len(row)):
+        row[k] = min(max((row[k] - scaling[0, k]) / scaling[1, k], LOWEST), HIGHEST)
+
+
+@compiled
+def dense(
+    source: Array, target: Array, src_len: Array, tgt_len: Array, scaling: Array, out: Array
+) -> None:
+    """Write the dense features of some pairs.
+
+    Args:
+        source: [P, 5] what `describe` wrote of the source sides.
+        target: [P, 5] the same of the target sides.
+        src_len: [P] tokens.
+        tgt_len: [P] tokens.
+        scaling: [2, F] float32, means and standard deviations of the features; infinite = unused.
+        out: [P, F] float32, written.
+    """
+    for i in range(len(out)):
+        _dense(source[i], target[i], (src_len[i], tgt_len[i]), scaling, out[i])
+
+
+@compiled
+def logits(
+    source: Array,
+    target: Array,
+    src_len: Array,
+    tgt_len: Array,
+    scaling: Array,
+    weights: Array,
+    use: Array,
+    out: Array,
+) -> None:
+    """Write the logit [P] of every pair, in one sweep over what `describe` wrote.
+
+    Args:
+        source: as for `dense`, like the four that follow.
+        target: see there.
+        src_len: see there.
+        tgt_len: see there.
+        scaling: see there.
+        weights: [F] of the dense features.
+        use: [2] float32, which of the two token-level families are on.
+        out: [P] float32, written.
+    """
+    row = np.empty(scaling.shape[1], np.float32)
+    for i in range(len(out)):
+        _dense(source[i], target[i], (src_len[i], tgt_len[i]), scaling, row)
+        logit = use[0] * (source[i, PLAIN] + target[i, PLAIN])
+        logit += use[1] * (source[i, BY_IDF] + target[i, BY_IDF])
+        for k in range(len(row)):
+            logit += weights[k] * row[k]
+        out[i] = logit
 
 
 @compiled

@@ -49,8 +49,8 @@ class Model:
         self._tables = {side: table.table() for side, table in words.items()}
         self._idf = {side: table.idf for side, table in words.items()}
         if self.scaling is None:
-            dense, _ = self._describe(features.sample_pairs(len(corpus)))
-            self.scaling = Scaling.of(dense, self.families)
+            raw = features.raw_dense(*self._read(features.sample_pairs(len(corpus))))
+            self.scaling = Scaling.of(raw, self.families)
 
     def predict(self, pairs: Ints, extra: Floats | None = None) -> NDArray[np.float32]:
         """Return P(not trivial) [P] for ``pairs`` [P].
@@ -61,13 +61,13 @@ class Model:
             weights = self.arrays[side]
             table[:, kernels.WEIGHT] = weights[:, 0]
             table[:, kernels.IDF_WEIGHT] = weights[:, 1] * self._idf[side]
-        dense, words = self._describe(pairs)
-        weights = self.arrays["dense"]
-        logit = self._scaled(dense) @ weights[: features.DENSE] + words @ self.use
+        logit, weights = np.empty(len(pairs), np.float32), self.arrays["dense"]
+        model = self._scaling, weights[: features.DENSE], self.use
+        kernels.logits(*self._read(pairs), *model, logit)
         if extra is not None:
             logit += weights[features.DENSE] * extra
         # float32 overflows beyond 88; nothing is learned from a probability that close to 0 or 1.
-        probability: NDArray[np.float32] = 1 / (1 + np.exp(-np.clip(logit, -60, 60)))
+        probability: NDArray[Any] = 1 / (1 + np.exp(-np.clip(logit, -60, 60)))
         return probability
 
     def learn(
@@ -81,10 +81,14 @@ class Model:
         corpus = self.corpus
         ragged = {"source": corpus.source.gather(pairs), "target": corpus.target.gather(pairs)}
         words = corpus.source_words, corpus.target_words
-        read = [_describe_words(*both) for both in zip(ragged.values(), words, strict=True)]
-        dense = self._scaled(_features(*read)[0])
-        extra = np.zeros(len(pairs), np.float32) if extra is None else extra
-        dense = np.column_stack([dense, extra])
+        source, target = (
+            _describe_words(*both) for both in zip(ragged.values(), words, strict=True)
+        )
+        dense = np.zeros((len(pairs), features.DENSE + 1), np.float32)
+        read = source[0], target[0], source[1], target[1]
+        kernels.dense(*read, self._scaling, dense[:, : features.DENSE])
+        if extra is not None:
+            dense[:, features.DENSE] = extra
         out = np.empty(len(pairs), np.float32)
         sides = [
             (
@@ -100,17 +104,20 @@ class Model:
         kernels.learn(*sides, dense, labels.astype(np.float32), self.use, model, self.lr, out)
         return out
 
-    def _describe(self, pairs: Ints) -> tuple[Floats, Floats]:
-        """Return raw dense features [P, F], and the token-level logits [P, 2] of both families.
+    def _read(self, pairs: Ints) -> tuple[Floats, Floats, NDArray[Any], NDArray[Any]]:
+        """Return what `kernels.describe` says of the source and target sides, and their lengths.
 
-        The latter with the weights that the word tables held last.
+        With the weights that the word tables held last.
         """
-        sides = ("source", self.corpus.source), ("target", self.corpus.target)
-        return _features(*(s.describe_and_size(pairs, self._tables[name]) for name, s in sides))
+        tables = self._tables["source"], self._tables["target"]
+        source, src_len = self.corpus.source.describe_and_size(pairs, tables[0])
+        target, tgt_len = self.corpus.target.describe_and_size(pairs, tables[1])
+        return source, target, src_len, tgt_len
 
-    def _scaled(self, dense: Floats) -> Floats:
+    @property
+    def _scaling(self) -> Floats:
         assert self.scaling is not None, "attach a corpus first"
-        return self.scaling.apply(dense)
+        return self.scaling.both
 
     def state_dict(self) -> dict[str, Any]:
         """Return copies of the weights, their AdaGrad squares and the feature scaling."""
@@ -129,12 +136,6 @@ class Model:
             self.scaling = Scaling(mean, deviation)
         else:
             self.scaling = self.scaling.resumed(mean, deviation)
-
-
-def _features(source: Described, target: Described) -> tuple[Floats, Floats]:
-    """Return raw dense features [P, F] and token-level logits [P, 2] from what was read."""
-    dense = features.raw_dense(source[0], target[0], source[1], target[1])
-    return dense, source[0][:, :2] + target[0][:, :2]
 
 
 def _describe_words(ragged: Ragged, words: WordTable) -> Described:
