@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from binarised import Binarised
+from binarised import Binarised, make_corpus
 from exactness import Setup, assert_resumes_exactly, trace
 from kills import Kill, micro_batches
 from training import Server
@@ -149,3 +149,26 @@ def test_a_log_without_rates_is_one_sentence(content: str, tmp_path: Path) -> No
     log.write_text(content)
     with pytest.raises(UserError, match="--autoassist-rate.*aa_keep_tokens"):
         rates_from(str(log))
+
+
+def test_what_is_remembered_of_pairs_starts_anew_with_another_data_directory(
+    server: Server, tmp_path: Path
+) -> None:
+    big = make_corpus(server, tmp_path / "big", 300).data
+    small = make_corpus(server, tmp_path / "small", 200, seed=1, dictionaries=big).data
+    flags = (
+        "--max-tokens",
+        80,
+        "--autoassist-policy",
+        "loss-table",
+        "--autoassist-hopeless",
+        "cut",
+    )
+    both = f"{big}:{small}"
+    whole = server.train(both, tmp_path / "whole", *flags, "--max-epoch", 4)
+    first = server.train(both, tmp_path / "broken", *flags, "--max-epoch", 1)
+    rest = server.train(both, tmp_path / "broken", *flags, "--max-epoch", 4)
+    assert {whole.status, first.status, rest.status} == {0}, rest.output
+    assert [rest.trained(epoch) for epoch in (2, 3, 4)] == [
+        whole.trained(epoch) for epoch in (2, 3, 4)
+    ]

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 FORMAT = 3
 CORPUS = "training set"
+# What policies remember of single pairs.
+PAIRWISE = ("table", "surprise", "hopeless")
 # The end of training, which only one policy goes by; changing it is nothing special.
 END = {"passes": "--max-epoch", "updates": "--max-update"}
 
@@ -90,7 +92,7 @@ def restore(
     """Bring ``planner`` to the ``state`` that `save` returned.
 
     With several data directories (``sharded``) the next pass is over another one, so that between
-    passes only the dictionaries must be the same.
+    passes only the dictionaries must be the same; what is remembered of single pairs starts anew.
 
     Raises:
         StateError: the state is of another format, belongs to another corpus, or is damaged.
@@ -105,6 +107,8 @@ def restore(
         _check_whole(state)
         _check(state["fits"], fits, skip=CORPUS if sharded and state["pass"] is None else "")
         _tell_changes(state["settings"], settings)
+        if state["fits"][CORPUS] != fits[CORPUS]:
+            state = {**state, "policy": _without_pairs(state["policy"])}
         planner.load_state_dict(_convert(state, torch.Tensor, lambda tensor: tensor.numpy()))
     except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
         raise StateError(
@@ -117,6 +121,11 @@ def restore(
             f"autoassist: the Assistant failed earlier in this run ({planner.failed}), so every "
             "pair is kept; start it anew with `--reset-dataloader`"
         )
+
+
+def _without_pairs(policy: dict[str, Any]) -> dict[str, Any]:
+    """Return the state of a policy without what it remembers of the pairs of another corpus."""
+    return {name: value for name, value in policy.items() if name not in PAIRWISE}
 
 
 def _check_whole(state: dict[str, Any]) -> None:
