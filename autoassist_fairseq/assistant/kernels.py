@@ -34,33 +34,6 @@ DESCRIBED = 5
 # Pairs ahead of the current one whose place in the corpus, and whose tokens, are fetched early:
 # pairs come from all over the corpus, so that every one is a cache miss.
 PLACE_AHEAD, TOKENS_AHEAD, CACHE_LINE = 24, 12, 64
-# `by_place` puts sentences into this many parts of the corpus.
-PLACES = 2_048
-
-
-@compiled
-def by_place(local: Array, rows: Array, sentences: int, near: Array, near_rows: Array) -> None:
-    """Order sentences roughly by their place in the corpus, so that neighbours share its pages.
-
-    Args:
-        local: [P] the sentences, in [0, ``sentences``).
-        rows: [P] something that goes with each of them.
-        sentences: in the corpus.
-        near: [P] written: ``local`` in that order.
-        near_rows: [P] written: ``rows`` in that order.
-    """
-    shift = 0
-    while sentences >> shift > PLACES:
-        shift += 1
-    begins = np.zeros(PLACES + 2, np.int64)
-    for i in range(len(local)):
-        begins[(local[i] >> shift) + 1] += 1
-    for place in range(PLACES):
-        begins[place + 1] += begins[place]
-    for i in range(len(local)):
-        place = local[i] >> shift
-        near[begins[place]], near_rows[begins[place]] = local[i], rows[i]
-        begins[place] += 1
 
 
 @compiled

@@ -61,9 +61,13 @@ class Model:
             weights = self.arrays[side]
             table[:, kernels.WEIGHT] = weights[:, 0]
             table[:, kernels.IDF_WEIGHT] = weights[:, 1] * self._idf[side]
-        logit, weights = np.empty(len(pairs), np.float32), self.arrays["dense"]
+        by_place, weights = np.empty(len(pairs), np.float32), self.arrays["dense"]
         model = self._scaling, weights[: features.DENSE], self.use
-        kernels.logits(*self._read(pairs), *model, logit)
+        # In the order of the corpus, whose pages neighbours then share; both in one number to sort.
+        keys = np.sort(pairs.astype(np.int64) << 32 | np.arange(len(pairs)))
+        kernels.logits(*self._read(keys >> 32), *model, by_place)
+        logit = np.empty_like(by_place)
+        logit[keys & (2**32 - 1)] = by_place
         if extra is not None:
             logit += weights[features.DENSE] * extra
         # float32 overflows beyond 88; nothing is learned from a probability that close to 0 or 1.
