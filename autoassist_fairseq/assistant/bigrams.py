@@ -98,7 +98,7 @@ def bigram_costs(corpus: Corpus) -> NDArray[np.float16]:
     """
     side, step = corpus.target, math.ceil(len(corpus) / COUNTED)
     size = slots(len(corpus) // step * 32)
-    table, room = (np.zeros(size, np.uint32), np.zeros(size, np.uint32)), int(FULL * size)
+    table, room = np.zeros(2 * size, np.uint32), int(FULL * size)
     words, after = np.zeros(side.words, np.int64), np.zeros((side.words, 2), np.int64)
     for begin in range(0, len(corpus), CHUNK * step):
         some = side.gather(np.arange(begin, min(begin + CHUNK * step, len(corpus)), step))

@@ -28,6 +28,13 @@ WEIGHT, IDF_WEIGHT, IDF, IS_RARE = range(4)
 TABLE = 4
 # Scaled features are clipped, so that no outlier rules.
 LOWEST, HIGHEST = np.float32(-5), np.float32(5)
+# Bigrams ahead of the current one whose counts are fetched early: nearly every one is a cache miss.
+BIGRAMS_AHEAD = 12
+# Products of probabilities above it lose no digit.
+SMALL = 1e-200
+# Logarithms of lengths, looked up instead of computed; longer sentences count as that long.
+LONGEST = 65_535
+LOGS = np.log(np.maximum(np.arange(LONGEST + 1), 1)).astype(np.float32)
 # Columns of what `describe` returns for each pair and side.
 PLAIN, BY_IDF, MEAN_IDF, MAX_IDF, RARE = range(5)
 DESCRIBED = 5
@@ -167,8 +174,8 @@ def _dense(
 ) -> None:
     """Write the dense features [F] of one pair, scaled and clipped, in the order of `features`."""
     row[0] = 1
-    row[1] = math.log(max(lengths[0], 1))
-    row[2] = math.log(max(lengths[1], 1))
+    row[1] = LOGS[min(lengths[0], LONGEST)]
+    row[2] = LOGS[min(lengths[1], LONGEST)]
     row[3] = abs(row[2] - row[1])
     for k in range(3):
         row[4 + k] = source[MEAN_IDF + k]
@@ -229,54 +236,61 @@ def logits(
 
 
 @compiled
-def _slot(keys: Array, counts: Array, before: int, word: int) -> int:
-    """Return where the bigram is in a hash table, or the free slot where it would be.
+def _key(before: int, word: int) -> Any:
+    """Return what stands for a bigram: exact for dictionaries of up to 65,536 words."""
+    return np.uint32(before << 16) ^ np.uint32(word)
 
-    Exact for dictionaries of up to 65,536 words; in larger ones a few bigrams share a slot.
+
+@compiled
+def _home(key: int, table: Array) -> int:
+    """Return where the search for ``key`` begins in a hash table of (key, count), one behind other.
+
+    Half a cache line further on at most the search is over, nearly always.
     """
-    key = np.uint32(before << 16) ^ np.uint32(word)
-    mask = len(keys) - 1
-    slot = int((np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & mask
-    while counts[slot] and keys[slot] != key:
-        slot = (slot + 1) & mask
-    return slot
+    mixed = (np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)
+    return int(mixed) & (len(table) - 2)
+
+
+@compiled
+def _find(key: int, table: Array) -> int:
+    """Return where ``key`` is in ``table``, or the free place where it would be."""
+    place: int = _home(key, table)
+    while table[place + 1] and table[place] != key:
+        place = (place + 2) & (len(table) - 2)
+    return place
 
 
 @compiled
 def count_bigrams(
-    tokens: Array,
-    offsets: Array,
-    table: tuple[Array, Array],
-    words: Array,
-    after: Array,
-    before: int,
-    room: int,
+    tokens: Array, offsets: Array, table: Array, words: Array, after: Array, before: int, room: int
 ) -> int:
     """Add up the bigrams of ragged ``tokens``; return the room that is left.
 
     Args:
         tokens: [K] int32, of a ragged side.
         offsets: [P + 1] of the same.
-        table: (keys, counts), [2 ** n] uint32 each, changed: occurrences of each bigram.
+        table: [2 ** n] uint32, changed: bigrams and their occurrences, see `_home`.
         words: [V] int64, changed: occurrences of each word.
         after: [V, 2] int64, changed: how often any word follows each word, and how many different
             ones do.
         before: the word that counts as standing before a sentence.
         room: bigrams that may still be added to ``table``; others count as never seen.
     """
-    keys, counts = table
     for i in range(len(offsets) - 1):
         last = before
         for j in range(offsets[i], offsets[i + 1]):
+            if j + BIGRAMS_AHEAD < len(tokens):
+                ahead = _key(tokens[j + BIGRAMS_AHEAD - 1], tokens[j + BIGRAMS_AHEAD])
+                prefetch(table, _home(ahead, table))
             word = tokens[j]
-            slot = _slot(keys, counts, last, word)
-            if counts[slot] == 0 and room > 0:
-                keys[slot] = np.uint32(last << 16) ^ np.uint32(word)
+            key = _key(last, word)
+            place = _find(key, table)
+            if table[place + 1] == 0 and room > 0:
+                table[place], table[place + 1] = key, 1
                 after[last, 1] += 1
                 room -= 1
-                counts[slot] = 1
-            elif counts[slot]:
-                counts[slot] += 1
+            elif table[place + 1]:
+                table[place + 1] += 1
             after[last, 0] += 1
             words[word] += 1
             last = word
@@ -288,7 +302,7 @@ def bigram_costs(
     tokens: Array,
     offsets: Array,
     own: Array,
-    table: tuple[Array, Array],
+    table: Array,
     words: Array,
     after: Array,
     before: int,
@@ -312,19 +326,23 @@ def bigram_costs(
         discount: d, in (0, 1).
         out: [P] float32, written; nats per token.
     """
-    (keys, counts), kinds = table, len(words)
-    total = words.sum()
+    share = 1 / (words.sum() + 0.5 * len(words))
     for i in range(len(offsets) - 1):
-        last, cost, mine = before, 0.0, own[i]
+        last, cost, product, mine = before, 0.0, 1.0, own[i]
         for j in range(offsets[i], offsets[i + 1]):
+            if j + BIGRAMS_AHEAD < len(tokens):
+                ahead = _key(tokens[j + BIGRAMS_AHEAD - 1], tokens[j + BIGRAMS_AHEAD])
+                prefetch(table, _home(ahead, table))
             word = tokens[j]
-            seen = max(np.int64(counts[_slot(keys, counts, last, word)]) - mine, 0)
+            seen = max(np.int64(table[_find(_key(last, word), table) + 1]) - mine, 0)
             times = max(after[last, 0] - mine, 1)
             different = max(after[last, 1] - (mine == 1 and seen == 0), 1)
-            alone = (max(words[word] - mine, 0) + 0.5) / (total + 0.5 * kinds)
-            cost -= math.log((max(seen - discount, 0.0) + discount * different * alone) / times)
+            alone = (max(words[word] - mine, 0) + 0.5) * share
+            product *= (max(seen - discount, 0.0) + discount * different * alone) / times
+            if product < SMALL:  # one logarithm for many words
+                cost, product = cost - math.log(product), 1.0
             last = word
-        out[i] = cost / max(offsets[i + 1] - offsets[i], 1)
+        out[i] = (cost - math.log(product)) / max(offsets[i + 1] - offsets[i], 1)
 
 
 @compiled
