@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant import kernels
+from autoassist_fairseq.assistant import bigram_kernels
 from autoassist_fairseq.assistant.features import Corpus, Floats
 from autoassist_fairseq.assistant.token_store import Ints
 
@@ -103,14 +103,14 @@ def bigram_costs(corpus: Corpus) -> NDArray[np.float16]:
     for begin in range(0, len(corpus), CHUNK * step):
         some = side.gather(np.arange(begin, min(begin + CHUNK * step, len(corpus)), step))
         counts = table, words, after, BEFORE
-        room = kernels.count_bigrams(some.tokens, some.offsets, *counts, room)
+        room = bigram_kernels.count_bigrams(some.tokens, some.offsets, *counts, room)
     costs = np.empty(len(corpus), np.float16)
     for begin in range(0, len(corpus), CHUNK):
         pairs = np.arange(begin, min(begin + CHUNK, len(corpus)))
         some, out = side.gather(pairs), np.empty(len(pairs), np.float32)
         own = (pairs % step == 0).astype(np.int64)
         model = table, words, after, BEFORE, DISCOUNT
-        kernels.bigram_costs(some.tokens, some.offsets, own, *model, out)
+        bigram_kernels.bigram_costs(some.tokens, some.offsets, own, *model, out)
         costs[pairs] = out
     return costs
 
