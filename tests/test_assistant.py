@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from corpora import WORDS, corpus_of, random_sentences, side_of
 
-from autoassist_fairseq.assistant import features, kernels, rules
+from autoassist_fairseq.assistant import features, kernels, model_kernels, rules
 from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.assistant.features import WordTable
 from autoassist_fairseq.assistant.model import FIRST_SQUARE, Model
@@ -112,11 +112,11 @@ def test_compiled_dense_features_are_those_of_numpy() -> None:
     model.attach(corpus_of(*(random_sentences(rng, 500, 30) for _ in range(2))))
     pairs, out = np.arange(500), np.empty((500, features.DENSE), np.float32)
     read = model._read(pairs)
-    kernels.dense(*read, model._scaling, out)
+    model_kernels.dense(*read, model._scaling, out)
     assert out == pytest.approx(scaled_dense(model, pairs), abs=1e-5)
     assert np.abs(out).max() <= 5 and out.std(axis=0)[1:].min() > 0.5
     weights, logit = rng.random(features.DENSE, np.float32), np.empty(500, np.float32)
-    kernels.logits(*read, model._scaling, weights, np.array([0.5, 2], np.float32), logit)
+    model_kernels.logits(*read, model._scaling, weights, np.array([0.5, 2], np.float32), logit)
     words = 0.5 * (read[0][:, 0] + read[1][:, 0]) + 2 * (read[0][:, 1] + read[1][:, 1])
     assert logit == pytest.approx(out @ weights + words, abs=1e-4)
 

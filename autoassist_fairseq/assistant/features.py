@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant import kernels
+from autoassist_fairseq.assistant import kernels, model_kernels
 from autoassist_fairseq.assistant.token_store import Ints, TokenSide
 
 Floats = NDArray[np.float32]
@@ -118,9 +118,11 @@ class Scaling:
         return Scaling(mean, np.where(off_then | off_now, self.deviation, deviation))
 
     def apply(self, dense: Floats) -> Floats:
-        """Return ``dense`` [P, F] centred, scaled and clipped, as `kernels.dense` does."""
+        """Return ``dense`` [P, F] centred, scaled and clipped, as `model_kernels.dense` does."""
         scaled = (dense - self.mean) / self.deviation
-        clipped: Floats = np.clip(scaled, kernels.LOWEST, kernels.HIGHEST).astype(np.float32)
+        clipped: Floats = np.clip(scaled, model_kernels.LOWEST, model_kernels.HIGHEST).astype(
+            np.float32
+        )
         return clipped
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant import features, kernels
+from autoassist_fairseq.assistant import features, kernels, model_kernels
 from autoassist_fairseq.assistant.features import Corpus, Floats, Scaling, WordTable
 from autoassist_fairseq.assistant.token_store import Ints, Ragged
 
@@ -65,7 +65,7 @@ class Model:
         model = self._scaling, weights[: features.DENSE], self.use
         # In the order of the corpus, whose pages neighbours then share; both in one number to sort.
         keys = np.sort(pairs.astype(np.int64) << 32 | np.arange(len(pairs)))
-        kernels.logits(*self._read(keys >> 32), *model, by_place)
+        model_kernels.logits(*self._read(keys >> 32), *model, by_place)
         logit = np.empty_like(by_place)
         logit[keys & (2**32 - 1)] = by_place
         if extra is not None:
@@ -90,7 +90,7 @@ class Model:
         )
         dense = np.zeros((len(pairs), features.DENSE + 1), np.float32)
         read = source[0], target[0], source[1], target[1]
-        kernels.dense(*read, self._scaling, dense[:, : features.DENSE])
+        model_kernels.dense(*read, self._scaling, dense[:, : features.DENSE])
         if extra is not None:
             dense[:, features.DENSE] = extra
         out = np.empty(len(pairs), np.float32)
@@ -105,7 +105,7 @@ class Model:
             for name, tokens in ragged.items()
         ]
         model = (self.arrays["dense"], self.arrays["dense_squares"])
-        kernels.learn(*sides, dense, labels.astype(np.float32), self.use, model, self.lr, out)
+        model_kernels.learn(*sides, dense, labels.astype(np.float32), self.use, model, self.lr, out)
         return out
 
     def _read(self, pairs: Ints) -> tuple[Floats, Floats, NDArray[Any], NDArray[Any]]:
