@@ -132,6 +132,11 @@ class Settings:
                 "`--autoassist-policy loss-table` must know the end of training, but there is "
                 "none; give `--max-update`, `--max-epoch` or `--autoassist-updates`"
             )
+        if self.policy == "importance" and self.hopeless == "weight":
+            told.append(
+                "`--autoassist-hopeless weight` must not go with `--autoassist-policy importance`, "
+                "which weights what it draws itself; use cut, or another policy"
+            )
         return told
 
     def check(self) -> Settings:
