@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.bigrams import Bigrams
 from autoassist_fairseq.assistant.hopeless import Hopeless
+from autoassist_fairseq.assistant.mixture import Mixture
 from autoassist_fairseq.assistant.surprise import LIKELY, OTHER, PASSES, SURE, Drift, Surprise
 from autoassist_fairseq.errors import StateError
 from autoassist_fairseq.schedule.messages import Feedback
@@ -139,6 +140,18 @@ def test_classes_change_with_hysteresis() -> None:
     policy.surprise.set_classes(everyone, np.where(np.isin(everyone, classed), LIKELY, OTHER))
     policy._class(5)
     assert policy.hopeless(np.array([0, 1])).tolist() == [True, False]
+
+
+def test_two_kinds_stay_two_when_they_come_a_little_nearer(monkeypatch: pytest.MonkeyPatch) -> None:
+    planner = planner_of(hopeless="keep")
+    run(planner, range(1, 5))
+    policy, near = hopeless_of(planner), Mixture((0.7, 0.3), (0.0, 0.9), (0.5, 0.5))
+    monkeypatch.setattr(Hopeless, "_mixture", lambda policy, index: near)
+    assert 1.5 < near.distance < 2
+    policy.frozen["threshold"] = 0.5
+    assert np.isfinite(policy._class(5))
+    policy.frozen["threshold"] = np.inf
+    assert np.isinf(policy._class(5)) and not policy.hopeless(np.arange(PAIRS)).any()
 
 
 @pytest.mark.parametrize("expect", ["bigrams", "words"])

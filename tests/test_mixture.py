@@ -23,7 +23,7 @@ def drawn(share: float, gap: float, pairs: int = 20_000, seed: int = 0) -> np.nd
 def test_two_kinds_are_found_as_scikit_learn_finds_them(share: float, gap: float) -> None:
     values = drawn(share, gap)
     mixture = fit(values)
-    assert mixture is not None and mixture.parts
+    assert mixture is not None and mixture.parts()
     start = np.array([[0.0], [gap]])
     reference = GaussianMixture(2, means_init=start, tol=1e-6, max_iter=500).fit(values[:, None])
     order = np.argsort(reference.means_[:, 0])
@@ -48,7 +48,7 @@ ONE_KIND = {
 @pytest.mark.parametrize("kind", ONE_KIND)
 def test_one_kind_is_not_parted(kind: str) -> None:
     mixture = fit(ONE_KIND[kind](np.random.default_rng(1)))
-    assert mixture is not None and not mixture.parts
+    assert mixture is not None and not mixture.parts()
 
 
 def test_too_few_values_or_all_alike_say_nothing() -> None:
@@ -58,7 +58,7 @@ def test_too_few_values_or_all_alike_say_nothing() -> None:
 
 def test_a_mostly_upper_corpus_is_not_parted() -> None:
     mixture = fit(drawn(0.9, 3.0))
-    assert mixture is not None and mixture.distance > 2 and not mixture.parts
+    assert mixture is not None and mixture.distance > 2 and not mixture.parts()
 
 
 @settings(max_examples=50, deadline=None)

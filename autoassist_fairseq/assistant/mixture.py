@@ -40,11 +40,14 @@ class Mixture:
         square = (self.deviations[0] ** 2 + self.deviations[1] ** 2) / 2
         return (self.means[1] - self.means[0]) / math.sqrt(square)
 
-    @property
-    def parts(self) -> bool:
-        """Whether there are two kinds of values at all, the upper one not the commoner by far."""
+    def parts(self, least: float = LEAST_DISTANCE) -> bool:
+        """Return whether there are two kinds of values, the upper one not the commoner by far.
+
+        Args:
+            least: Ashman's D from which on there are.
+        """
         alike = 1 / WIDEST <= self.deviations[1] / self.deviations[0] <= WIDEST
-        return self.distance >= LEAST_DISTANCE and self.shares[1] <= MOST and alike
+        return self.distance >= least and self.shares[1] <= MOST and alike
 
     def upper(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Return the chance [P] that each of ``values`` [P] is of the upper distribution.
