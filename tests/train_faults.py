@@ -44,9 +44,9 @@ def watch(recorder: Recorder) -> None:
         recorder.write("told", place=place, batches=batches, losses=losses)
         learn(planner, feedback)
 
-    def learned(model: Model, pairs: Any, labels: Any) -> Any:
+    def learned(model: Model, pairs: Any, labels: Any, extra: Any = None) -> Any:
         recorder.write("model", pairs=pairs.tolist())
-        return learn_pairs(model, pairs, labels)
+        return learn_pairs(model, pairs, labels, extra)
 
     Planner.learn = told  # type: ignore[method-assign, assignment]
     Model.learn = learned  # type: ignore[method-assign, assignment]
