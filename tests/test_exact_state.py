@@ -15,7 +15,7 @@ from checkpointed import State, leaves, load, state_in, stored, with_changed_sta
 from faulty import digests
 from training import Run, Server
 
-FORMAT = 2
+FORMAT = 3
 pytestmark = pytest.mark.slow
 
 FLAGS: tuple[object, ...] = ("--batch-size", 4, "--batch-size-valid", 40, "--num-workers", 0)

@@ -67,12 +67,17 @@ def _in_order(windows: list[NDArray[np.int32]]) -> list[NDArray[np.int32]]:
     return [np.arange(i * size, (i + 1) * size, dtype=np.int32) for i in range(len(windows))]
 
 
+def _updates(order: NDArray[np.int32]) -> list[NDArray[np.int32]]:
+    """Return the pairs of up to `UPDATES` whole updates."""
+    begins = range(0, len(order) - UPDATE_PAIRS + 1, UPDATE_PAIRS)
+    return [order[begin : begin + UPDATE_PAIRS] for begin in begins][:UPDATES]
+
+
 def learning_row(
     assistant: Assistant, order: NDArray[np.int32], rng: np.random.Generator, sides: list[Segment]
 ) -> Row:
     """Measure learning update after update."""
-    updates = [order[i : i + UPDATE_PAIRS] for i in range(0, len(order), UPDATE_PAIRS)][:UPDATES]
-    updates = [update for update in updates if len(update) == UPDATE_PAIRS]
+    updates = _updates(order)
     losses = rng.gamma(4, 1, UPDATE_PAIRS).astype(np.float32)
     seconds = cpu_seconds(lambda pairs: assistant.learn(pairs, losses), updates)
     words = assistant.model.corpus.source.words
@@ -97,7 +102,7 @@ def expecting_row(corpus: Corpus, order: NDArray[np.int32], rng: np.random.Gener
     """Measure what looking for hopeless pairs adds to learning, update after update."""
     assistant = Assistant(corpus, Settings(hopeless="cut"), LONGEST_HORIZON)
     memory = Surprise(len(corpus))
-    updates = [order[i : i + UPDATE_PAIRS] for i in range(0, UPDATES * UPDATE_PAIRS, UPDATE_PAIRS)]
+    updates = _updates(order)
     losses = rng.gamma(4, 1, UPDATE_PAIRS).astype(np.float32)
     begin = time.process_time()
     assistant.expected(order[:1])
