@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from checkpoints import run, run_folder, save
 from torch import Tensor
 
 from autoassist_fairseq.errors import UserError
@@ -19,6 +18,7 @@ from autoassist_fairseq.tools.averaging import command as average
 from autoassist_fairseq.tools.averaging import files as average_files
 from autoassist_fairseq.tools.averaging.command import RECORD
 from autoassist_fairseq.tools.averaging.sums import ModelMean
+from checkpoints import run, run_folder, save
 
 
 def test_equals_an_independent_mean(tmp_path: Path) -> None:
@@ -131,6 +131,7 @@ def test_keeps_settings_of_the_first_and_records_what_went_in(tmp_path: Path) ->
     assert records[0]["bytes"] == os.path.getsize(paths[0])
 
 
+@pytest.mark.slow
 def test_holds_two_models_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [save(tmp_path / f"{n}.pt", {"w": torch.ones(4)}) for n in range(4)]
     alive: list[weakref.ref[Tensor]] = []

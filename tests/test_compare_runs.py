@@ -18,6 +18,8 @@ from autoassist_fairseq.tools.compare.pool import Pool
 from autoassist_fairseq.tools.compare.updates import read_updates
 from autoassist_fairseq.tools.report.run import read_run
 
+pytestmark = pytest.mark.slow  # whole comparisons, half a second each
+
 BUDGET = 4_200
 
 
@@ -50,7 +52,6 @@ def log_of(data: Path, run: str) -> str:
     return (data.parent / "out" / run / "train.log").read_text()
 
 
-@pytest.mark.slow
 def test_arms_get_equal_tokens_in_legs(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert compare(data, "--arms", "off,shrink", "--seeds", "1,2") == 0
     found = results(data)
@@ -89,7 +90,6 @@ def test_a_second_call_does_nothing(data: Path, capsys: pytest.CaptureFixture[st
     assert log_of(data, "off-1") == before
 
 
-@pytest.mark.slow
 def test_seeds_and_arms_may_be_added(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert compare(data, "--arms", "off") == 0
     assert compare(data, "--arms", "off,shrink", "--seeds", "1,2") == 0
@@ -134,7 +134,6 @@ def test_a_failed_run_stops_no_other(data: Path, capsys: pytest.CaptureFixture[s
     assert "RuntimeError: out of luck" in (data.parent / "out" / "compare.md").read_text()
 
 
-@pytest.mark.slow
 def test_an_arm_that_needs_another_gets_its_log(data: Path) -> None:
     arm = "r=random --autoassist-rate {shrink}"
     assert compare(data, "--arm", arm, "--arms", "shrink", "--seeds", "1,2", "--jobs", "3") == 0
@@ -162,7 +161,6 @@ def test_the_end_of_training_is_told_when_it_is_known(data: Path) -> None:
     assert all(abs(whole - updates) <= 2 for whole in told[1:])
 
 
-@pytest.mark.slow
 def test_a_budget_of_seconds(data: Path) -> None:
     assert compare(data, "--arms", "off", "--", "--wait", "0.01", budget="seconds=1.5") == 0
     run = results(data)["off"]["runs"]["1"]
@@ -170,7 +168,6 @@ def test_a_budget_of_seconds(data: Path) -> None:
     assert 30 < run["updates"] < 150
 
 
-@pytest.mark.slow
 def test_an_interrupted_leg_ends_where_it_was_to_end(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

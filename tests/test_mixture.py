@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.mixture import GaussianMixture
 
 from autoassist_fairseq.assistant.mixture import BINS, Mixture, fit
 
@@ -24,6 +23,8 @@ def test_two_kinds_are_found_as_scikit_learn_finds_them(share: float, gap: float
     values = drawn(share, gap)
     mixture = fit(values)
     assert mixture is not None and mixture.parts()
+    from sklearn.mixture import GaussianMixture  # slow to load
+
     start = np.array([[0.0], [gap]])
     reference = GaussianMixture(2, means_init=start, tol=1e-6, max_iter=500).fit(values[:, None])
     order = np.argsort(reference.means_[:, 0])

@@ -147,6 +147,7 @@ def check_pass(planner: Planner, index: int, group: int) -> set[int]:
     return set(trained.tolist())
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     st.integers(8, 400),

@@ -20,6 +20,8 @@ from autoassist_fairseq.tools.report.corpus import read_text
 from autoassist_fairseq.tools.report.keeping import assistant_state
 from autoassist_fairseq.tools.report.verdicts import verdict
 
+pytestmark = pytest.mark.slow  # imports scikit-learn, Matplotlib and PyTorch
+
 PAIRS = 40
 SOURCE = [f"ein satz {number}" for number in range(PAIRS)]
 TARGET = [f'a "sentence" {number}' for number in range(PAIRS)]
