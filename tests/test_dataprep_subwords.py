@@ -176,6 +176,7 @@ def test_the_moses_track(pairs: Pairs, tmp_path: Path, monkeypatch: pytest.Monke
     assert step["options"]["split_hyphens"] is False
 
 
+@pytest.mark.slow
 def test_a_change_of_track_leaves_no_model_of_the_other(
     pairs: Pairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

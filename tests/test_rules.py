@@ -61,6 +61,7 @@ def test_ranks_are_shares(values: list[int]) -> None:
     assert (np.diff(np.array(values)[np.argsort(share)]) >= 0).all()
 
 
+@pytest.mark.slow
 def test_importance_draws_in_proportion_and_weights_back() -> None:
     utility, values = np.array([1.0, 2, 5, 0.5]), np.array([3.0, -1, 4, 10])
     rng = np.random.default_rng(0)

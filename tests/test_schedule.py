@@ -211,6 +211,7 @@ def test_pairs_are_kept_as_often_as_the_rule_says() -> None:
         )
 
 
+@pytest.mark.slow
 def test_the_forecast_of_a_pass_is_what_the_rule_would_keep() -> None:
     planner = make_planner(20_000, Budget(300, 0), Settings(warmup_passes=0))
     planner.assistant.model.arrays["target"][:, 0] = np.random.default_rng(0).normal(0, 4, 50)

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from report_runs import write_checkpoint, write_data
-from sklearn.metrics import precision_score, recall_score, roc_auc_score
 
 from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.assistant.surprise import LIKELY, OTHER, SURE, Surprise
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.settings import Settings
-from autoassist_fairseq.tools import judging, scores
+from autoassist_fairseq.tools import scores
 from autoassist_fairseq.tools.report.corpus import read_text
 from autoassist_fairseq.tools.report.keeping import assistant_state
 from autoassist_fairseq.tools.report.verdicts import verdict
@@ -97,6 +96,8 @@ def write_noise(folder: Path, order: list[int]) -> tuple[Path, Path]:
 
 def test_the_truth_is_found_again_after_cleaning(tmp_path: Path) -> None:
     order = [7, 4, 0, 39]
+    from autoassist_fairseq.tools import judging
+
     truth = judging.truth_of(*write_noise(tmp_path, order))
     assert truth.tolist() == SPOILED[order].tolist()
     (tmp_path / "text" / "train.en").write_text("something else\n" * 4)
@@ -107,6 +108,10 @@ def test_the_truth_is_found_again_after_cleaning(tmp_path: Path) -> None:
 def test_verdicts_are_judged_as_scikit_learn_does(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from sklearn.metrics import precision_score, recall_score, roc_auc_score
+
+    from autoassist_fairseq.tools import judging
+
     noise, text = write_noise(tmp_path, list(range(PAIRS)))
     figure = tmp_path / "roc.png"
     flags = ["--noise", str(noise), "--text", str(text), "--figure", str(figure)]

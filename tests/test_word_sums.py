@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import torch
 
-from autoassist_fairseq.plugin.feedback import LARGEST, STEPS, Collector, Ticket, add_words
-from autoassist_fairseq.plugin.loss_tap import TokenLosses, token_losses
 from autoassist_fairseq.schedule.messages import MISSING, Feedback
+
+if TYPE_CHECKING:
+    from autoassist_fairseq.plugin.feedback import Ticket
+    from autoassist_fairseq.plugin.loss_tap import TokenLosses
 
 pytestmark = pytest.mark.slow  # imports fairseq
 
@@ -18,6 +20,10 @@ WORDS, PAD = 30, 1
 
 
 def batch_of(seed: int, rows: int = 6, length: int = 9) -> TokenLosses:
+    import torch
+
+    from autoassist_fairseq.plugin.loss_tap import token_losses
+
     generator = torch.Generator().manual_seed(seed)
     lprobs = torch.log_softmax(3 * torch.randn(rows, length, WORDS, generator=generator), -1)
     target = torch.randint(2, WORDS, (rows, length), generator=generator)
@@ -27,6 +33,8 @@ def batch_of(seed: int, rows: int = 6, length: int = 9) -> TokenLosses:
 
 
 def naive(*batches: TokenLosses) -> np.ndarray:
+    from autoassist_fairseq.plugin.feedback import LARGEST, STEPS
+
     sums = np.zeros((WORDS, 2))
     for target, nll, counted in batches:
         columns = (column.flatten().tolist() for column in (target, nll, counted))
@@ -37,10 +45,16 @@ def naive(*batches: TokenLosses) -> np.ndarray:
 
 
 def ticket(update: int, micro: int = 0, micros: int = 1, offset: int = 0, slots: int = 6) -> Ticket:
+    from autoassist_fairseq.plugin.feedback import Ticket
+
     return Ticket(1, update, micro, micros, offset, slots, 0)
 
 
 def test_the_sums_are_those_of_a_loop_and_need_no_order() -> None:
+    import torch
+
+    from autoassist_fairseq.plugin.feedback import STEPS, add_words
+
     batches = [batch_of(seed) for seed in range(4)]
     sums, backwards = (torch.zeros(WORDS, 2, dtype=torch.float64) for _ in range(2))
     for batch in batches:
@@ -52,6 +66,10 @@ def test_the_sums_are_those_of_a_loop_and_need_no_order() -> None:
 
 
 def test_a_prefix_that_is_not_scored_does_not_count() -> None:
+    import torch
+
+    from autoassist_fairseq.plugin.loss_tap import token_losses
+
     lprobs = torch.log_softmax(torch.randn(2, 3, WORDS), -1)
     target = torch.tensor([[5, 6, 7], [8, 9, PAD]])
     nll, counted = token_losses(lprobs, target, PAD, skip=1)
@@ -61,6 +79,10 @@ def test_a_prefix_that_is_not_scored_does_not_count() -> None:
 
 
 def test_losses_that_are_not_finite_are_left_out_and_huge_ones_bounded() -> None:
+    import torch
+
+    from autoassist_fairseq.plugin.feedback import LARGEST, STEPS, add_words
+
     target = torch.tensor([[4, 5, 6, 7]])
     nll = torch.tensor([[math.inf, math.nan, 1e9, 2.0]])
     sums = torch.zeros(WORDS, 2, dtype=torch.float64)
@@ -72,6 +94,10 @@ def test_losses_that_are_not_finite_are_left_out_and_huge_ones_bounded() -> None
 
 
 def test_an_update_delivers_losses_as_before_and_the_words_of_all_its_batches() -> None:
+    import torch
+
+    from autoassist_fairseq.plugin.feedback import Collector
+
     delivered: dict[int, list[Feedback]] = {0: [], WORDS: []}
     first, second = batch_of(1), batch_of(2)
     losses = torch.tensor([0.1, 0.2, 0.3, 1 / 3, 5, 7])
@@ -93,6 +119,10 @@ def test_an_update_delivers_losses_as_before_and_the_words_of_all_its_batches() 
 
 
 def test_an_update_that_broke_off_tells_nothing_of_words() -> None:
+    import torch
+
+    from autoassist_fairseq.plugin.feedback import Collector
+
     delivered: list[Feedback] = []
     collector = Collector(1, delivered.append, words=WORDS)
     collector.begin(ticket(0, 0, 2))
@@ -102,6 +132,10 @@ def test_an_update_that_broke_off_tells_nothing_of_words() -> None:
 
 
 def test_without_words_nothing_is_added_up() -> None:
+    import torch
+
+    from autoassist_fairseq.plugin.feedback import Collector
+
     delivered: list[Feedback] = []
     collector = Collector(1, delivered.append)
     collector.begin(ticket(0))
