@@ -82,7 +82,8 @@ class Assistant:
 
     def keep_probability(self, pairs: Ints) -> NDArray[np.float32]:
         """Return P(keep) [P] in (0, 1] for ``pairs`` [P], by the paper's shrinking rule."""
-        extra = self._extra(self.expected(pairs))
+        used = "expected" in self.settings.features
+        extra = self._extra(self.expected(pairs)) if used else None
         return rules.shrink(self.model.predict(pairs, extra), self.safeguard)
 
     def expected(self, pairs: Ints) -> Floats | None:
