@@ -132,14 +132,16 @@ def test_classes_change_with_hysteresis() -> None:
     run(planner, range(1, 5))
     policy = hopeless_of(planner)
     planner.begin_pass(5, 1)
-    limit, everyone = policy.surprise_threshold, np.arange(PAIRS)
-    just_below = np.float16(limit - 0.02)
-    assert just_below < limit
+    two, everyone, standard = np.array([0, 1]), np.arange(PAIRS), policy.standard
+    tokens = planner.pairs.target_sizes[two]
+    usual = standard.level + standard.tilt * np.log(tokens)
+    just_below = policy.surprise_threshold - 0.02
+    policy.surprise.surprises[two] = usual + just_below * standard.spread / np.sqrt(tokens)
+    assert (policy._now(two, 5) < policy.surprise_threshold).all()
     classed = np.arange(0, PAIRS, 2)
-    policy.surprise.surprises[[0, 1]] = just_below
     policy.surprise.set_classes(everyone, np.where(np.isin(everyone, classed), LIKELY, OTHER))
     policy._class(5)
-    assert policy.hopeless(np.array([0, 1])).tolist() == [True, False]
+    assert policy.hopeless(two).tolist() == [True, False]
 
 
 def test_two_kinds_stay_two_when_they_come_a_little_nearer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,8 @@ def run(tmp_path: Path) -> Path:
     classes[1] = LIKELY  # a wrong verdict
     memory.set_classes(np.arange(PAIRS), classes)
     assistant.threshold.add(np.full(10, 2.5, np.float32))
-    policy = {"name": "shrink", "surprise": memory.state_dict()}
+    hopeless = {"threshold": 1.0, "level": 0.2, "tilt": 0.1, "spread": 2.0}
+    policy = {"name": "shrink", "surprise": memory.state_dict(), "hopeless": hopeless}
     settings = {"hopeless": "cut", "threshold": "mean", "quantile": 0.5, "expect": "bigrams"}
     write_checkpoint(data, data, assistant.state_dict(), policy, **settings)
     return data
@@ -69,6 +70,9 @@ def test_the_report_shows_the_surest(run: Path) -> None:
     assert found is not None and found.pairs == PAIRS and found.hopeless == SPOILED.sum() + 1
     shown = [example.surprise for example in found.examples]
     assert shown == sorted(shown, reverse=True) and len(shown) == SPOILED.sum() + 1
+    # All targets have four tokens, </s> among them: (surprise - 0.2 - 0.1 log 4) * 2 / 2.
+    raw = scores.read_scores(checkpoint(run)).surprises[[one.pair for one in found.examples]]
+    assert shown == pytest.approx(raw - 0.2 - 0.1 * np.log(4), abs=1e-5)
     assert {example.pair for example in found.examples[:5]} <= set(np.flatnonzero(SPOILED))
     assert found.examples[0].target == TARGET[found.examples[0].pair]
 

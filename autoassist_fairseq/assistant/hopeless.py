@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.assistant.mixture import LEAST_DISTANCE, Mixture, fit
 from autoassist_fairseq.assistant.policy import POLICIES, Moment, Policy
 from autoassist_fairseq.assistant.rules import Floats
+from autoassist_fairseq.assistant.standard import Standard, standard_of
 from autoassist_fairseq.assistant.surprise import LIKELY, OTHER, SURE, Surprise
 from autoassist_fairseq.assistant.token_store import Ints
 from autoassist_fairseq.settings import Settings
@@ -24,7 +26,7 @@ CERTAIN = 0.9
 STILL_APART = 1.5
 # The first passes say more about the order of the pairs than about the pairs.
 FIRST_PASS = 3
-# Pairs that are asked for a threshold.
+# Pairs that are asked for a threshold, and that are classed at a time.
 SAMPLE = 1_000_000
 
 
@@ -36,12 +38,14 @@ class Hopeless(Policy):
 
     Attributes:
         surprise: what is remembered of every pair.
+        standard: makes surprises of short and long targets comparable, in this pass.
     """
 
     def __init__(self, inner: Policy) -> None:
         super().__init__(inner.assistant, inner.settings, inner.ids)
         self.inner = inner
         self.surprise = Surprise(len(inner.assistant.model.corpus))
+        self.standard = Standard()
         self.frozen = {"pass": 0.0, "threshold": np.inf, "keep": 1.0, "weight": 1.0}
 
     @property
@@ -56,7 +60,7 @@ class Hopeless(Policy):
 
     @property
     def surprise_threshold(self) -> float:
-        """Above it pairs are hopeless, nats per token; infinite while there are not two kinds."""
+        """Standard surprise above which pairs are hopeless; infinite while there are not two."""
         return self.frozen["threshold"]
 
     def hopeless(self, pairs: Ints) -> NDArray[np.bool_]:
@@ -84,14 +88,16 @@ class Hopeless(Policy):
             self.surprise.set_classes(self.ids, np.full(len(self.ids), OTHER))
             return float("inf")
         enter, stay, sure = (where(mixture, chance) for chance in (ENTER, STAY, CERTAIN))
-        surprises = self.surprise.now(self.ids, index)
-        found = surprises > np.where(self.hopeless(self.ids), stay, enter)
-        classes = np.where(found, np.where(surprises > sure, SURE, LIKELY), OTHER)
-        self.surprise.set_classes(self.ids, classes)
+        for begin in range(0, len(self.ids), SAMPLE):
+            some = self.ids[begin : begin + SAMPLE]
+            surprises = self._now(some, index)
+            found = surprises > np.where(self.hopeless(some), stay, enter)
+            classes = np.where(found, np.where(surprises > sure, SURE, LIKELY), OTHER)
+            self.surprise.set_classes(some, classes)
         return enter
 
     def _mixture(self, index: int) -> Mixture | None:
-        """Fit what was measured in the last pass.
+        """Fit what was measured in the last pass, brought to one standard.
 
         Not what is remembered: pairs that are left out keep the surprise that they were left out
         for, and the tail of one kind would heap up to a second. Of those left out, the few that
@@ -99,10 +105,18 @@ class Hopeless(Policy):
         """
         some = self.ids[:: -(-len(self.ids) // SAMPLE)]
         fresh = some[self.surprise.ages(some, index) == 1]
-        surprises = self.surprise.now(fresh, index)
+        fresh = fresh[np.isfinite(self.surprise.surprises[fresh])]
         weights = 1 / self._by_class(fresh, self.frozen["keep"])
-        known = np.isfinite(surprises)
-        return fit(surprises[known], weights[known])
+        raw = self.surprise.now(fresh, index)
+        self.standard = standard_of(raw, self._tokens(fresh), weights)
+        return fit(self._now(fresh, index), weights)
+
+    def _now(self, pairs: Ints, index: int) -> Floats:
+        """Return the standard surprises [P] as if all were measured in pass ``index`` - 1."""
+        return self.standard.apply(self.surprise.now(pairs, index), self._tokens(pairs))
+
+    def _tokens(self, pairs: Ints) -> Ints:
+        return self.assistant.model.corpus.target.sizes(pairs)
 
     def keep_probability(self, pairs: Ints) -> Floats:
         """Return P(keep) [P]: of hopeless pairs the chance to be examined again.
@@ -135,7 +149,8 @@ class Hopeless(Policy):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of both in plain types and arrays."""
-        mine = {"surprise": self.surprise.state_dict(), "hopeless": dict(self.frozen)}
+        frozen = {**self.frozen, **asdict(self.standard)}
+        mine = {"surprise": self.surprise.state_dict(), "hopeless": frozen}
         return {**self.inner.state_dict(), **mine}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -143,7 +158,9 @@ class Hopeless(Policy):
         self.inner.load_state_dict(state)
         if "surprise" in state:
             self.surprise.load_state_dict(state["surprise"])
-            self.frozen = {name: float(value) for name, value in state["hopeless"].items()}
+            saved = {name: float(value) for name, value in state["hopeless"].items()}
+            self.frozen = {name: saved[name] for name in self.frozen}
+            self.standard = Standard.saved(saved)
 
 
 def where(mixture: Mixture, chance: float) -> float:

@@ -67,7 +67,7 @@ class Policy:
 
     @property
     def surprise_threshold(self) -> float:
-        """The surprise above which pairs are hopeless, nats per token; infinite if none is."""
+        """The standard surprise above which pairs are hopeless; infinite if none is."""
         return float("inf")
 
     def hopeless(self, pairs: Ints) -> NDArray[np.bool_]:

@@ -191,7 +191,7 @@ def announce_hopeless(planner: Planner) -> None:
     if math.isfinite(planner.policy.surprise_threshold):
         hopeless, pairs = int(planner.policy.hopeless(planner.pairs.ids).sum()), planner.pairs.ids
         logger.info(
-            f"autoassist: {hopeless:,} pairs ({hopeless / len(pairs):.1%}) are hopeless: the Boss "
-            f"loses {planner.policy.surprise_threshold:.2f} nats per token or more beyond what was "
-            "to be expected"
+            f"autoassist: {hopeless:,} pairs ({hopeless / len(pairs):.1%}) are hopeless: what the "
+            f"Boss loses on them is {planner.policy.surprise_threshold:.2f} standard deviations or "
+            "more beyond what is usual for such targets"
         )

@@ -29,7 +29,7 @@ class PlanStats:
         majority: what always guessing the commoner label would have scored on them.
         learned: pairs.
         hopeless: pairs of those considered.
-        surprise: above it pairs are hopeless, nats per token; infinite if none is.
+        surprise: standard surprise above which pairs are hopeless; infinite if none is.
     """
 
     considered: int

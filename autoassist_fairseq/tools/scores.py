@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from autoassist_fairseq.assistant.standard import Standard
 from autoassist_fairseq.assistant.surprise import OTHER, PASSES, Surprise
 from autoassist_fairseq.assistant.threshold import Threshold
 from autoassist_fairseq.errors import UserError
@@ -34,6 +35,7 @@ class Scores:
         hopeless: [pairs] whether the pair was hopeless in the last pass.
         base: of the expected losses, see ``--autoassist-expect``.
         threshold: the loss up to which a pair is learned, nats per target token.
+        standard: that surprises of short and long targets were compared by.
     """
 
     losses: NDArray[np.float32]
@@ -41,6 +43,7 @@ class Scores:
     hopeless: NDArray[np.bool_]
     base: str
     threshold: float
+    standard: Standard
 
     @property
     def expected(self) -> NDArray[np.float32]:
@@ -86,6 +89,7 @@ def scores_in(state: Mapping[str, Any], place: object) -> Scores:
             )
         memory = Surprise(len(saved["losses"]))
         memory.load_state_dict(_as_numpy(saved))
+        standard = Standard.saved(state["policy"]["hopeless"])
         settings = state["settings"]
         threshold = Threshold(settings["threshold"], settings["quantile"], 1.0)
         threshold.load_state_dict(_as_numpy(state["assistant"]["threshold"]))
@@ -100,6 +104,7 @@ def scores_in(state: Mapping[str, Any], place: object) -> Scores:
         memory.passes // PASSES > OTHER,
         settings["expect"],
         threshold.value,
+        standard,
     )
 
 

@@ -16,7 +16,7 @@ from autoassist_fairseq.tools.scores import scores_in
 
 @dataclass(frozen=True)
 class Hopeless:
-    """A hopeless pair: its number in the training set, surprise in nats per token, and text."""
+    """A hopeless pair: its number in the training set, standard surprise, and text."""
 
     pair: int
     surprise: float
@@ -61,9 +61,11 @@ def verdict(state: Mapping[str, Any], run: str, text: Text) -> Verdict | None:
             f"{len(text.corpus):,}"
         )
     found = np.flatnonzero(scores.hopeless)
-    surest = found[np.argsort(-scores.surprises[found], kind="stable")]
+    tokens = text.corpus.target.sizes(np.arange(len(scores.losses)))
+    surprises = scores.standard.apply(scores.surprises, tokens)
+    surest = found[np.argsort(-surprises[found], kind="stable")]
     examples = [
-        Hopeless(pair, float(scores.surprises[pair]), source, target)
+        Hopeless(pair, float(surprises[pair]), source, target)
         for pair, source, target in distinct(text, surest[: 20 * EXAMPLES])
     ]
     return Verdict(run, len(scores.losses), len(found), examples)
