@@ -98,7 +98,7 @@ def as_markdown(report: Report) -> str:
         parts += [
             f"## Hopeless: {escape(found.run)}",
             f"{found.hopeless:,} of {found.pairs:,} pairs ({found.share:.1%}). The surest, and by "
-            "how many standard deviations the loss on them is beyond what such targets usually cost:",
+            "how many standard deviations their loss is beyond what is usual for such targets:",
             _table(("surprise", "source", "target"), rows, text_columns=(1, 2)),
         ]
     return "\n\n".join(parts) + "\n"
