@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -43,13 +45,41 @@ ONE_KIND = {
     "long right tail": lambda rng: rng.lognormal(0, 0.5, 20_000),
     "left tail": lambda rng: -rng.gamma(3, 1, 20_000),
     "logistic": lambda rng: rng.logistic(0, 1, 20_000),
+    "half normal": lambda rng: np.abs(rng.normal(0, 1, 20_000)),
+    "extreme values": lambda rng: rng.gumbel(0, 1, 20_000),
+    "Student's t": lambda rng: rng.standard_t(5, 20_000),
+    "a few": lambda rng: rng.normal(0, 1, 500),
 }
 
 
 @pytest.mark.parametrize("kind", ONE_KIND)
 def test_one_kind_is_not_parted(kind: str) -> None:
-    mixture = fit(ONE_KIND[kind](np.random.default_rng(1)))
-    assert mixture is not None and not mixture.parts()
+    for seed in range(10):
+        mixture = fit(ONE_KIND[kind](np.random.default_rng(seed)))
+        assert mixture is not None and not mixture.parts()
+
+
+def test_two_kinds_as_wide_as_each_other_may_be_nearer() -> None:
+    rng = np.random.default_rng(0)
+    near = fit(np.concatenate([rng.normal(0, 1, 10_000), rng.normal(1.7, 1, 10_000)]))
+    assert near is not None and 1.5 < near.distance < 2 and near.parts()
+    assert not replace(near, deviations=(near.deviations[0], 1.5 * near.deviations[1])).parts()
+
+
+@pytest.mark.slow
+def test_the_gain_is_what_the_criterion_says() -> None:
+    from scipy.stats import norm
+
+    values = drawn(0.3, 2.0)
+    mixture = fit(values)
+    assert mixture is not None
+    low, high = np.quantile(values, [0.001, 0.999])
+    inside = np.clip(values, low, high)
+    parts = zip(mixture.shares, mixture.means, mixture.deviations, strict=True)
+    two = sum(share * norm.pdf(inside, mean, deviation) for share, mean, deviation in parts)
+    one = norm.logpdf(inside, inside.mean(), inside.std())
+    better = 2 * (np.log(two) - one).sum() - 3 * np.log(len(values))  # BIC of one less that of two
+    assert mixture.gain == pytest.approx(better / 2 / len(values), abs=0.002)
 
 
 def test_too_few_values_or_all_alike_say_nothing() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.assistant import Assistant
-from autoassist_fairseq.assistant.mixture import LEAST_DISTANCE, Mixture, fit
+from autoassist_fairseq.assistant.mixture import Mixture, fit
 from autoassist_fairseq.assistant.policy import POLICIES, Moment, Policy
 from autoassist_fairseq.assistant.rules import Floats
 from autoassist_fairseq.assistant.standard import Standard, standard_of
@@ -22,8 +22,6 @@ from autoassist_fairseq.settings import Settings
 ENTER, STAY = 0.5, 0.3
 # Above this chance it is surely so, and examined again less often.
 CERTAIN = 0.9
-# Two kinds of pairs that were told apart once count as two down to this distance (Ashman's D).
-STILL_APART = 1.5
 # The first passes say more about the order of the pairs than about the pairs.
 FIRST_PASS = 3
 # Pairs that are asked for a threshold, and that are classed at a time.
@@ -83,8 +81,7 @@ class Hopeless(Policy):
     def _class(self, index: int) -> float:
         """Class every pair; return the threshold."""
         mixture = self._mixture(index)
-        least = LEAST_DISTANCE if np.isinf(self.surprise_threshold) else STILL_APART
-        if mixture is None or not mixture.parts(least):
+        if mixture is None or not mixture.parts(before=np.isfinite(self.surprise_threshold)):
             self.surprise.set_classes(self.ids, np.full(len(self.ids), OTHER))
             return float("inf")
         enter, stay, sure = (where(mixture, chance) for chance in (ENTER, STAY, CERTAIN))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,14 @@ BINS, ROUNDS = 256, 200
 STARTS = (0.1, 0.03)
 # The tails that are left out of the range, on either side.
 TAIL = 0.001
-# Ashman's D: two normal distributions are told apart above 2 (Ashman, Bird and Zepf 1994).
-LEAST_DISTANCE = 2.0
-# One kind is not so much wider than the other: that is a tail, or a few values that are alike.
-WIDEST = 4.0
+# Ashman's D: two normal distributions are told apart above 2 (Ashman, Bird and Zepf 1994). They may
+# be nearer if one is not much wider than the other: a skewed kind parts into a narrow and a wide
+# one. Two kinds that were told apart once count as two in any case, down to the last figure.
+LEAST_DISTANCE, LEAST_ALIKE, STILL_APART = 2.0, 1.5, 1.25
+# How much wider: still alike, and so much that it is a tail, or a few values that are alike.
+ALIKE, WIDEST = 1.4, 4.0
+# Nats per value that two must explain beyond one, and the parameters that they take more.
+LEAST_GAIN, PARAMETERS = 1e-3, 3
 # The lower part is the larger one: a corpus is not mostly hopeless.
 MOST = 0.7
 
@@ -28,11 +32,14 @@ class Mixture:
     Attributes:
         shares: of all values; add up to 1.
         means, deviations: of both.
+        gain: log-likelihood beyond that of one normal distribution, in nats per value, less what it
+            should be by the Bayesian information criterion (Schwarz 1978).
     """
 
     shares: tuple[float, float]
     means: tuple[float, float]
     deviations: tuple[float, float]
+    gain: float = math.inf
 
     @property
     def distance(self) -> float:
@@ -40,14 +47,16 @@ class Mixture:
         square = (self.deviations[0] ** 2 + self.deviations[1] ** 2) / 2
         return (self.means[1] - self.means[0]) / math.sqrt(square)
 
-    def parts(self, least: float = LEAST_DISTANCE) -> bool:
+    def parts(self, before: bool = False) -> bool:
         """Return whether there are two kinds of values, the upper one not the commoner by far.
 
         Args:
-            least: Ashman's D from which on there are.
+            before: whether there were two kinds before.
         """
-        alike = 1 / WIDEST <= self.deviations[1] / self.deviations[0] <= WIDEST
-        return self.distance >= least and self.shares[1] <= MOST and alike
+        wider = max(self.deviations) / min(self.deviations)
+        least = LEAST_ALIKE if wider <= ALIKE else LEAST_DISTANCE
+        apart = self.distance >= (STILL_APART if before else least) and wider <= WIDEST
+        return apart and self.gain > 0 and self.shares[1] <= MOST
 
     def upper(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Return the chance [P] that each of ``values`` [P] is of the upper distribution.
@@ -80,7 +89,10 @@ def fit(values: NDArray[Any], weights: NDArray[Any] | None = None) -> Mixture | 
     weights, middles = counts / counts.sum(), (edges[1:] + edges[:-1]) / 2
     starts = [int(np.searchsorted(np.cumsum(weights), 1 - share)) for share in STARTS]
     found = [_climb(weights, middles, start) for start in (_otsu(weights, middles), *starts)]
-    return max(found, key=lambda one: one[0])[1]
+    likelihood, mixture = max(found, key=lambda one: one[0])
+    one = -math.log(_moments(weights, middles)[2]) - 0.5
+    price = max(LEAST_GAIN, PARAMETERS / 2 * math.log(len(values)) / len(values))
+    return replace(mixture, gain=likelihood - one - price)
 
 
 def _climb(weights: NDArray[Any], middles: NDArray[Any], start: int) -> tuple[float, Mixture]:
