@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,15 @@ LIMITS = CleaningRules(max_words=4, max_ratio=2.0)
         ("a b c", "e", "ratio"),
         ("a", "e f g", "ratio"),
         ("a b c d e", "e", "length"),  # the first rule counts
+        ("a b c d", "a b c d", "copy"),
+        ("a b c", "a b c", None),  # a name, perhaps
+        ("a b c d", "a b c D", None),
     ],
 )
 def test_rules(source: str, target: str, broken: str | None) -> None:
     assert broken_rule(source, target, LIMITS) == broken
+    if broken == "copy":
+        assert broken_rule(source, target, replace(LIMITS, drop_copies=False)) is None
 
 
 @pytest.mark.parametrize(

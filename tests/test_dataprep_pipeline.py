@@ -105,6 +105,7 @@ def test_manifest_accounts_for_every_file(raw: Path) -> None:
         "empty": 1,
         "length": 0,
         "ratio": 1,
+        "copy": 0,
         "duplicate": 0,
         "out": 300,
     }
@@ -285,7 +286,21 @@ def test_a_program_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def test_default_rules_are_conservative() -> None:
-    assert CleaningRules() == CleaningRules(max_words=250, max_ratio=9.0, drop_duplicates=True)
+    limits = CleaningRules(max_words=250, max_ratio=9.0, drop_duplicates=True, drop_copies=True)
+    assert CleaningRules() == limits
+
+
+def test_sentences_that_were_copied_go_unless_they_are_asked_for(raw: Path) -> None:
+    for name in ("en", "de"):
+        with gzip.open(raw / f"train.{name}.gz", "ab") as text:
+            text.write(b"nobody translated this line\nJohann Sebastian Bach\n")
+    kept = []
+    for more in ((), ("--keep-copies",)):
+        main(arguments(raw, *more))
+        lines = read_lines(raw.parent / "out" / "text" / "train.de")
+        kept.append([line for line in lines if "nobody" in line or "Bach" in line])
+    assert kept[0] == ["Johann Sebastian Bach"]
+    assert kept[1] == ["nobody translated this line", "Johann Sebastian Bach"]
 
 
 @pytest.mark.slow

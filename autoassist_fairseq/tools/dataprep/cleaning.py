@@ -13,7 +13,9 @@ from autoassist_fairseq.tools.dataprep.reading import RawBlock, decoded
 # Characters without width that text files gather at the ends of their lines.
 _INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"
 #: The rules in the order in which they are tried; a pair counts for the first that it breaks.
-RULES = ("undecodable", "empty", "length", "ratio", "duplicate")
+RULES = ("undecodable", "empty", "length", "ratio", "copy", "duplicate")
+# Names and numbers are their own translations; sentences are not.
+LONGEST_COPY = 3
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,14 @@ class CleaningRules:
         max_words: most words (between spaces; tokens where words are cut) per side.
         max_ratio: most words of the longer side per word of the shorter one.
         drop_duplicates: whether only the first of equal pairs stays.
+        drop_copies: whether pairs go whose target is the source again, in more than `LONGEST_COPY`
+            words: a model soon learns to copy, and then copies all it is given.
     """
 
     max_words: int = 250
     max_ratio: float = 9.0
     drop_duplicates: bool = True
+    drop_copies: bool = True
 
 
 class Cleaned(NamedTuple):
@@ -72,6 +77,8 @@ def broken_rule(source: str, target: str, rules: CleaningRules) -> str | None:
         return "length"
     if long > rules.max_ratio * short:
         return "ratio"
+    if rules.drop_copies and source == target and long > LONGEST_COPY:
+        return "copy"
     return None
 
 

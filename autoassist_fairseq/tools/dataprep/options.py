@@ -50,7 +50,12 @@ def settings(
         languages=languages,
         sources=sources,
         out=options.out,
-        rules=CleaningRules(options.max_words, options.max_ratio, not options.keep_duplicates),
+        rules=CleaningRules(
+            options.max_words,
+            options.max_ratio,
+            drop_duplicates=not options.keep_duplicates,
+            drop_copies=not options.keep_copies,
+        ),
         skip_undecodable=options.errors == "skip",
         valid_every=options.valid_every,
         track=options.track,
@@ -158,6 +163,8 @@ def _add_shared(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) ->
     add("--max-words", type=int, default=rules.max_words, help="most words of a training sentence")
     add("--max-ratio", type=float, default=rules.max_ratio, help="most words per word of the other")
     add("--keep-duplicates", action="store_true", help="keep training pairs that occur again")
+    add("--keep-copies", action="store_true",
+        help="keep training pairs of more than 3 words whose target is the source")  # fmt: skip
     add("--valid-every", metavar="N", type=int, default=0,
         help="take every Nth training pair for validation (0: none)")  # fmt: skip
     add(

@@ -168,6 +168,7 @@ def iwslt14() -> Corpus:
             "max_words": 175,
             "max_ratio": 1.5,
             "keep_duplicates": True,
+            "keep_copies": True,
         },
     )
 
