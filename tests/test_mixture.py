@@ -87,9 +87,11 @@ def test_too_few_values_or_all_alike_say_nothing() -> None:
     assert fit(np.ones(5_000)) is None
 
 
-def test_a_mostly_upper_corpus_is_not_parted() -> None:
-    mixture = fit(drawn(0.9, 3.0))
-    assert mixture is not None and mixture.distance > 2 and not mixture.parts()
+@pytest.mark.parametrize("share", [0.01, 0.9])
+def test_an_upper_part_that_is_rare_or_usual_is_no_kind(share: float) -> None:
+    mixture = fit(drawn(share, 3.0))
+    assert mixture is not None and mixture.distance > 2 and mixture.gain > 0
+    assert not mixture.parts() and not mixture.parts(before=True)
 
 
 @settings(max_examples=50, deadline=None)

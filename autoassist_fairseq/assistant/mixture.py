@@ -21,8 +21,9 @@ LEAST_DISTANCE, LEAST_ALIKE, STILL_APART = 2.0, 1.5, 1.25
 ALIKE, WIDEST = 1.4, 4.0
 # Nats per value that two must explain beyond one, and the parameters that they take more.
 LEAST_GAIN, PARAMETERS = 1e-3, 3
-# The lower part is the larger one: a corpus is not mostly hopeless.
-MOST = 0.7
+# Share of the upper part: fewer are a bump in a tail, and not worth it; a corpus is not mostly
+# hopeless.
+FEWEST, MOST = 0.02, 0.7
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Mixture:
         return (self.means[1] - self.means[0]) / math.sqrt(square)
 
     def parts(self, before: bool = False) -> bool:
-        """Return whether there are two kinds of values, the upper one not the commoner by far.
+        """Return whether there are two kinds of values, the upper one neither rare nor usual.
 
         Args:
             before: whether there were two kinds before.
@@ -56,7 +57,7 @@ class Mixture:
         wider = max(self.deviations) / min(self.deviations)
         least = LEAST_ALIKE if wider <= ALIKE else LEAST_DISTANCE
         apart = self.distance >= (STILL_APART if before else least) and wider <= WIDEST
-        return apart and self.gain > 0 and self.shares[1] <= MOST
+        return apart and self.gain > 0 and FEWEST <= self.shares[1] <= MOST
 
     def upper(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Return the chance [P] that each of ``values`` [P] is of the upper distribution.
