@@ -20,12 +20,12 @@ from autoassist_fairseq.tools.scores import main
 pytestmark = pytest.mark.slow
 
 INTERVAL, PASSES = 10, 5
-# Made-up losses, evenly scattered over 2 nats beside what a bigram model explains.
+# Made-up losses of two kinds, 1.4 nats apart, beside what a bigram model explains.
 FIXED = {"boss": "fixed"}
 
 
 def high(pair: int) -> bool:
-    """Whether the made-up loss is in the upper half of its scatter."""
+    """Whether the made-up loss is of the upper kind."""
     (loss,) = fixed_losses(np.array([pair]))
     return bool(loss > (4.0 if pair % 2 == 0 else 2.0))
 

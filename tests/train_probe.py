@@ -86,9 +86,11 @@ def _record_assistant(recorder: Recorder) -> None:
 def fixed_losses(pairs: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return losses [P] that are a function of the pair, and that an Assistant can learn in part.
 
-    In our corpora every other target sentence repeats one word: those are easy.
+    In our corpora every other target sentence repeats one word: those are easy. Half of all pairs
+    lose 1.4 nats more than the others, for no reason that is to be seen.
     """
-    scatter = pairs * 2_654_435_761 % 1000 / 500
+    more, within = pairs * 2_654_435_761 % 1000, pairs * 40_503 % 500
+    scatter = more // 500 * 1.4 + (more % 500 + within) / 1000 * 0.6
     return np.where(pairs % 2 == 0, 3.0 + scatter, 1.0 + scatter).astype(np.float32)
 
 
