@@ -52,6 +52,7 @@ ONE_KIND = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ONE_KIND)
 def test_one_kind_is_not_parted(kind: str) -> None:
     for seed in range(10):
