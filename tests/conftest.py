@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -16,6 +18,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # The first example of a test may wait for Numba's compiler.
 hypothesis.settings.register_profile("compiled", deadline=None)
 hypothesis.settings.load_profile("compiled")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import a module of slow tests where they are left out: some import PyTorch."""
+    if config.getoption("markexpr") != "not slow" or collection_path.suffix != ".py":
+        return None
+    slow = re.search(r"^pytestmark = pytest\.mark\.slow\b", collection_path.read_text(), re.M)
+    return True if slow else None
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from autoassist_fairseq.tools.dataprep.fetching.table import Corpus
 from autoassist_fairseq.tools.demo_corpus.build import build
 
 Texts = Mapping[str, list[tuple[str, str]]]
-OPTIONS = ("--workers", "1", "--timeout", "0.2", "--tries", "1")
+OPTIONS = ("--workers", "1", "--timeout", "1", "--tries", "1")
 
 
 @pytest.fixture(scope="module")
