@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from checkpoints import run, run_folder, save
 from torch import Tensor
 
 from autoassist_fairseq.errors import UserError
@@ -18,7 +19,6 @@ from autoassist_fairseq.tools.averaging import command as average
 from autoassist_fairseq.tools.averaging import files as average_files
 from autoassist_fairseq.tools.averaging.command import RECORD
 from autoassist_fairseq.tools.averaging.sums import ModelMean
-from checkpoints import run, run_folder, save
 
 
 def test_equals_an_independent_mean(tmp_path: Path) -> None:

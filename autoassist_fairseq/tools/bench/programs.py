@@ -58,7 +58,9 @@ class Watched:
 
 def fairseq_train(data: Path, *flags: object) -> list[str]:
     """Return the command that trains on ``data``."""
-    return [str(Path(sys.executable).with_name("fairseq-train")), str(data), *map(str, flags)]
+    # fairseq makes its folder for checkpoints even where it saves none.
+    words = Path(sys.executable).with_name("fairseq-train"), data, "--save-dir", data, *flags
+    return [str(word) for word in words]
 
 
 def watch(command: Sequence[str], updates: int) -> Watched:

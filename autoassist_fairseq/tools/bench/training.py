@@ -53,6 +53,7 @@ class Trainer:
         self._count += 1
         times = self._folder / f"{self._count}.json"
         words = [sys.executable, self._script, "--train", times, data, *flags]
+        words += ["--save-dir", self._folder]  # fairseq makes it even where it saves nothing
         process = subprocess.Popen(
             [str(word) for word in words],
             env={**environment(), **(env or {})},
