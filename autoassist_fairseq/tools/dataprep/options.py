@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autoassist_fairseq.tools.dataprep.cleaning import CleaningRules
+from autoassist_fairseq.tools.dataprep.cleaning import LONGEST_COPY, CleaningRules
 from autoassist_fairseq.tools.dataprep.fetching import corpora
 from autoassist_fairseq.tools.dataprep.fetching.table import Corpus
 from autoassist_fairseq.tools.dataprep.fetching.transfer import Patience
@@ -164,7 +164,7 @@ def _add_shared(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) ->
     add("--max-ratio", type=float, default=rules.max_ratio, help="most words per word of the other")
     add("--keep-duplicates", action="store_true", help="keep training pairs that occur again")
     add("--keep-copies", action="store_true",
-        help="keep training pairs of more than 3 words whose target is the source")  # fmt: skip
+        help=f"keep pairs of over {LONGEST_COPY} words whose target is the source")  # fmt: skip
     add("--valid-every", metavar="N", type=int, default=0,
         help="take every Nth training pair for validation (0: none)")  # fmt: skip
     add(
