@@ -1,0 +1,50 @@
+"""What follows from a language's tag: its Moses rules, sacreBLEU's tokeniser, spaces or none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+UNSPACED = frozenset({"zh", "ja", "th", "lo", "km", "my"})
+"""Languages that put no spaces between words."""
+
+# ISO 639-3 (FLORES and NLLB write `deu_Latn`) and 639-2 codes of the languages that differ from
+# others here: those without spaces, and those that Moses has rules for.
+_CODES = (
+    "zho=zh chi=zh cmn=zh yue=zh jpn=ja tha=th lao=lo khm=km mya=my bur=my kor=ko eng=en "
+    "deu=de ger=de fra=fr fre=fr spa=es ita=it por=pt nld=nl dut=nl ces=cs cze=cs pol=pl "
+    "rus=ru ron=ro rum=ro hun=hu fin=fi swe=sv ell=el gre=el est=et lit=lt lav=lv lvs=lv "
+    "slk=sk slo=sk slv=sl isl=is ice=is cat=ca gle=ga hin=hi ben=bn tam=ta tel=te guj=gu "
+    "kan=kn mal=ml mar=mr pan=pa"
+)
+_SHORT = dict(code.split("=") for code in _CODES.split())
+_LONG_LINE = 10  # characters: fewer may well be one word
+
+
+def base_language(tag: str) -> str:
+    """Return the two-letter code of a tag: ``zh`` of ``zh_CN``, ``zh-Hans``, ``ZH``, ``zho_Hans``.
+
+    What has no such code is returned without region and script, in small letters.
+    """
+    language = re.split(r"[-_.@]", tag, maxsplit=1)[0].lower()
+    return _SHORT.get(language, language)
+
+
+def is_unspaced(tag: str) -> bool:
+    """Say whether a language puts no spaces between its words."""
+    return base_language(tag) in UNSPACED
+
+
+def sacrebleu_tokenizer(tag: str) -> str:
+    """Return the name of sacreBLEU's tokeniser for a target language, the same on every machine.
+
+    ``zh`` for Chinese, ``char`` for other languages without spaces, ``13a`` for all others.
+    ``ja-mecab`` and ``ko-mecab`` would need packages that not every machine has.
+    """
+    language = base_language(tag)
+    return "zh" if language == "zh" else "char" if language in UNSPACED else "13a"
+
+
+def unsplit_lines(lines: Sequence[str]) -> int:
+    """Count the lines that are long but hold no space: one token each for ``13a``."""
+    return sum(len(line) >= _LONG_LINE and len(line.split()) == 1 for line in lines)
