@@ -9,6 +9,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+# How to train on other data from given weights. Without new meters, fairseq would save no
+# checkpoint_best.pt until the loss falls below the best one on the other data.
+ANEW = "`--finetune-from-model` and another `--save-dir`, or `--reset-dataloader --reset-meters`"
+
 
 class AutoAssistError(Exception):
     """Base of every error that this package raises on purpose."""

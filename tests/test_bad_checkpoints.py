@@ -107,7 +107,7 @@ CHECKPOINTS: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "an Assistant of the future": (
         assistant(lambda state: state.update(format=99)),
         "",
-        "`--restore-file` must hold an Assistant of format 3, but .* 99; .*`--reset-dataloader`",
+        "`--restore-file` must hold an Assistant of format 4 .* 99 .*`--reset-dataloader --reset-",
     ),
     "half an Assistant": (
         assistant(lambda state: state.pop("assistant")),
@@ -211,8 +211,10 @@ def test_other_data_with_the_same_dictionaries(
     run = server.train(other.data, folder, *FLAGS)
     check(run, folder, before, "`--restore-file` must belong to this data, but its training set")
 
-    on = server.train(other.data, folder, *FLAGS, "--reset-dataloader")
+    (folder / "checkpoint_best.pt").unlink()
+    on = server.train(other.data, folder, *FLAGS, "--reset-dataloader", "--reset-meters")
     assert on.status == 0 and sorted(on.considered(1)) == list(range(390)), on.output
+    assert "checkpoint_best.pt" in on.checkpoints()
 
 
 def test_a_dictionary_with_another_word(

@@ -15,7 +15,7 @@ from checkpointed import State, leaves, load, state_in, stored, with_changed_sta
 from faulty import digests
 from training import Run, Server
 
-FORMAT = 3
+FORMAT = 4
 pytestmark = pytest.mark.slow
 
 FLAGS: tuple[object, ...] = ("--batch-size", 4, "--batch-size-valid", 40, "--num-workers", 0)
@@ -97,7 +97,7 @@ def refused(server: Server, data: Path, folder: Path, named: str, *flags: object
     run = server.train(data, folder, *FLAGS, *SHORT, *flags)
     assert run.status == 1 and "Traceback" not in run.output, run.output
     errors = [line for line in run.output.splitlines() if line.startswith("autoassist: error: ")]
-    assert len(errors) == 1 and named in errors[0] and "`--reset-dataloader`" in errors[0], errors
+    assert len(errors) == 1 and named in errors[0] and "`--reset-dataloader" in errors[0], errors
     assert not run.of("batch") and digests(folder) == before
     on = server.train(data, folder, *FLAGS, *SHORT, *flags, "--reset-dataloader")
     assert on.status == 0 and len(on.of("batch", 1)) == 5, on.output
@@ -125,8 +125,8 @@ def cut(state: State) -> None:
 
 
 CHANGES: dict[str, tuple[Callable[[State], object], str]] = {
-    "a future format": (lambda s: s.update(format=FORMAT + 1), f"holds format {FORMAT + 1}"),
-    "no format": (drop("format"), "holds format None"),
+    "a future format": (lambda s: s.update(format=FORMAT + 1), f"holds one of format {FORMAT + 1}"),
+    "no format": (drop("format"), "holds one of format None"),
     "no digests": (drop("fits"), "damaged"),
     "no weights": (drop("assistant", "model", "target"), "damaged"),
     "no pass": (drop("pass"), "damaged"),

@@ -16,14 +16,17 @@ import numpy as np
 import torch
 from fairseq.data import Dictionary, LanguagePairDataset
 
+from autoassist_fairseq import __version__
 from autoassist_fairseq.assistant.features import Corpus, sample_pairs
-from autoassist_fairseq.errors import StateError
+from autoassist_fairseq.errors import ANEW, StateError
 from autoassist_fairseq.schedule.planner import Planner
 from autoassist_fairseq.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 3
+# Changes with whatever an older state cannot be gone on with: what is stored, random streams, the
+# order of pairs. The versions before this one did not say which they were.
+FORMAT, FIRST_VERSION = 4, "0.1.0"
 CORPUS = "training set"
 # What policies remember of single pairs.
 PAIRWISE = ("table", "surprise", "hopeless")
@@ -82,7 +85,7 @@ def save(planner: Planner, fits: dict[str, str], settings: Settings) -> dict[str
     """Return the state of a ``planner`` at rest."""
     told = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()}
     state = _convert(planner.state_dict(), np.ndarray, torch.from_numpy)
-    whole = {"format": FORMAT, "fits": fits, "settings": told, **state}
+    whole = {"format": FORMAT, "version": __version__, "fits": fits, "settings": told, **state}
     return {**whole, "checksum": checksum(whole)}
 
 
@@ -99,9 +102,10 @@ def restore(
     """
     if state.get("format") != FORMAT:
         raise StateError(
-            f"`--restore-file` must hold an Assistant of format {FORMAT}, but holds format "
-            f"{state.get('format')!r}; use the version of autoassist_fairseq that wrote it, or go "
-            "on without it with `--reset-dataloader`."
+            f"`--restore-file` must hold an Assistant of format {FORMAT} (autoassist_fairseq "
+            f"{__version__}), but holds one of format {state.get('format')!r} "
+            f"({state.get('version', FIRST_VERSION)}); go on with the version that wrote it, or "
+            f"take only what the Boss has learned, with {ANEW}."
         )
     try:
         _check_whole(state)
@@ -140,12 +144,13 @@ def _check(saved: dict[str, str], here: dict[str, str], skip: str) -> None:
         raise StateError(
             f"`--restore-file` must belong to this data, but its {' and '.join(differ)} "
             f"{'differ' if len(differ) > 1 else 'differs'} from `DATA` (or the length limits "
-            "do); give the data that it was trained on, or go on without the Assistant's state "
-            "with `--reset-dataloader`."
+            f"do); give the data that it was trained on, or begin on this one with {ANEW}."
         )
 
 
 def _tell_changes(saved: dict[str, Any], settings: Settings) -> None:
+    """Log what changed; a setting that the version which saved did not have was its default."""
+    saved = asdict(Settings()) | saved
     for name, now in asdict(settings).items():
         before = tuple(saved[name]) if isinstance(now, tuple) else saved[name]
         option = {"seed": "--seed", **END}.get(name, f"--autoassist-{name.replace('_', '-')}")
