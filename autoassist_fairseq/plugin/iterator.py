@@ -98,13 +98,13 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
     def _begin(self, group: int) -> Pass:
         if self._restored:
             self._restored = False
-            rebase(self.planner, group)
+            self.worker.attempt(lambda: rebase(self.planner, group))
         else:
             self.worker.attempt(lambda: self.planner.begin_pass(self.epoch, group))
         now = self.planner.current
         assert now is not None
         announce(now, len(self.planner.pairs.ids), self.planner.learned)
-        announce_hopeless(self.planner)
+        self.worker.attempt(lambda: announce_hopeless(self.planner))
         return now
 
     def _next_plan(self) -> tuple[Plan, float]:
@@ -188,8 +188,9 @@ def announce(now: Pass, pairs: int, done: int) -> None:
 
 def announce_hopeless(planner: Planner) -> None:
     """Log how many pairs are hopeless in the pass that begins, if any are."""
-    if math.isfinite(planner.policy.surprise_threshold):
-        hopeless, pairs = int(planner.policy.hopeless(planner.pairs.ids).sum()), planner.pairs.ids
+    if not planner.failed and math.isfinite(planner.policy.surprise_threshold):
+        pairs = planner.pairs.ids
+        hopeless = planner.selection.hopeless(pairs)
         logger.info(
             f"autoassist: {hopeless:,} pairs ({hopeless / len(pairs):.1%}) are hopeless: what the "
             f"Boss loses on them is {planner.policy.surprise_threshold:.2f} standard deviations or "

@@ -33,6 +33,7 @@ from autoassist_fairseq.plugin.weighting import WEIGHTING, resized
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.planner import Planner
 from autoassist_fairseq.schedule.promise import Pairs
+from autoassist_fairseq.schedule.streams import CHUNK
 
 
 @register_task("autoassist_translation", dataclass=AutoAssistTranslationConfig)
@@ -120,8 +121,9 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
     @one_sentence
     def get_batch_iterator(self, dataset: LanguagePairDataset, **kwargs: Any) -> Any:
         """Return the planned iterator for training, fairseq's own for everything else."""
-        train = self.datasets.get(self.cfg.train_subset)
-        if not self.planned or dataset is not train or not isinstance(train, LanguagePairDataset):
+        # Only the trainer's call for training says this; it may validate on the same data set.
+        training = "update_epoch_batch_itr" in kwargs and isinstance(dataset, LanguagePairDataset)
+        if not self.planned or not training:
             return self._stock_iterator(dataset, **kwargs)
         if self._iterator is None:
             self._iterator = self._build_iterator(dataset, kwargs)
@@ -224,7 +226,7 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         assert self._iterator is not None
         spread = self._iterator.spread
         batch = ticket.micro * spread.ranks + spread.rank
-        seed = [self.settings.seed, ticket.pass_index, ticket.update, batch]
+        seed = [CHUNK, self.settings.seed, ticket.pass_index, ticket.update, batch]
         return draw(sample, model, criterion, optimizer, self.settings.presample, seed)
 
     def _begin(self, ticket: Ticket) -> bool:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.schedule.packing import Budget
+from autoassist_fairseq.schedule.streams import ORDER, stream
 
 Ints = NDArray[Any]
 Sizes = Callable[[Ints], tuple[Ints, Ints]]
@@ -91,7 +92,7 @@ class Pass:
 
 def pass_order(pairs: NDArray[np.int32], seed: int, index: int) -> NDArray[np.int32]:
     """Return ``pairs`` in the order of pass ``index``: the same on every rank and after resume."""
-    return np.random.default_rng([seed, index]).permutation(pairs)
+    return stream(ORDER, seed, index).permutation(pairs)
 
 
 def window_size(pairs: int, updates: int, wanted: int) -> int:

@@ -21,14 +21,13 @@ from autoassist_fairseq.schedule.passes import Pass
 from autoassist_fairseq.schedule.plan import Plan, PlanStats, deal, pack_window
 from autoassist_fairseq.schedule.promise import Pairs, promise
 from autoassist_fairseq.schedule.selection import Selection
+from autoassist_fairseq.schedule.streams import DEAL, stream
 from autoassist_fairseq.settings import Settings
 
 Ints = NDArray[Any]
 
 logger = logging.getLogger(__name__)
 
-# Tells the stream that deals out a window's batches from the one that draws its pairs.
-DEAL = 1
 NO_EFFECT = (
     "autoassist: warm-up is over, but pass {} skipped no pair: the Assistant saves nothing; "
     "lower `--autoassist-base-prob`, or use `--autoassist-policy uniform`"
@@ -53,7 +52,7 @@ class Planner:
         self.assistant, self.pairs = assistant, pairs
         self.budget, self.settings = budget, settings
         self.policy = policy_of(assistant, settings, pairs.ids)
-        self.selection = Selection(self.policy)
+        self.selection, self._check = Selection(self.policy), assistant.model.corpus.check
         self.trained_tokens = self.updates_before = 0
         self.live: deque[Plan] = deque()
         self.current: Pass | None = None
@@ -71,19 +70,20 @@ class Planner:
 
         Everything sent so far must be learned: the forecast rests on it.
         """
-        if self.current is not None:
-            self.updates_before += self.current.updates
+        before = self.updates_before + (self.current.updates if self.current else 0)
         if not self.failed:
-            self.policy.begin(self._moment(index, group))
+            self.policy.begin(self._moment(index, group, before))
         now = promise(self.selection, self.pairs, self.budget, self.settings, index, group)
+        # All that may fail is over: from here on the planner changes.
+        self.updates_before = before
         self._begin(now)
         return now
 
-    def _moment(self, index: int, group: int) -> Moment:
+    def _moment(self, index: int, group: int, before: int) -> Moment:
         """Return where training stands when pass ``index`` begins."""
         progress = float("nan")
         if self.settings.updates:
-            progress = self.updates_before / self.settings.updates
+            progress = before / self.settings.updates
         elif self.settings.passes:
             progress = (index - 1) / self.settings.passes
         trained = self.trained_tokens / max(self.pairs.target_tokens, 1)
@@ -111,21 +111,21 @@ class Planner:
         """Plan the next window."""
         now, window = self.current, self.next_window
         assert now is not None
-        self.assistant.model.corpus.check()
+        self._check()
         considered, pairs = now.pairs_of(window), self.selection.candidates(now, window)
         source, target = self.pairs.sizes(pairs)
         margin = self.selection.margin(now, window, pairs)
         quota = int(now.quotas[window])
         batches, kept = pack_window(pairs, source, target, margin, quota, self.budget)
         pool = Batches.join(self.leftover, batches)
-        rng = np.random.default_rng([now.seed, now.index, window, DEAL])
-        dealt, self.leftover = deal(pool, now.group, window == now.windows - 1, rng)
-        everyone = target if len(pairs) == len(considered) else self.pairs.target_sizes[considered]
-        hopeless = int(self.policy.hopeless(considered).sum())
-        stats = self._stats(everyone, target[kept], hopeless)
+        rng = stream(DEAL, now.seed, now.index, window)
+        dealt, leftover = deal(pool, now.group, window == now.windows - 1, rng)
+        stats = self._stats(considered, target[kept])
         first = now.updates_through(window - 1)
         weights = self.selection.weights(dealt)
         plan = Plan(now.index, window, first, now.group, dealt, stats, weights)
+        # All that may fail is over: from here on the planner changes.
+        self.leftover, self.lesson = leftover, Lesson()
         self.next_window += 1
         self.trained_tokens += stats.kept_tokens
         self.skipped += stats.considered - stats.kept
@@ -151,21 +151,18 @@ class Planner:
                 logger.warning(NO_EFFECT.format(now.index))
             self._warned = True
 
-    def _stats(self, considered: Ints, kept: Ints, hopeless: int) -> PlanStats:
-        """Return what is logged of a window, from the target lengths of its pairs."""
-        lesson, self.lesson = self.lesson, Lesson()
+    def _stats(self, pairs: Ints, kept: Ints) -> PlanStats:
+        """Return what is logged of a window: its ``pairs``, the target lengths of those kept."""
+        considered, lesson = self.pairs.target_sizes[pairs], self.lesson
         return PlanStats(
             considered=len(considered),
             kept=len(kept),
             considered_tokens=int(considered.sum(dtype=np.int64)),
             kept_tokens=int(kept.sum(dtype=np.int64)),
-            safeguard=self.assistant.safeguard,
-            threshold=self.policy.threshold,
             accuracy=lesson.accuracy,
             majority=lesson.majority,
             learned=lesson.pairs,
-            hopeless=hopeless,
-            surprise=self.policy.surprise_threshold,
+            **self.selection.figures(pairs),
         )
 
     def learn(self, feedback: Feedback) -> None:
@@ -185,10 +182,11 @@ class Planner:
     def state_dict(self) -> dict[str, Any]:
         """Return the state in plain types and arrays; only while the Assistant is settled."""
         state: dict[str, Any] = {
-            "assistant": self.assistant.state_dict(),
+            # Of one that has failed nothing is asked any more, and nothing is loaded again.
+            "assistant": {} if self.failed else self.assistant.state_dict(),
+            "policy": {} if self.failed else self.policy.state_dict(),
             "lesson": list(self.lesson.sums),
             "failed": self.failed,
-            "policy": self.policy.state_dict(),
             "trained_tokens": self.trained_tokens,
             "updates_before": self.updates_before,
             "pass": None,
@@ -211,9 +209,10 @@ class Planner:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned; if it was in the middle of a pass, go on there."""
-        self.assistant.load_state_dict(state["assistant"])
         self.lesson, self.selection.failed = Lesson(*state["lesson"]), state["failed"]
-        self.policy.load_state_dict(state["policy"])
+        if not self.failed:
+            self.assistant.load_state_dict(state["assistant"])
+            self.policy.load_state_dict(state["policy"])
         self.trained_tokens = state["trained_tokens"]
         self.updates_before = state["updates_before"]
         saved = state["pass"]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from autoassist_fairseq.schedule.passes import count_batches, from_the_end
 from autoassist_fairseq.schedule.plan import Plan, PlanStats, deal, pack_window
 from autoassist_fairseq.schedule.planner import Planner
+from autoassist_fairseq.schedule.streams import REBASE, stream
 
 Ints = NDArray[Any]
 
@@ -34,13 +35,13 @@ def rebase(planner: Planner, group: int) -> None:
     window = max(planner.next_window - 1, 0)
     quotas = np.concatenate([np.zeros(window, np.int64), owed])
     current = replace(now, group=group, quotas=quotas, offset=planner.learned * group)
-    rng = np.random.default_rng([now.seed, now.index, planner.next_window, planner.learned])
-    dealt, planner.leftover = deal(pool, group, len(owed) == 1, rng)
-    stats = _rest_of_stats(planner)
-    planner.current = current
-    planner.live.clear()
-    weights = planner.selection.weights(dealt)
+    rng = stream(REBASE, now.seed, now.index, planner.next_window, planner.learned)
+    dealt, leftover = deal(pool, group, len(owed) == 1, rng)
+    stats, weights = _rest_of_stats(planner), planner.selection.weights(dealt)
     plan = Plan(now.index, window, planner.learned, group, dealt, stats, weights)
+    # All that may fail is over: from here on the planner changes.
+    planner.current, planner.leftover = current, leftover
+    planner.live.clear()
     if plan.updates:
         planner.live.append(plan)
 
@@ -97,5 +98,5 @@ def _rest_of_stats(planner: Planner) -> PlanStats:
         for name in sums:
             sums[name] += getattr(last, name) * rest
     counts: dict[str, int] = {name: round(value) for name, value in sums.items()}
-    empty = PlanStats(0, 0, 0, 0, planner.assistant.safeguard, float("nan"), 0.0, 0.0, 0)
+    empty = PlanStats(0, 0, 0, 0, planner.selection.safeguard, float("nan"), 0.0, 0.0, 0)
     return replace(last or empty, **counts)

@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from autoassist_fairseq.assistant.policy import Policy
 from autoassist_fairseq.schedule.batches import Batches
 from autoassist_fairseq.schedule.passes import Pass
+from autoassist_fairseq.schedule.streams import DRAW, stream
 
 Ints = NDArray[Any]
 
 
 class Selection:
     """Asks the policy, until the Assistant has failed.
+
+    Nothing else asks it, so that nothing does after that.
 
     Args:
         policy: whose chances count.
@@ -30,8 +33,9 @@ class Selection:
 
     def settled(self, now: Pass) -> bool:
         """Return whether `candidates` are final: unless another policy has taken over since."""
-        same = now.policy == self.policy.settings.policy
-        return self.policy.settled and same and not self.failed
+        if self.failed:
+            return False
+        return self.policy.settled and now.policy == self.policy.settings.policy
 
     def candidates(self, now: Pass, window: int) -> Ints:
         """Return the pairs of ``window`` that the policy leaves; the quota decides on the rest."""
@@ -61,8 +65,29 @@ class Selection:
         """Return the weights of the pairs of ``batches`` in the loss; None = all 1."""
         return None if self.failed else self.policy.weights(batches.pairs)
 
+    @property
+    def safeguard(self) -> float:
+        """s, in [0, 1]."""
+        return 1.0 if self.failed else self.policy.assistant.safeguard
+
+    def figures(self, pairs: Ints) -> dict[str, Any]:
+        """Return what the policy tells of a window that considers ``pairs``, as in `PlanStats`."""
+        threshold, surprise, hopeless = float("nan"), float("inf"), 0
+        if not self.failed:
+            threshold, surprise = self.policy.threshold, self.policy.surprise_threshold
+            hopeless = self.hopeless(pairs)
+        return {
+            "safeguard": self.safeguard,
+            "threshold": threshold,
+            "surprise": surprise,
+            "hopeless": hopeless,
+        }
+
+    def hopeless(self, pairs: Ints) -> int:
+        """Return how many of ``pairs`` [P] are hopeless."""
+        return 0 if self.failed else int(self.policy.hopeless(pairs).sum())
+
 
 def draw(now: Pass, window: int, count: int) -> NDArray[np.float32]:
     """Return a draw in [0, 1) for each of the first ``count`` pairs of ``window``."""
-    rng = np.random.default_rng([now.seed, now.index, window])
-    return rng.random(count, np.float32)
+    return stream(DRAW, now.seed, now.index, window).random(count, np.float32)

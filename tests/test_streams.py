@@ -1,0 +1,37 @@
+"""Random streams: none is used for two purposes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from corpora import make_planner, run_pass
+
+from autoassist_fairseq.schedule import streams
+from autoassist_fairseq.schedule.packing import Budget
+from autoassist_fairseq.schedule.rebase import rebase
+from autoassist_fairseq.settings import Settings
+
+
+def test_no_stream_of_a_run_is_used_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPy fills seeds up with zeros, so that [3, 1] and [3, 1, 0] make one stream."""
+    planner, again = (make_planner(900, Budget(60, 0), Settings(seed=3)) for _ in range(2))
+    made, original = [], np.random.default_rng
+
+    def recorded(seed: Any) -> np.random.Generator:
+        made.append(tuple(np.trim_zeros(np.array(seed), "b")))
+        return original(seed)
+
+    monkeypatch.setattr(np.random, "default_rng", recorded)
+    run_pass(planner, 1, 2)
+    run_pass(planner, 2, 2)
+    planner.begin_pass(3, 2)
+    planner.plan_next()
+    again.load_state_dict(planner.state_dict())
+    rebase(again, 4)
+    orders = [seed for seed in made if seed[0] == streams.ORDER]
+    assert len(set(orders)) == 3, "of each pass, also when it is restored"
+    rest = [seed for seed in made if seed[0] != streams.ORDER]
+    assert len(set(rest)) == len(rest) and {seed[0] for seed in made} <= {1, 2, 3, 4}
+    assert all(seed[1:3] in {(3, 1), (3, 2), (3, 3)} for seed in made)
