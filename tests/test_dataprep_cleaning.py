@@ -17,9 +17,11 @@ from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.dataprep import corpus_text
 from autoassist_fairseq.tools.dataprep.cleaning import (
     RULES,
+    Cleaning,
     CleaningRules,
     broken_rule,
     clean_block,
+    is_empty,
     normalise,
 )
 from autoassist_fairseq.tools.dataprep.duplicates import DuplicateFinder, pair_hash
@@ -44,6 +46,13 @@ LIMITS = CleaningRules(max_words=4, max_ratio=2.0)
         ("a b c d", "a b c d", "copy"),
         ("a b c", "a b c", None),  # a name, perhaps
         ("a b c d", "a b c D", None),
+        ("\ufffd \ufffd", "e", "empty"),  # what could not be decoded is no text
+        ("a", "\u2063\ufffd", "empty"),
+        ("a b c d", "我们都很好", "length"),  # five words: such scripts have no spaces
+        ("a b", "我们都很", None),
+        ("a", "ไทย", "ratio"),
+        ("我们都很", "我们都很", "copy"),
+        ("Bach GmbH", "Bach GmbH", None),  # a name in Chinese text is in Latin letters
     ],
 )
 def test_rules(source: str, target: str, broken: str | None) -> None:
@@ -61,6 +70,7 @@ def test_rules(source: str, target: str, broken: str | None) -> None:
         ("carriage\rreturn\r\n", "carriage return"),
         ("\ufeffmark\u200b", "mark"),
         ("\u200b \ufeff", ""),
+        ("\u200b \u200b \u200b", ""),
         ("", ""),
     ],
 )
@@ -80,7 +90,7 @@ def test_a_block_counts_every_rule_and_keeps_the_rest() -> None:
     origin = Source("web", (Path("web.en"), Path("web.de")))
     sides = [[row[side].encode().replace(b"\xc3\xbf", b"\xff") for row in rows] for side in (0, 1)]
     block = RawBlock(origin, 1, *sides)
-    cleaned = clean_block(block, LIMITS, skip_undecodable=True)
+    cleaned = clean_block(block, Cleaning(LIMITS, skip_undecodable=True))
     assert cleaned.origin == "web"
     assert cleaned.rows == [("a b", "c"), ("a b", "c")]
     assert cleaned.removed == Counter(undecodable=1, empty=1, length=1, ratio=1)
@@ -133,7 +143,7 @@ def clean(
 ) -> tuple[dict[str, Any], list[list[str]]]:
     raw = raw_source(tmp_path, "raw", source, target)
     out = tmp_path / "text" / "train.en", tmp_path / "text" / "train.de"
-    how = corpus_text.Cleaning(LIMITS, workers=workers)
+    how = Cleaning(LIMITS, workers=workers)
     counts = corpus_text.clean_training_text([raw], out, how)
     assert counts.pop("sources") == {"raw": counts}
     assert sorted(out[0].parent.iterdir()) == [out[1], out[0]]  # nothing temporary is left
@@ -171,25 +181,57 @@ def test_held_out_text_keeps_every_line(tmp_path: Path) -> None:
     rows = ["same  line", "same line", "a b c d e f g h i j"]
     raw = raw_source(tmp_path, "raw", rows, ["x", "x", "y"])
     out = tmp_path / "valid.en", tmp_path / "valid.de"
-    assert corpus_text.copy_held_out_text([raw], out) == {"in": 3, "out": 3}
+    assert corpus_text.copy_held_out_text([raw], out, Cleaning(LIMITS)) == {"in": 3, "out": 3}
     assert out[0].read_text("utf-8") == "same line\nsame line\na b c d e f g h i j\n"
 
 
-@pytest.mark.parametrize(("side", "name"), [(0, "raw.en"), (1, "raw.de")])
-def test_an_empty_side_of_held_out_text_is_an_error(tmp_path: Path, side: int, name: str) -> None:
-    rows = [["a", "b"], ["c", "d"]]
-    rows[side][1] = " "
-    raw = raw_source(tmp_path, "raw", *rows)
+def test_all_empty_sides_of_held_out_text_are_told(tmp_path: Path) -> None:
+    rows = ["a", " ", "b", "\u200b \u200b \u200b", "c", "\ufffd"]
+    raw = raw_source(tmp_path, "raw", rows, list("uvwxyz"))
+    more = raw_source(tmp_path, "more", ["a"] * 12, [""] * 12)
     out = tmp_path / "valid.en", tmp_path / "valid.de"
-    with pytest.raises(UserError, match=f"line 2 of .*{name} has; mend"):
-        corpus_text.copy_held_out_text([raw], out)
+    told = (
+        r"empty in lines 2, 4, 6 of .*raw\.en and "
+        r"lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more of .*more\.de; mend"
+    )
+    with pytest.raises(UserError, match=told):
+        corpus_text.copy_held_out_text([raw, more], out, Cleaning(LIMITS))
     assert not out[0].exists()
+
+
+@pytest.mark.parametrize("rule", ["identity", "nfkc", "nmt_nfkc"])
+def test_what_the_pieces_cannot_show_is_empty(rule: str) -> None:
+    pieces = [is_empty(text, rule) for text in ("m²", "?", "…", "的", "\u200b", "\ufffd", "\x01 ")]
+    assert pieces == [False, False, False, False, True, True, True]
+
+
+def test_chinese_pairs_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # 12 words against 20 characters: 300 different pairs
+    source = [f"{number} " + "word " * 11 for number in range(300)]
+    target = ["我们今天在城里的商店买了一些新鲜的水果吃"] * 300
+    raw = raw_source(tmp_path, "raw", source, target)
+    out = tmp_path / "train.en", tmp_path / "train.zh"
+    counts = corpus_text.clean_training_text([raw], out, Cleaning(CleaningRules()))
+    assert counts["out"] == 300
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_a_rule_that_takes_most_pairs_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = raw_source(tmp_path, "good", ["a", "b", "c"], ["x", "y", ""])
+    bad = raw_source(tmp_path, "bad", ["a b c", "b c d", "c"], ["x", "y", "z"])
+    out = tmp_path / "train.en", tmp_path / "train.de"
+    corpus_text.clean_training_text([good, bad], out, Cleaning(LIMITS))
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert said.startswith("warning: the rule 'ratio' removed 2 of 3 pairs of ")
+    assert said.endswith("bad.de; look at the files and `--max-ratio`")
 
 
 def test_empty_held_out_text_is_an_error(tmp_path: Path) -> None:
     raw = raw_source(tmp_path, "raw", [], [])
     with pytest.raises(UserError, match=r"raw\.en is empty"):
-        corpus_text.copy_held_out_text([raw], (tmp_path / "a", tmp_path / "b"))
+        corpus_text.copy_held_out_text([raw], (tmp_path / "a", tmp_path / "b"), Cleaning(LIMITS))
 
 
 def test_sources_are_joined_and_counted_apart(tmp_path: Path) -> None:
@@ -198,7 +240,7 @@ def test_sources_are_joined_and_counted_apart(tmp_path: Path) -> None:
         raw_source(tmp_path, "web", ["b", "c", "a b c d e", "c"], ["y", "z", "x x x", "z"]),
     ]
     out = tmp_path / "train.en", tmp_path / "train.de"
-    counts = corpus_text.clean_training_text(sources, out, corpus_text.Cleaning(LIMITS))
+    counts = corpus_text.clean_training_text(sources, out, Cleaning(LIMITS))
     nothing = dict.fromkeys(RULES, 0)
     talks = {"in": 3, **nothing, "empty": 1, "out": 2}
     # The web repeats a pair of the talks, and one of its own.
@@ -212,7 +254,7 @@ def test_sources_are_joined_and_counted_apart(tmp_path: Path) -> None:
 def test_duplicates_may_stay(tmp_path: Path) -> None:
     raw = raw_source(tmp_path, "raw", ["a", "a"], ["x", "x"])
     out = tmp_path / "train.en", tmp_path / "train.de"
-    how = corpus_text.Cleaning(CleaningRules(drop_duplicates=False))
+    how = Cleaning(CleaningRules(drop_duplicates=False))
     assert corpus_text.clean_training_text([raw], out, how)["out"] == 2
     assert out[1].read_text() == "x\nx\n"
 
@@ -221,7 +263,7 @@ def test_every_third_clean_pair_validates(tmp_path: Path) -> None:
     rows = ["a", "", "b", "a", "c", "d", "e", "f", "g"]  # the second is empty, the fourth repeated
     raw = raw_source(tmp_path, "raw", rows, rows)
     out, valid = ((tmp_path / f"{name}.en", tmp_path / f"{name}.de") for name in ("train", "valid"))
-    how = corpus_text.Cleaning(LIMITS, valid_every=3)
+    how = Cleaning(LIMITS, valid_every=3)
     counts = corpus_text.clean_training_text([raw], out, how, valid)
     assert (counts["in"], counts["out"], counts["valid"]) == (9, 5, 2)
     assert out[0].read_text() == "a\nb\nd\ne\ng\n"
@@ -233,14 +275,14 @@ def test_held_out_sources_are_joined(tmp_path: Path) -> None:
         raw_source(tmp_path, name, [name], [name.upper()]) for name in ("tst2010", "tst2011")
     ]
     out = tmp_path / "test.en", tmp_path / "test.de"
-    assert corpus_text.copy_held_out_text(sources, out) == {"in": 2, "out": 2}
+    assert corpus_text.copy_held_out_text(sources, out, Cleaning(LIMITS)) == {"in": 2, "out": 2}
     assert out[1].read_text() == "TST2010\nTST2011\n"
 
 
 def test_rules_count_tokens_where_words_are_cut(tmp_path: Path) -> None:
     raw = raw_source(tmp_path, "raw", ["a b", "(a) b."], ["c d", "c d"])
     out = [tmp_path / f"{folder}.{name}" for folder in ("text", "tokens") for name in ("en", "de")]
-    how = corpus_text.Cleaning(LIMITS, tokenise=MosesTokeniser(("en", "de")))
+    how = Cleaning(LIMITS, tokenise=MosesTokeniser(("en", "de")))
     counts = corpus_text.clean_training_text([raw], out, how)
     assert (counts["length"], counts["out"]) == (1, 1)  # ( a ) b . are five
 
@@ -254,4 +296,16 @@ def test_moses_tokens_are_those_of_the_perl_scripts() -> None:
     )
     split = MosesTokeniser(("en", "de"), lowercase=True, split_hyphens=True)
     assert split("An E-Mail", "Eine E-Mail") == ("an e @-@ mail", "eine e @-@ mail")
-    assert cut("a\x01b", "\u200bc") == ("ab", "c")
+    assert cut("a\x01b", "\u200bc") == ("a b", "c")
+
+
+@pytest.mark.parametrize("between", "\t\v\f\r\x1c\x1d\x1e\x1f\x85\u2028\u2029")
+def test_separators_keep_words_apart_as_in_moses(between: str) -> None:
+    cut = MosesTokeniser(("en", "de"))
+    assert cut(f"Hello{between}world\n", f"Hallo{between}Welt\n") == ("Hello world", "Hallo Welt")
+
+
+def test_moses_knows_a_language_by_any_tag() -> None:
+    short = MosesTokeniser(("de", "en"))("Das ist z. B. „gut“, 5\u00a0000.", "It's")
+    for tags in (("de_DE", "en-GB"), ("deu_Latn", "eng"), ("DE", "EN")):
+        assert MosesTokeniser(tags)("Das ist z. B. „gut“, 5\u00a0000.", "It's") == short

@@ -81,12 +81,19 @@ def test_different_lengths_name_the_line(tmp_path: Path, shorter: int) -> None:
     ) in str(error.value)
 
 
+def test_carriage_returns_are_named_where_lines_do_not_match(tmp_path: Path) -> None:
+    paths = files(tmp_path, b"1\r\n2\r3\r\n", b"1\r\n2\r\n3\r\n")
+    told = f"carriage returns, which end no line here, stand within line 2 of {paths[0]}; mend"
+    with pytest.raises(UserError, match=told):
+        rows(paths)
+
+
 @pytest.mark.parametrize("side", [0, 1])
 def test_undecodable_bytes_name_file_and_line(tmp_path: Path, side: int) -> None:
-    content = [b"a\nb\n", b"c\nd\n"]
-    content[side] = b"a\nStra\xdfe\n"  # Latin-1
+    content = [b"a\nb\ne\n", b"c\nd\nf\n"]
+    content[side] = b"a\nStra\xdfe\nFu\xdf\n"  # Latin-1
     paths = files(tmp_path, content[0], content[1])
-    with pytest.raises(UserError, match=r"line 2 of .* is not; .* `--errors skip`") as error:
+    with pytest.raises(UserError, match=r"not in lines 2, 3 of .* `--errors skip`") as error:
         rows(paths)
     assert str(paths[side]) in str(error.value)
     skipped = rows(paths, skip=True)[1]

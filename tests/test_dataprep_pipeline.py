@@ -118,6 +118,25 @@ def test_manifest_accounts_for_every_file(raw: Path) -> None:
     assert {"python", "fairseq", "sentencepiece"} <= manifest["versions"].keys()
 
 
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [("identity", "m² ½ № …"), ("nfkc", "m2 1⁄2 No ..."), ("nmt_nfkc", "m2 1⁄2 No ...")],
+)
+def test_targets_are_spelled_as_asked(raw: Path, rule: str, expected: str) -> None:
+    for split in ("train", "test"):
+        for name in ("en", "de"):
+            with gzip.open(raw / f"{split}.{name}.gz", "ab") as text:
+                text.write(b"some area\n" if name == "en" else "m² ½ № …\n".encode())
+    more = [] if rule == "identity" else ["--normalisation", rule]
+    main(arguments(raw, *more))
+    out = raw.parent / "out"
+    assert list(subwords.decode(read_lines(out / "pieces" / "test.de")))[-1] == expected
+    assert read_lines(out / "text" / "test.de")[-1] == "m² ½ № …"
+    manifest = json.loads((out / "manifest.json").read_text("utf-8"))
+    assert manifest["options"]["normalisation"] == rule
+
+
 def steps_done(raw: Path, capsys: pytest.CaptureFixture[str], *more: str) -> list[str]:
     main(arguments(raw, *more))
     lines = capsys.readouterr().err.splitlines()
@@ -195,6 +214,7 @@ BAD_OPTIONS = [
     (["--max-ratio", "0.5"], "`--max-ratio` must be at least 1, but is 0.5"),
     (["--workers", "0", "--valid-every", "1"], "`--workers` .* 0; `--valid-every` .* 1; Valid"),
     (["--character-coverage", "0.5"], r"`--character-coverage` must be in \[0.98, 1\], but is 0.5"),
+    (["--normalisation", "nfkc", "--track", "moses"], "`--normalisation` needs `--track raw`"),
     (["--lowercase"], "`--lowercase` needs `--track moses`, but the track is raw"),
     (["--target-lang", "en"], "languages? must differ, but both are 'en'"),
 ]

@@ -48,3 +48,24 @@ def sacrebleu_tokenizer(tag: str) -> str:
 def unsplit_lines(lines: Sequence[str]) -> int:
     """Count the lines that are long but hold no space: one token each for ``13a``."""
     return sum(len(line) >= _LONG_LINE and len(line.split()) == 1 for line in lines)
+
+
+# Chinese and Japanese with their punctuation, Thai, Lao, Khmer, Burmese.
+_UNSPACED_SCRIPT = (
+    "\u3000-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef"
+    "\U0001b000-\U0001b16f\U00020000-\U0003ffff\u0e00-\u0eff\u1000-\u109f\uaa60-\uaa7f"
+    "\ua9e0-\ua9ff\u1780-\u17ff\u19e0-\u19ff"
+)
+_UNSPACED = re.compile(f"[{_UNSPACED_SCRIPT}]")
+_WORD = re.compile(rf"[{_UNSPACED_SCRIPT}]|[^\s{_UNSPACED_SCRIPT}]+")
+
+
+def count_words(text: str) -> int:
+    """Count what stands between single spaces; characters where a script puts no spaces.
+
+    The text says which script it is in, not a tag: a name in Latin letters is one word in Chinese
+    text as well.
+    """
+    if text.isascii() or not _UNSPACED.search(text):
+        return text.count(" ") + 1
+    return len(_WORD.findall(text))

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
+import sentencepiece
+
+from autoassist_fairseq.tools.common.languages import count_words
 from autoassist_fairseq.tools.dataprep.duplicates import pair_hash
 from autoassist_fairseq.tools.dataprep.reading import RawBlock, decoded
 
 # Characters without width that text files gather at the ends of their lines.
-_INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"
-#: The rules in the order in which they are tried; a pair counts for the first that it breaks.
-RULES = ("undecodable", "empty", "length", "ratio", "copy", "duplicate")
+_INVISIBLE = " \u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"
+_LETTER = re.compile(r"[^\W_]")
+# Stands for what could not be decoded, and sentencepiece's own sign for a space.
+_NO_TEXT = "\ufffd\u2581"
+#: The rules in the order in which they are tried, each with the option that changes it; a pair
+#: counts for the first that it breaks.
+RULES = {
+    "undecodable": "--errors",
+    "empty": "",
+    "length": "--max-words",
+    "ratio": "--max-ratio",
+    "copy": "--keep-copies",
+    "duplicate": "--keep-duplicates",
+}
 # Names and numbers are their own translations; sentences are not.
 LONGEST_COPY = 3
 
@@ -22,8 +39,10 @@ LONGEST_COPY = 3
 class CleaningRules:
     """Limits that a training pair must keep. The defaults remove little.
 
+    Words are those of `count_words`: between spaces, and characters of scripts without spaces.
+
     Attributes:
-        max_words: most words (between spaces; tokens where words are cut) per side.
+        max_words: most words (tokens where words are cut) per side.
         max_ratio: most words of the longer side per word of the shorter one.
         drop_duplicates: whether only the first of equal pairs stays.
         drop_copies: whether pairs go whose target is the source again, in more than `LONGEST_COPY`
@@ -34,6 +53,30 @@ class CleaningRules:
     max_ratio: float = 9.0
     drop_duplicates: bool = True
     drop_copies: bool = True
+
+
+Tokenise = Callable[[str, str], tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """How text is cleaned.
+
+    Attributes:
+        rules: what a training pair must keep.
+        tokenise: cuts words, if they are to be cut.
+        normalisation: sentencepiece's rule for characters; text must not be empty after it.
+        skip_undecodable: leave out (and count) training pairs that are not UTF-8.
+        valid_every: each clean pair with a number that this divides goes to validation; 0: none.
+        workers: processes; changes nothing in the result.
+    """
+
+    rules: CleaningRules
+    tokenise: Tokenise | None = None
+    normalisation: str = "identity"
+    skip_undecodable: bool = False
+    valid_every: int = 0
+    workers: int = 1
 
 
 class Cleaned(NamedTuple):
@@ -49,16 +92,13 @@ class Cleaned(NamedTuple):
     removed: Counter[str]
 
 
-Tokenise = Callable[[str, str], tuple[str, str]]
-
-
 def normalise(text: str) -> str:
     """``text`` with single spaces, none at the ends, and no invisible characters there.
 
     Every kind of Unicode white space becomes a space: also those that some programs take for the
     end of a line.
     """
-    return " ".join(text.split()).strip(_INVISIBLE).strip()
+    return " ".join(text.split()).strip(_INVISIBLE)
 
 
 def columns_of(source: str, target: str, tokenise: Tokenise | None) -> tuple[str, ...]:
@@ -68,11 +108,29 @@ def columns_of(source: str, target: str, tokenise: Tokenise | None) -> tuple[str
     return plain if tokenise is None else (*plain, *map(normalise, tokenise(source, target)))
 
 
-def broken_rule(source: str, target: str, rules: CleaningRules) -> str | None:
+def is_empty(text: str, normalisation: str = "identity") -> bool:
+    """Whether nothing that can be seen is left of normalised ``text`` once it is cut into pieces.
+
+    A character that stands for one that could not be decoded (U+FFFD) is nothing.
+    """
+    if _LETTER.search(text):
+        return False
+    left = _normaliser(normalisation).Normalize(text)
+    return all(unicodedata.category(char)[0] in "CZ" or char in _NO_TEXT for char in left)
+
+
+@lru_cache
+def _normaliser(rule: str) -> sentencepiece.SentencePieceNormalizer:
+    return sentencepiece.SentencePieceNormalizer(rule_name=rule)
+
+
+def broken_rule(
+    source: str, target: str, rules: CleaningRules, normalisation: str = "identity"
+) -> str | None:
     """The first rule that a normalised pair breaks, if any (duplicates are found elsewhere)."""
-    if not source or not target:
+    if is_empty(source, normalisation) or is_empty(target, normalisation):
         return "empty"
-    short, long = sorted((source.count(" ") + 1, target.count(" ") + 1))
+    short, long = sorted((count_words(source), count_words(target)))
     if long > rules.max_words:
         return "length"
     if long > rules.max_ratio * short:
@@ -82,27 +140,21 @@ def broken_rule(source: str, target: str, rules: CleaningRules) -> str | None:
     return None
 
 
-def clean_block(
-    block: RawBlock,
-    rules: CleaningRules,
-    *,
-    tokenise: Tokenise | None = None,
-    skip_undecodable: bool = False,
-) -> Cleaned:
-    """Make columns of a block of pairs and keep those that break no rule.
+def clean_block(block: RawBlock, how: Cleaning) -> Cleaned:
+    """Make columns of a block of training pairs and keep those that break no rule.
 
     Where words are cut, the rules count tokens.
 
     Raises:
-        UserError: a line is not UTF-8, unless ``skip_undecodable``.
+        UserError: a line is not UTF-8, unless ``how`` skips them.
     """
     cleaned = Cleaned(block.origin.name, [], [], Counter())
-    for pair in decoded(block, skip_undecodable=skip_undecodable):
+    for pair in decoded(block, skip_undecodable=how.skip_undecodable):
         if pair.source is None or pair.target is None:
             cleaned.removed["undecodable"] += 1
             continue
-        row = columns_of(pair.source, pair.target, tokenise)
-        broken = broken_rule(row[-2], row[-1], rules)
+        row = columns_of(pair.source, pair.target, how.tokenise)
+        broken = broken_rule(row[-2], row[-1], how.rules, how.normalisation)
         if broken:
             cleaned.removed[broken] += 1
         else:

@@ -27,11 +27,16 @@ def write_columns(rows: Iterable[Row], paths: Columns, what: str) -> int:
 
     ``what`` is shown beside the progress.
     """
-    count = 0
     with column_files(paths) as files:
-        for row in progress(rows, what):
-            write_row(row, files)
-            count += 1
+        return write_rows(progress(rows, what), files)
+
+
+def write_rows(rows: Iterable[Row], files: Sequence[TextIO]) -> int:
+    """Append ``rows`` to files that are open; returns how many."""
+    count = 0
+    for row in rows:
+        write_row(row, files)
+        count += 1
     return count
 
 

@@ -18,10 +18,10 @@ from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.dataprep.cleaning import (
     RULES,
     Cleaned,
-    CleaningRules,
-    Tokenise,
+    Cleaning,
     clean_block,
     columns_of,
+    is_empty,
 )
 from autoassist_fairseq.tools.dataprep.columns import (
     Columns,
@@ -30,29 +30,12 @@ from autoassist_fairseq.tools.dataprep.columns import (
     read_columns,
     write_columns,
     write_row,
+    write_rows,
 )
 from autoassist_fairseq.tools.dataprep.duplicates import DuplicateFinder
 from autoassist_fairseq.tools.dataprep.parallel import ordered_map
-from autoassist_fairseq.tools.dataprep.reading import Source, decoded, read_blocks
-
-
-@dataclass(frozen=True)
-class Cleaning:
-    """How training text is cleaned.
-
-    Attributes:
-        rules: what a pair must keep.
-        tokenise: cuts words, if they are to be cut.
-        skip_undecodable: leave out (and count) what is not UTF-8.
-        valid_every: each clean pair with a number that this divides goes to validation; 0: none.
-        workers: processes; changes nothing in the result.
-    """
-
-    rules: CleaningRules
-    tokenise: Tokenise | None = None
-    skip_undecodable: bool = False
-    valid_every: int = 0
-    workers: int = 1
+from autoassist_fairseq.tools.dataprep.progress import progress, say
+from autoassist_fairseq.tools.dataprep.reading import Source, decoded, named_lines, read_blocks
 
 
 @dataclass
@@ -95,19 +78,25 @@ def clean_training_text(
             with column_files(valid) as files:
                 rows = _held_back(rows, how.valid_every, files)
                 kept = write_columns(rows, clean, "dropping duplicates")
+    _warn(sources, accounts)
     return _counts(accounts, kept)
 
 
-def copy_held_out_text(
-    sources: Sequence[Source], clean: Columns, tokenise: Tokenise | None = None
-) -> dict[str, int]:
+def copy_held_out_text(sources: Sequence[Source], clean: Columns, how: Cleaning) -> dict[str, int]:
     """Write validation or test text with white space normalised, and nothing else changed.
 
     Raises:
-        UserError: see `read_blocks`; or a side is empty: to leave it out would change the task.
+        UserError: see `read_blocks`; or sides are empty: to leave them out would change the task.
     """
-    rows = chain.from_iterable(_whole(source, tokenise) for source in sources)
-    count = write_columns(rows, clean, clean[0].stem)
+    empty: dict[Path, list[int]] = {}
+    with column_files(clean) as files:
+        rows = chain.from_iterable(_whole(source, how, empty) for source in sources)
+        count = write_rows(progress(rows, clean[0].stem), files)
+        if empty:
+            raise UserError(
+                "Validation and test text must have no empty side, but it is empty in "
+                f"{named_lines(empty)}; mend them, or remove the pairs from both files."
+            )
     if not count:
         raise UserError(
             f"A split must hold a pair, but {sources[0].files[0]} is empty; give a filled file."
@@ -115,27 +104,31 @@ def copy_held_out_text(
     return {"in": count, "out": count}
 
 
-def _whole(source: Source, tokenise: Tokenise | None) -> Iterator[Row]:
+def _whole(source: Source, how: Cleaning, empty: dict[Path, list[int]]) -> Iterator[Row]:
     for block in read_blocks(source):
         for pair in decoded(block, skip_undecodable=False):
-            row = columns_of(pair.source or "", pair.target or "", tokenise)
-            empty = [not cell for cell in row]
-            if any(empty):
-                raise UserError(
-                    "Validation and test text must have no empty side, but line "
-                    f"{pair.line:,} of {source.files[empty.index(True) % 2]} has; mend it or "
-                    "remove the pair."
-                )
+            row = columns_of(pair.source or "", pair.target or "", how.tokenise)
+            for file, cell in zip(source.files, row[-2:], strict=True):
+                if is_empty(cell, how.normalisation):
+                    empty.setdefault(file, []).append(pair.line)
             yield row
 
 
+def _warn(sources: Sequence[Source], accounts: _Accounts) -> None:
+    """Say where one rule took most pairs: it may not fit the languages, or the files a mistake."""
+    for source in sources:
+        counts = accounts[source.name].counts()
+        for rule, option in RULES.items():
+            if 2 * counts[rule] > counts["in"]:
+                change = f"look at the files and `{option}`" if option else "look at the files"
+                say(
+                    f"warning: the rule '{rule}' removed {counts[rule]:,} of {counts['in']:,} "
+                    f"pairs of {' and '.join(map(str, source.files))}; {change}"
+                )
+
+
 def _cleaned(sources: Iterable[Source], how: Cleaning) -> Iterator[Cleaned]:
-    work = partial(
-        clean_block,
-        rules=how.rules,
-        tokenise=how.tokenise,
-        skip_undecodable=how.skip_undecodable,
-    )
+    work = partial(clean_block, how=how)
     return ordered_map(work, chain.from_iterable(map(read_blocks, sources)), how.workers)
 
 

@@ -14,7 +14,7 @@ from autoassist_fairseq.tools.dataprep.fetching.table import Corpus
 from autoassist_fairseq.tools.dataprep.fetching.transfer import Patience
 from autoassist_fairseq.tools.dataprep.reading import Source
 from autoassist_fairseq.tools.dataprep.settings import TRACKS, PrepSettings
-from autoassist_fairseq.tools.dataprep.subwords import KINDS
+from autoassist_fairseq.tools.dataprep.subwords import KINDS, NORMALISATIONS
 
 #: Name of the lock file, where it is not given.
 LOCK = "downloads.lock.json"
@@ -62,6 +62,7 @@ def settings(
         lowercase=options.lowercase,
         split_hyphens=options.split_hyphens,
         subwords=options.subwords,
+        normalisation=options.normalisation,
         vocab_size=options.vocab_size,
         character_coverage=options.character_coverage,
         workers=options.workers,
@@ -152,6 +153,12 @@ def _add_shared(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) ->
     add("--vocab-size", type=int, default=8_000, help="joint pieces, or merges of subword-nmt")
     add("--subwords", choices=KINDS, default="bpe", help="kind of pieces (raw track)")
     add(
+        "--normalisation",
+        choices=NORMALISATIONS,
+        default="identity",
+        help="how pieces spell characters: as they are, or by Unicode's NFKC (raw track)",
+    )
+    add(
         "--character-coverage",
         type=float,
         default=1.0,
@@ -160,7 +167,12 @@ def _add_shared(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) ->
     add("--lowercase", action=argparse.BooleanOptionalAction, default=False,
         help="fold case (moses track)")  # fmt: skip
     add("--split-hyphens", action="store_true", help="cut at hyphens, @-@ (moses track)")
-    add("--max-words", type=int, default=rules.max_words, help="most words of a training sentence")
+    add(
+        "--max-words",
+        type=int,
+        default=rules.max_words,
+        help="most words of a training sentence; characters where a script has no spaces",
+    )
     add("--max-ratio", type=float, default=rules.max_ratio, help="most words per word of the other")
     add("--keep-duplicates", action="store_true", help="keep training pairs that occur again")
     add("--keep-copies", action="store_true",

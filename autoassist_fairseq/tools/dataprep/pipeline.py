@@ -55,9 +55,10 @@ def steps(settings: PrepSettings) -> Iterator[Step]:
 def _text_step(settings: PrepSettings, split: str) -> Step:
     sources, clean = settings.sources[split], settings.columns(split)
     raw = tuple(chain.from_iterable(source.files for source in sources))
-    how, options = settings.cleaning, _track(settings)
+    how = settings.cleaning
+    options = {"normalisation": how.normalisation, **_track(settings)}
     if split != "train":
-        work = partial(corpus_text.copy_held_out_text, sources, clean, how.tokenise)
+        work = partial(corpus_text.copy_held_out_text, sources, clean, how)
         return Step(f"text-{split}", raw, clean, options, work)
     options = {
         **options,
@@ -83,6 +84,7 @@ def _model_step(settings: PrepSettings) -> Step:
     if not settings.moses:
         options |= {
             "kind": settings.subwords,
+            "normalisation": settings.normalisation,
             "split_digits": settings.split_digits,
             "character_coverage": settings.character_coverage,
         }
@@ -100,6 +102,7 @@ def _learn(settings: PrepSettings) -> dict[str, int]:
             words,
             settings.model,
             kind=settings.subwords,
+            normalisation=settings.normalisation,
             vocab_size=settings.vocab_size,
             split_digits=settings.split_digits,
             character_coverage=settings.character_coverage,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -15,6 +15,7 @@ from autoassist_fairseq.tools.dataprep.files import Paths, open_text
 #: Pairs per block: large enough that sending a block costs little beside working on it.
 BLOCK = 2_000
 _BOM = b"\xef\xbb\xbf"
+_TOLD = 10  # lines that a message names
 
 
 class Source(NamedTuple):
@@ -73,7 +74,7 @@ def decoded(block: RawBlock, *, skip_undecodable: bool) -> Iterator[RawPair]:
     for line, (source, target) in rows:
         pair = RawPair(line, _decode(source, line), _decode(target, line))
         if (pair.source is None or pair.target is None) and not skip_undecodable:
-            raise _undecodable(block.origin.files[pair.source is not None], line)
+            raise _undecodable(block.origin)
         yield pair
 
 
@@ -96,21 +97,43 @@ def _decode(raw: bytes, line: int) -> str | None:
         return None
 
 
+def named_lines(found: Mapping[Path, Sequence[int]]) -> str:
+    """The numbers of lines of files, for a message; the first ones where they are many."""
+    told = []
+    for path, lines in found.items():
+        first = ", ".join(f"{line:,}" for line in lines[:_TOLD])
+        more = f" and {len(lines) - _TOLD:,} more" if len(lines) > _TOLD else ""
+        told.append(f"line{'s' * (len(lines) > 1)} {first}{more} of {path}")
+    return " and ".join(told)
+
+
 def _unequal(block: RawBlock, rest: tuple[Iterable[bytes], Iterable[bytes]]) -> UserError:
     totals = [
         block.first - 1 + len(read) + sum(1 for _ in unread)
         for read, unread in zip((block.source, block.target), rest, strict=True)
     ]
     (shorter, short), (longer, long) = sorted(zip(totals, block.origin.files, strict=True))
+    returns = _found(block.origin, lambda line: b"\r" in line.rstrip(b"\r\n"))
+    hint = f"carriage returns, which end no line here, stand within {named_lines(returns)}; "
     return UserError(
         f"Source and target must have the same number of lines, but {short} ends after line "
-        f"{shorter:,} and {long} has {longer:,}; line {shorter + 1:,} has no partner: mend the "
-        "files."
+        f"{shorter:,} and {long} has {longer:,}; line {shorter + 1:,} has no partner; "
+        f"{hint if returns else ''}mend the files."
     )
 
 
-def _undecodable(path: Path, line: int) -> UserError:
+def _undecodable(origin: Source) -> UserError:
+    found = _found(origin, lambda line: _decode(line, 0) is None)
     return UserError(
-        f"Text must be UTF-8, but line {line:,} of {path} is not; mend it, or leave such pairs out "
-        "with `--errors skip`, which counts them."
+        f"Text must be UTF-8, but is not in {named_lines(found)}; mend the files, or leave such "
+        "pairs of training text out with `--errors skip`, which counts them."
     )
+
+
+def _found(origin: Source, wanted: Callable[[bytes], bool]) -> dict[Path, list[int]]:
+    """The numbers of the lines that are ``wanted``, of each file that has some."""
+    found = {}
+    for path in origin.files:
+        with open_text(path) as lines:
+            found[path] = [n for n, line in enumerate(_sound(path, lines), 1) if wanted(line)]
+    return {path: lines for path, lines in found.items() if lines}

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.dataprep.cleaning import CleaningRules
-from autoassist_fairseq.tools.dataprep.corpus_text import Cleaning
+from autoassist_fairseq.tools.dataprep.cleaning import Cleaning, CleaningRules
 from autoassist_fairseq.tools.dataprep.files import LOCK, Paths
 from autoassist_fairseq.tools.dataprep.reading import Source
 from autoassist_fairseq.tools.dataprep.steps import STAMPS
-from autoassist_fairseq.tools.dataprep.subwords import KINDS, LEAST_PIECES
+from autoassist_fairseq.tools.dataprep.subwords import KINDS, LEAST_PIECES, NORMALISATIONS
 from autoassist_fairseq.tools.dataprep.tokens import MosesTokeniser
 
 #: ``raw``: sentencepiece on text as it is; ``moses``: Moses' tokens, cut by subword-nmt.
@@ -36,6 +35,7 @@ class PrepSettings:
         lowercase: fold case; Moses track.
         split_hyphens: cut words at hyphens; Moses track.
         subwords: kind of sentencepiece model, one of `KINDS`; raw track.
+        normalisation: sentencepiece's rule for characters, one of `NORMALISATIONS`; raw track.
         vocab_size: pieces of the joint model (raw track), or its merges (Moses track).
         split_digits: make every digit a piece of its own; raw track.
         character_coverage: share of all characters that the model can spell; raw track.
@@ -52,6 +52,7 @@ class PrepSettings:
     lowercase: bool = False
     split_hyphens: bool = False
     subwords: str = "bpe"
+    normalisation: str = "identity"
     vocab_size: int = 8_000
     split_digits: bool = False
     character_coverage: float = 1.0
@@ -92,9 +93,14 @@ class PrepSettings:
 
     @property
     def cleaning(self) -> Cleaning:
-        """How training text is cleaned."""
+        """How text is cleaned."""
         return Cleaning(
-            self.rules, self.tokeniser, self.skip_undecodable, self.valid_every, self.workers
+            self.rules,
+            self.tokeniser,
+            self.normalisation,
+            self.skip_undecodable,
+            self.valid_every,
+            self.workers,
         )
 
     def columns(self, split: str) -> tuple[Path, ...]:
@@ -175,6 +181,7 @@ def _choice_problems(settings: PrepSettings) -> list[str]:
         f"`{option}` must be {' or '.join(known)}, but is {value!r}"
         for option, value, known in (
             ("--subwords", settings.subwords, KINDS),
+            ("--normalisation", settings.normalisation, NORMALISATIONS),
             ("--track", settings.track, TRACKS),
         )
         if value not in known
@@ -185,6 +192,8 @@ def _choice_problems(settings: PrepSettings) -> list[str]:
     ):
         if asked and not settings.moses:
             problems.append(f"`{option}` needs `--track moses`, but the track is {settings.track}")
+    if settings.moses and settings.normalisation != "identity":
+        problems.append("`--normalisation` needs `--track raw`, but the track is moses")
     source, target = settings.languages
     if source == target:
         problems.append(f"Source and target language must differ, but both are {source!r}")

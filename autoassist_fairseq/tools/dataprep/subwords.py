@@ -17,6 +17,8 @@ from autoassist_fairseq.tools.dataprep.parallel import blocks
 
 #: Kinds of models; both are sentencepiece's own words.
 KINDS = ("bpe", "unigram")
+#: Its rules for characters: as they are, Unicode's NFKC, and that with rules for white space.
+NORMALISATIONS = ("identity", "nfkc", "nmt_nfkc")
 # sentencepiece adds per thread, so a model depends on their number: fixed, whatever the machine.
 _LEARNING_THREADS = 4
 _BLOCK = 10_000
@@ -32,6 +34,7 @@ def learn(
     *,
     kind: str,
     vocab_size: int,
+    normalisation: str = "identity",
     split_digits: bool = False,
     character_coverage: float = 1.0,
 ) -> None:
@@ -49,6 +52,7 @@ def learn(
             input_format="tsv",
             model_writer=content,
             model_type=kind,
+            normalization_rule_name=normalisation,
             vocab_size=vocab_size,
             character_coverage=character_coverage,
             split_digits=split_digits,

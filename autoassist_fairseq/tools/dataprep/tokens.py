@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
 import sacremoses
+
+from autoassist_fairseq.tools.common.languages import base_language
 
 
 @dataclass(frozen=True)
@@ -30,15 +33,26 @@ class MosesTokeniser:
     def _tokens(self, language: str, text: str) -> str:
         normaliser, tokeniser = _tools(language)
         tokens: str = tokeniser.tokenize(
-            normaliser.normalize(text), aggressive_dash_splits=self.split_hyphens, return_str=True
+            normaliser.normalize(_printable(text)),
+            aggressive_dash_splits=self.split_hyphens,
+            return_str=True,
         )
         return tokens.lower() if self.lowercase else tokens
+
+
+def _printable(text: str) -> str:
+    """Every control character a space, as Moses' remove-non-printing-char.perl has it.
+
+    Tabs and line separators among them keep words apart; sacremoses would take them away.
+    """
+    if text.isprintable():
+        return text
+    return "".join(" " if unicodedata.category(char)[0] == "C" else char for char in text)
 
 
 @lru_cache
 def _tools(
     language: str,
 ) -> tuple[sacremoses.MosesPunctNormalizer, sacremoses.MosesTokenizer]:
-    # Control characters go as well, as Moses' remove-non-printing-char.perl does.
-    normaliser = sacremoses.MosesPunctNormalizer(language, post_remove_control_chars=True)
-    return normaliser, sacremoses.MosesTokenizer(language)
+    code = base_language(language)
+    return sacremoses.MosesPunctNormalizer(code), sacremoses.MosesTokenizer(code)
