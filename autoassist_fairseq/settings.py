@@ -16,10 +16,8 @@ POLICIES = (
     "competence",
     "off",
 )
-FEATURE_FAMILIES = ("length", "frequency", "tokens", "tokens-idf", "expected")
-THRESHOLDS = ("mean", "quantile")
+FEATURE_FAMILIES = ("length", "frequency", "tokens", "expected")
 DIFFICULTIES = ("length", "rarity")
-EXPECT = ("bigrams", "words")
 HOPELESS = ("off", "keep", "cut", "weight")
 ON_ERROR = ("stop", "continue")
 
@@ -36,8 +34,6 @@ class Settings:
         window: pairs planned at a time; 0 = chosen for the corpus.
         features: the feature families that the Assistant uses, of `FEATURE_FAMILIES`.
         lr: AdaGrad step size of the Assistant, > 0.
-        threshold: how the shrinking threshold T is taken from recent losses.
-        quantile: the quantile for ``threshold='quantile'``, in (0, 1).
         rate: ``random``: share of the pairs that is dropped, ``loss-table``: chance that an easy
             pair is dropped; one for each pass, the last one for all after it; in [0, 1).
         pace: ``self-paced``, ``competence``: full passes after which all pairs are open, > 0.
@@ -46,7 +42,6 @@ class Settings:
         hopeless: what is done about hopeless pairs, of `HOPELESS`; ``off``: nobody looks for them.
         reexamine: chance of a hopeless pair to be trained on with ``hopeless='cut'``, and its
             weight with ``'weight'``, in (0, 1].
-        expect: what tells the loss to expect on a pair, of `EXPECT`.
         updates, passes: the end of training, for ``loss-table``; 0 = not known.
         timeout: seconds that the Boss waits for the BossQueue before it gives up, > 0.
         on_error: what to do when the Assistant fails: ``stop``, or ``continue`` without it.
@@ -59,25 +54,17 @@ class Settings:
     window: int = 0
     features: tuple[str, ...] = ("length", "frequency", "tokens")
     lr: float = 1.0
-    threshold: str = "mean"
-    quantile: float = 0.5
     rate: tuple[float, ...] = (0.5,)
     pace: float = 20.0
     difficulty: str = "length"
     presample: int = 3
     hopeless: str = "off"
-    expect: str = "bigrams"
     reexamine: float = 0.1
     updates: int = 0
     passes: int = 0
     timeout: float = 300.0
     on_error: str = "stop"
     seed: int = 1
-
-    @property
-    def counts_words(self) -> bool:
-        """Whether the Boss's losses on single words are of use."""
-        return self.policy != "off" and self.expects and self.expect == "words"
 
     @property
     def expects(self) -> bool:
@@ -97,12 +84,6 @@ class Settings:
                 ",".join(self.features),
             ),
             "lr": (0 < self.lr < float("inf"), "a finite number above 0", self.lr),
-            "threshold": (
-                self.threshold in THRESHOLDS,
-                f"one of {', '.join(THRESHOLDS)}",
-                self.threshold,
-            ),
-            "quantile": (0 < self.quantile < 1, "in (0, 1)", self.quantile),
             "rate": (
                 bool(self.rate) and all(0 <= rate < 1 for rate in self.rate),
                 "in [0, 1), one for all passes or one for each, or a log",
@@ -115,7 +96,6 @@ class Settings:
                 self.difficulty,
             ),
             "hopeless": (self.hopeless in HOPELESS, f"one of {', '.join(HOPELESS)}", self.hopeless),
-            "expect": (self.expect in EXPECT, f"one of {', '.join(EXPECT)}", self.expect),
             "reexamine": (0 < self.reexamine <= 1, "in (0, 1]", self.reexamine),
             "presample": (self.presample > 1, "2 or more", self.presample),
             "updates": (self.updates >= 0, "0 (from --max-update) or more", self.updates),

@@ -53,12 +53,11 @@ class Bench:
         self.model = TransformerModelBase.build_model(config(shape), task).to(device, dtype)
         self.criterion = LabelSmoothedCrossEntropyCriterion(task, False, 0.1).to(device)
         self.tap = LossTap(self.criterion)
-        self.tap.counts_words = True
         self.sample = move(batch(words, max(2, tokens // LENGTH)), device)
         self.pairs = len(self.sample["id"])
         self.order = torch.arange(self.pairs, device=device).flip(0)
         self.delivered: list[Feedback] = []
-        self.collector = Collector(1, self.delivered.append, words=len(words))
+        self.collector = Collector(1, self.delivered.append)
         self._update = 0
 
     def step(self, tapped: bool, ours: Ours = contextlib.nullcontext) -> torch.Tensor:
@@ -75,8 +74,7 @@ class Bench:
         loss.backward()
         if tapped:
             with ours():
-                tapped_words = self.tap.take_words()
-                self.collector.add(ticket, self.order, self.tap.take(), tapped_words)
+                self.collector.add(ticket, self.order, self.tap.take())
                 self.collector.end(ticket)
         return loss
 

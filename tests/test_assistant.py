@@ -45,13 +45,9 @@ def test_describe_against_a_worked_example() -> None:
     ln2 = math.log(2)
     assert words.idf == pytest.approx([ln2, 2 * ln2, 3 * ln2, 3 * ln2])
     table = WordTable(words.idf, 2.5 * ln2).table()
-    weights = np.array([[1, 10], [2, 20], [4, 40], [8, 80]], np.float32)
-    table[:, kernels.WEIGHT] = weights[:, 0]
-    table[:, kernels.IDF_WEIGHT] = weights[:, 1] * words.idf
+    table[:, kernels.WEIGHT] = [1, 2, 4, 8]
     out = side_of([[3], [0, 1, 2]], words=4).describe(np.array([1]), table)
-    plain = (1 + 2 + 4) / 3
-    by_idf = (1 * 10 + 2 * 20 + 3 * 40) / (1 + 2 + 3)
-    assert out[0] == pytest.approx([plain, by_idf, 6 * ln2 / 3, 3 * ln2, 1 / 3])
+    assert out[0] == pytest.approx([(1 + 2 + 4) / 3, 6 * ln2 / 3, 3 * ln2, 1 / 3])
 
 
 def test_a_word_outside_the_dictionary_is_an_error_and_not_a_wild_read() -> None:
@@ -61,8 +57,8 @@ def test_a_word_outside_the_dictionary_is_an_error_and_not_a_wild_read() -> None
 
 
 def test_dense_features_of_one_pair() -> None:
-    source = np.array([[0, 0, 1.5, 3.0, 0.25]], np.float32)
-    target = np.array([[0, 0, 2.5, 4.0, 0.5]], np.float32)
+    source = np.array([[0, 1.5, 3.0, 0.25]], np.float32)
+    target = np.array([[0, 2.5, 4.0, 0.5]], np.float32)
     row = features.raw_dense(source, target, np.array([10]), np.array([5]))[0]
     ratio = math.log(2)
     expected = [1, math.log(10), math.log(5), ratio, 1.5, 3, 0.25, 2.5, 4, 0.5]
@@ -116,8 +112,8 @@ def test_compiled_dense_features_are_those_of_numpy() -> None:
     assert out == pytest.approx(scaled_dense(model, pairs), abs=1e-5)
     assert np.abs(out).max() <= 5 and out.std(axis=0)[1:].min() > 0.5
     weights, logit = rng.random(features.DENSE, np.float32), np.empty(500, np.float32)
-    model_kernels.logits(*read, model._scaling, weights, np.array([0.5, 2], np.float32), logit)
-    words = 0.5 * (read[0][:, 0] + read[1][:, 0]) + 2 * (read[0][:, 1] + read[1][:, 1])
+    model_kernels.logits(*read, model._scaling, weights, True, logit)
+    words = read[0][:, 0] + read[1][:, 0]
     assert logit == pytest.approx(out @ weights + words, abs=1e-4)
 
 
@@ -130,29 +126,27 @@ def test_learning_equals_an_independent_adagrad() -> None:
     pairs = np.arange(60)
     labels = (rng.random(60) < 0.4).astype(np.float32)
     dense = scaled_dense(model, pairs).astype(np.float64)
-    dense_n, idf = features.DENSE, corpus.source_words.idf.astype(np.float64)
-    matrix = np.zeros((60, dense_n + 4 * WORDS))
+    dense_n = features.DENSE
+    matrix = np.zeros((60, dense_n + 2 * WORDS))
     matrix[:, :dense_n] = dense
     steps = []
     for i in pairs:
         mine = [(f, dense[i, f]) for f in range(dense_n)]
-        for side, start in ((source[i], dense_n), (target[i], dense_n + 2 * WORDS)):
-            total = max(idf[side].sum(), 1e-6)
+        for side, start in ((source[i], dense_n), (target[i], dense_n + WORDS)):
             for word in side:
-                for column, value in ((0, 1 / len(side)), (1, idf[word] / total)):
-                    matrix[i, start + 2 * word + column] += value
-                    mine.append((start + 2 * word + column, value))
+                matrix[i, start + word] += 1 / len(side)
+                mine.append((start + word, 1 / len(side)))
         steps.append(np.array(mine))
     reference = ReferenceModel(matrix.shape[1], 0.3)
     expected = reference.learn(matrix, labels, steps)
     assert model.learn(pairs, labels) == pytest.approx(expected, abs=2e-4)
-    words = np.concatenate([model.arrays["source"].ravel(), model.arrays["target"].ravel()])
+    words = np.concatenate([model.arrays["source"], model.arrays["target"]])
     assert words == pytest.approx(reference.weights[dense_n:], abs=2e-3)
     after = 1 / (1 + np.exp(-(matrix @ reference.weights)))
     assert model.predict(pairs) == pytest.approx(after, abs=2e-3)
 
 
-@pytest.mark.parametrize("families", [("tokens",), ("tokens-idf",), FEATURE_FAMILIES])
+@pytest.mark.parametrize("families", [("tokens",), FEATURE_FAMILIES])
 def test_it_learns_which_word_makes_a_pair_hard(families: tuple[str, ...]) -> None:
     rng = np.random.default_rng(1)
     source, target = (random_sentences(rng, 4000, 8) for _ in range(2))
@@ -182,20 +176,12 @@ def test_losses_that_are_missing_or_not_finite_are_passed_over() -> None:
 
 
 def test_mean_threshold_forgets_at_its_horizon() -> None:
-    threshold = Threshold("mean", 0.5, horizon=2)
+    threshold = Threshold(horizon=2)
     assert math.isnan(threshold.value)
     threshold.add(np.array([4, 2], np.float32))
     threshold.add(np.array([1, 1], np.float32))
     fade = math.exp(-1)
     assert threshold.value == pytest.approx((6 * fade + 2) / (2 * fade + 2))
-
-
-@pytest.mark.parametrize("quantile", [0.1, 0.5, 0.9])
-def test_quantile_threshold_is_the_quantile_within_a_bin(quantile: float) -> None:
-    losses = np.random.default_rng(5).lognormal(0.5, 0.7, 20_000).astype(np.float32)
-    threshold = Threshold("quantile", quantile, horizon=1e9)
-    threshold.add(losses)
-    assert threshold.value == pytest.approx(np.quantile(losses, quantile), rel=0.03)
 
 
 def test_confidence_is_the_running_mean_of_the_paper() -> None:
@@ -215,7 +201,7 @@ def test_shrinking_rule_against_worked_values() -> None:
 def test_state_is_complete() -> None:
     rng = np.random.default_rng(2)
     corpus = corpus_of(*(random_sentences(rng, 300, 8) for _ in range(2)))
-    settings = Settings(features=FEATURE_FAMILIES, threshold="quantile")
+    settings = Settings(features=FEATURE_FAMILIES)
     one, two = (Assistant(corpus, settings, 100) for _ in range(2))
     pairs = np.arange(100)
     one.learn(pairs, rng.random(100).astype(np.float32))
@@ -239,14 +225,14 @@ def test_feature_families_may_change_on_resume() -> None:
     after.load_state_dict(before.state_dict())
     dense = scaled_dense(after.model, np.arange(300))
     assert dense[:, features.LENGTH].std(axis=0) == pytest.approx(1, abs=0.05)
-    assert not dense[:, features.FREQUENCY].any() and not after.model.use.any()
+    assert not dense[:, features.FREQUENCY].any() and not after.model.use
 
 
 def test_all_problems_of_the_settings_are_told_at_once() -> None:
-    bad = Settings(policy="srink", base_prob=0, features=("length", "size"), lr=-1, quantile=1)
+    bad = Settings(policy="srink", base_prob=0, features=("length", "size"), lr=-1)
     with pytest.raises(UserError) as caught:
         bad.check()
-    for option in ("policy", "base-prob", "features", "lr", "quantile"):
+    for option in ("policy", "base-prob", "features", "lr"):
         assert f"`--autoassist-{option}`" in str(caught.value)
     assert Settings().problems() == []
     assert Settings(base_prob=float("nan")).problems()

@@ -12,7 +12,6 @@ from corpora import WORDS, corpus_of, random_sentences
 from autoassist_fairseq.assistant import bigrams
 from autoassist_fairseq.assistant.bigrams import Bigrams, bigram_costs, slots
 from autoassist_fairseq.assistant.features import Corpus
-from autoassist_fairseq.assistant.word_losses import GROUPS, HORIZON, PRIOR, WordLosses
 
 EOS = 2
 
@@ -78,7 +77,7 @@ def test_the_line_follows_the_losses_of_the_boss(targets: list[list[int]]) -> No
         pairs = rng.choice(len(targets), 60, replace=False)
         costs = base.costs[pairs].astype(np.float64)
         losses = (1 + 0.1 * update + 0.7 * costs + rng.normal(0, 0.1, 60)).astype(np.float32)
-        base.learn(pairs, losses, None)
+        base.learn(pairs, losses)
         fade = math.exp(-(5 - update) / bigrams.HORIZON)
         seen += [(c, loss, fade) for c, loss in zip(costs, losses, strict=True)]
     costs, losses, weights = np.array(seen).T
@@ -89,38 +88,14 @@ def test_the_line_follows_the_losses_of_the_boss(targets: list[list[int]]) -> No
     assert base.expected(pairs) == pytest.approx(line, rel=1e-5)
 
 
-def test_word_losses_are_fading_means(targets: list[list[int]]) -> None:
-    corpus = corpus_with(targets)
-    table, rng = WordLosses(corpus), np.random.default_rng(1)
-    assert np.isnan(table.expected(np.arange(3))).all(), "nothing is known at first"
-    sums = np.zeros((WORDS, 2))
-    for update in range(5):
-        words = np.zeros((WORDS, 2))
-        words[4:20, 1] = rng.integers(0, 9, 16)
-        words[:, 0] = words[:, 1] * rng.random(WORDS) * 5
-        table.learn(np.arange(0), np.empty(0, np.float32), None if update == 2 else words)
-        sums = sums * math.exp(-1 / HORIZON) + (0 if update == 2 else words)
-    group = np.clip(corpus.target_words.idf / math.log(2), 0, GROUPS - 1).astype(int)
-    means = []
-    for word in range(WORDS):
-        same = sums[group == group[word]].sum(0)
-        prior = (same if same[1] > 0 else sums.sum(0)).tolist()
-        means.append((sums[word, 0] + PRIOR * prior[0] / prior[1]) / (sums[word, 1] + PRIOR))
-    assert table.means == pytest.approx(means, rel=1e-5)
-    expected = [np.mean([means[word] for word in targets[pair]]) for pair in (7, 3)]
-    assert table.expected(np.array([7, 3])) == pytest.approx(expected, rel=1e-5)
-
-
-@pytest.mark.parametrize("kind", [Bigrams, WordLosses])
-def test_what_is_saved_goes_on_to_the_bit(
-    kind: type[Bigrams] | type[WordLosses], targets: list[list[int]]
-) -> None:
-    one, two, rng = kind(corpus_with(targets)), kind(corpus_with(targets)), np.random.default_rng(2)
+def test_what_is_saved_goes_on_to_the_bit(targets: list[list[int]]) -> None:
+    one, two = (Bigrams(corpus_with(targets)) for _ in range(2))
+    rng = np.random.default_rng(2)
     for update in range(8):
-        pairs, words = rng.choice(len(targets), 50), rng.random((WORDS, 2))
+        pairs = rng.choice(len(targets), 50)
         losses = rng.random(50).astype(np.float32)
         for base in (one, two) if update > 4 else (one,):
-            base.learn(pairs, losses, words)
+            base.learn(pairs, losses)
         if update == 4:
             two.load_state_dict(one.state_dict())
     pairs = np.arange(len(targets))

@@ -39,17 +39,15 @@ def setup_of(data: Path, ranks: int, *more: object, freq: int = 1) -> Setup:
     return Setup(data, flags, ranks, (freq,), FIXED)
 
 
-@pytest.mark.parametrize("expect", ["bigrams", "words"])
-@pytest.mark.parametrize("policy", ["uniform", "shrink"])
+@pytest.mark.parametrize(("policy", "ranks"), [("uniform", 2), ("shrink", 1)])
 def test_killed_and_resumed_equals_never_stopped(
-    policy: str, expect: str, server: Server, corpus: Binarised, tmp_path: Path
+    policy: str, ranks: int, server: Server, corpus: Binarised, tmp_path: Path
 ) -> None:
-    ranks = 2 if expect == "words" else 1
-    own = ("--autoassist-expect", expect, "--autoassist-policy", policy)
-    setup = setup_of(corpus.data, ranks, *own, "--autoassist-features", "length,tokens,expected")
+    own = ("--autoassist-policy", policy, "--autoassist-features", "length,tokens,expected")
+    setup = setup_of(corpus.data, ranks, *own)
     unbroken = setup.launch(server, tmp_path / "unbroken")
     assert [run.status for run in unbroken] == [0] * ranks, unbroken[0].output
-    places, rng = micro_batches(unbroken), np.random.default_rng(len(policy + expect))
+    places, rng = micro_batches(unbroken), np.random.default_rng(len(policy))
     drawn = np.sort(rng.choice(len(places), 3, replace=False))
     kills = [Kill(int(rng.integers(ranks)), places[place]) for place in drawn]
     assert_resumes_exactly(server, setup, unbroken, kills, INTERVAL, tmp_path / "broken")
@@ -91,12 +89,8 @@ def test_off_is_as_if_there_were_no_such_option(
     flags = ("--max-tokens", 80, "--max-epoch", 4)
     plain = server.train(corpus.data, tmp_path / "plain", *flags)
     keep = server.train(corpus.data, tmp_path / "keep", *flags, "--autoassist-hopeless", "keep")
-    words = server.train(
-        *(corpus.data, tmp_path / "words", *flags),
-        *("--autoassist-hopeless", "keep", "--autoassist-expect", "words"),
-    )
-    assert {plain.status, keep.status, words.status} == {0}, words.output
-    assert plain.losses == keep.losses == words.losses
+    assert {plain.status, keep.status} == {0}, keep.output
+    assert plain.losses == keep.losses
     assert "aa_hopeless" not in json.dumps(plain.logged("train"))
 
 
@@ -135,7 +129,6 @@ def test_a_run_that_did_not_look_has_nothing_to_export(
     [
         ("--autoassist-hopeless maybe", "`--autoassist-hopeless` must be one of off, keep"),
         ("--autoassist-reexamine 0", "`--autoassist-reexamine` must be in (0, 1], but is 0.0"),
-        ("--autoassist-expect tea", "`--autoassist-expect` must be one of bigrams, words"),
         (
             "--autoassist-policy importance --autoassist-hopeless weight",
             "`--autoassist-hopeless weight` must not go with `--autoassist-policy importance`",

@@ -194,7 +194,7 @@ def test_pairs_are_kept_as_often_as_the_rule_says() -> None:
     planner = make_planner(3000, Budget(60, 0), Settings(warmup_passes=0, base_prob=0.3))
     rng = np.random.default_rng(0)
     # A fixed Assistant: word weights at random, and never a lesson.
-    planner.assistant.model.arrays["target"][:, 0] = rng.normal(0, 4, 50)
+    planner.assistant.model.arrays["target"][:] = rng.normal(0, 4, 50)
     planner.assistant.confidence.value = 1.0
     probability = planner.assistant.keep_probability(planner.pairs.ids)
     kept = np.zeros(3000)
@@ -214,7 +214,7 @@ def test_pairs_are_kept_as_often_as_the_rule_says() -> None:
 @pytest.mark.slow
 def test_the_forecast_of_a_pass_is_what_the_rule_would_keep() -> None:
     planner = make_planner(20_000, Budget(300, 0), Settings(warmup_passes=0))
-    planner.assistant.model.arrays["target"][:, 0] = np.random.default_rng(0).normal(0, 4, 50)
+    planner.assistant.model.arrays["target"][:] = np.random.default_rng(0).normal(0, 4, 50)
     now = planner.begin_pass(1, 4)
     keep = planner.assistant.keep_probability(planner.pairs.ids)
     longest = np.maximum(*planner.pairs.sizes(planner.pairs.ids))

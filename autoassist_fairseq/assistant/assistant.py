@@ -14,14 +14,7 @@ from autoassist_fairseq.assistant.features import Corpus, Floats
 from autoassist_fairseq.assistant.model import Model
 from autoassist_fairseq.assistant.threshold import Confidence, Threshold
 from autoassist_fairseq.assistant.token_store import Ints
-from autoassist_fairseq.assistant.word_losses import WordLosses
 from autoassist_fairseq.settings import Settings
-
-# What losses are to be expected from, by ``--autoassist-expect``.
-EXPECTATIONS: dict[str, type[Bigrams] | type[WordLosses]] = {
-    "bigrams": Bigrams,
-    "words": WordLosses,
-}
 
 
 @dataclass(frozen=True)
@@ -56,7 +49,7 @@ class Assistant:
 
     Args:
         corpus: the training set; `attach` changes it (sharded data).
-        settings: base probability, features, learning rate, threshold rule.
+        settings: base probability, features, learning rate.
         horizon: pairs that the threshold looks back on.
     """
 
@@ -64,9 +57,9 @@ class Assistant:
         words = corpus.source.words, corpus.target.words
         self.settings = settings
         self.model = Model(*words, settings.features, settings.lr)
-        self.threshold = Threshold(settings.threshold, settings.quantile, horizon)
+        self.threshold = Threshold(horizon)
         self.confidence = Confidence()
-        self.expectation = EXPECTATIONS[settings.expect](corpus) if settings.expects else None
+        self.expectation = Bigrams(corpus) if settings.expects else None
         self.attach(corpus)
 
     def attach(self, corpus: Corpus) -> None:
@@ -125,11 +118,11 @@ class Assistant:
         self.threshold.add(losses)
         return Lesson(len(pairs), correct, int((~labels).sum()))
 
-    def adjust(self, pairs: Ints, losses: Floats, words: NDArray[np.float64] | None = None) -> None:
-        """Adjust what is to be expected to one update: losses [P], and those on words [V, 2]."""
+    def adjust(self, pairs: Ints, losses: Floats) -> None:
+        """Adjust what is to be expected to the losses [P] of one update."""
         if self.expectation:
             known = np.isfinite(losses) & (losses >= 0)
-            self.expectation.learn(pairs[known], losses[known], words)
+            self.expectation.learn(pairs[known], losses[known])
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state in plain types and arrays."""

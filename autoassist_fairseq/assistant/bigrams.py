@@ -74,7 +74,7 @@ class Bigrams:
         slope = max(together, 0.0) / max(spread, 1e-6)
         return losses / count - slope * costs / count, slope
 
-    def learn(self, pairs: Ints, losses: Floats, words: NDArray[np.float64] | None) -> None:
+    def learn(self, pairs: Ints, losses: Floats) -> None:
         """Fit the line to the known ``losses`` [P] of one update; older ones fade."""
         costs, values = self.costs[pairs].astype(np.float64), losses.astype(np.float64)
         now = len(pairs), costs.sum(), values.sum(), (costs**2).sum(), (costs * values).sum()

@@ -17,7 +17,7 @@ from autoassist_fairseq.assistant.token_store import Ints, TokenSide
 
 Floats = NDArray[np.float32]
 
-# Dense features in order; the first is the bias. those of words come from `kernels.describe`.
+# Dense features in order; the first is the bias; those of words come from `kernels.describe`.
 LENGTH = slice(1, 4)
 FREQUENCY = slice(4, 10)
 DENSE = 10
@@ -39,7 +39,7 @@ class WordTable:
     rare_idf: float
 
     def table(self) -> Floats:
-        """Return a word table [V, 4] for `kernels.describe`, its weights zero."""
+        """Return a word table [V, 3] for `kernels.describe`, its weights zero."""
         table = np.zeros((len(self.idf), kernels.TABLE), np.float32)
         table[:, kernels.IDF] = self.idf
         table[:, kernels.IS_RARE] = self.idf > self.rare_idf
@@ -132,5 +132,5 @@ class Scaling:
 
 
 def sample_pairs(pairs: int) -> NDArray[np.int64]:
-    """Return up to `SAMPLE` pairs, evenly spread: the same for the same corpus."""
+    """Return up to `SAMPLE` of so many pairs, evenly spread: the same for the same corpus."""
     return np.unique(np.linspace(0, pairs - 1, min(pairs, SAMPLE)).astype(np.int64))

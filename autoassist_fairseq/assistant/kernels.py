@@ -17,14 +17,12 @@ from autoassist_fairseq.assistant.prefetching import prefetch
 compiled = numba.njit(nogil=True, cache=True)
 
 Array: TypeAlias = NDArray[Any]
-# Keeps the idf-weighted average of an empty sentence finite.
-LEAST_IDF = np.float32(1e-6)
-# Columns of a word table [V, 4], as `describe` reads it.
-WEIGHT, IDF_WEIGHT, IDF, IS_RARE = range(4)
-TABLE = 4
+# Columns of a word table [V, 3], as `describe` reads it.
+WEIGHT, IDF, IS_RARE = range(3)
+TABLE = 3
 # Columns of what `describe` returns for each pair and side.
-PLAIN, BY_IDF, MEAN_IDF, MAX_IDF, RARE = range(5)
-DESCRIBED = 5
+MEAN_WEIGHT, MEAN_IDF, MAX_IDF, RARE = range(4)
+DESCRIBED = 4
 # Pairs ahead of the current one whose place in the corpus, and whose tokens, are fetched early:
 # pairs come from all over the corpus, so that every one is a cache miss.
 PLACE_AHEAD, TOKENS_AHEAD, CACHE_LINE = 24, 12, 64
@@ -82,10 +80,8 @@ def describe(
         sizes: [S] tokens of each sentence.
         local: [P] the sentences to describe.
         rows: [P] row of ``out`` for each of them.
-        table: [V, 4] float32: word weight of the plain average, of the idf-weighted average times
-            idf, idf in nats (> 0), and 1 for a rare word.
-        out: [P', 5] float32, written: mean weight, idf-weighted mean weight, mean idf, largest idf,
-            share of rare words.
+        table: [V, 3] float32: word weight, idf in nats, and 1 for a rare word.
+        out: [P', 4] float32, written: mean weight, mean idf, largest idf, share of rare words.
         lengths: [P'] int64, written: tokens.
     """
     low, high, last = np.int64(0), np.int64(-1), len(table) - 1
@@ -98,19 +94,17 @@ def describe(
             prefetch(stored, ahead)
             prefetch(stored, ahead + (CACHE_LINE >> shift))
         start, size, row = pointers[local[i]] >> shift, sizes[local[i]], rows[i]
-        weight = by_idf = sum_idf = max_idf = rare = np.float32(0)
+        weight = sum_idf = max_idf = rare = np.float32(0)
         for j in range(start, start + size):
             token = np.int64(stored[j])
             low, high = min(low, token), max(high, token)
             word = min(max(token, 0), last)  # the caller reports ids outside the table
             weight += table[word, WEIGHT]
-            by_idf += table[word, IDF_WEIGHT]
             sum_idf += table[word, IDF]
             max_idf = max(max_idf, table[word, IDF])
             rare += table[word, IS_RARE]
         share = np.float32(1) / np.float32(max(size, 1))
-        out[row, PLAIN] = weight * share
-        out[row, BY_IDF] = by_idf / max(sum_idf, LEAST_IDF)
+        out[row, MEAN_WEIGHT] = weight * share
         out[row, MEAN_IDF] = sum_idf * share
         out[row, MAX_IDF] = max_idf
         out[row, RARE] = rare * share
@@ -129,7 +123,7 @@ def describe_idf(tokens: Array, offsets: Array, idf: Array, rare_idf: float, out
         offsets: [P + 1] of the same.
         idf: [V] float32 in nats.
         rare_idf: words above it are rare.
-        out: [P, 5] float32; its first two columns stay as they are.
+        out: [P, 4] float32; its first column stays as it is.
     """
     for i in range(len(offsets) - 1):
         sum_idf = max_idf = np.float32(0)
@@ -143,13 +137,3 @@ def describe_idf(tokens: Array, offsets: Array, idf: Array, rare_idf: float, out
         out[i, MEAN_IDF] = sum_idf * share
         out[i, MAX_IDF] = max_idf
         out[i, RARE] = np.float32(rare) * share
-
-
-@compiled
-def average(tokens: Array, offsets: Array, table: Array, out: Array) -> None:
-    """Write the mean [P] of ``table`` [V] over ragged ``tokens``, pair by pair; 0 for no tokens."""
-    for i in range(len(offsets) - 1):
-        total = np.float64(0)
-        for j in range(offsets[i], offsets[i + 1]):
-            total += table[tokens[j]]
-        out[i] = total / max(offsets[i + 1] - offsets[i], 1)

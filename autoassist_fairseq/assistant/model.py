@@ -18,9 +18,9 @@ Described = tuple[Floats, NDArray[np.int64]]
 
 
 class Model:
-    """g(x): dense features plus one weight per source and per target word for each token family.
+    """g(x): dense features plus one weight per source and per target word.
 
-    State: 16 bytes per dictionary word (two weights and their AdaGrad squares, float32).
+    State: 8 bytes per dictionary word (a weight and its AdaGrad square, float32).
 
     Args:
         source_words, target_words: sizes of the dictionaries.
@@ -32,22 +32,21 @@ class Model:
         self, source_words: int, target_words: int, families: tuple[str, ...], lr: float
     ) -> None:
         self.families, self.lr = families, lr
-        self.use = np.array([f in families for f in ("tokens", "tokens-idf")], np.float32)
+        self.use = "tokens" in families
         self.scaling: Scaling | None = None
         self.arrays: dict[str, Floats] = {
             "dense": np.zeros(features.DENSE + 1, np.float32),
             "dense_squares": np.full(features.DENSE + 1, FIRST_SQUARE),
         }
         for side, words in (("source", source_words), ("target", target_words)):
-            self.arrays[side] = np.zeros((words, 2), np.float32)
-            self.arrays[f"{side}_squares"] = np.full((words, 2), FIRST_SQUARE)
+            self.arrays[side] = np.zeros(words, np.float32)
+            self.arrays[f"{side}_squares"] = np.full(words, FIRST_SQUARE)
 
     def attach(self, corpus: Corpus) -> None:
         """Take the corpus to score; the first one also fixes the scaling of the features."""
         self.corpus = corpus
         words = {"source": corpus.source_words, "target": corpus.target_words}
         self._tables = {side: table.table() for side, table in words.items()}
-        self._idf = {side: table.idf for side, table in words.items()}
         if self.scaling is None:
             raw = features.raw_dense(*self._read(features.sample_pairs(len(corpus))))
             self.scaling = Scaling.of(raw, self.families)
@@ -58,9 +57,7 @@ class Model:
         ``extra`` [P] is the feature ``expected`` of each pair, if that is used.
         """
         for side, table in self._tables.items():
-            weights = self.arrays[side]
-            table[:, kernels.WEIGHT] = weights[:, 0]
-            table[:, kernels.IDF_WEIGHT] = weights[:, 1] * self._idf[side]
+            table[:, kernels.WEIGHT] = self.arrays[side]
         by_place, weights = np.empty(len(pairs), np.float32), self.arrays["dense"]
         model = self._scaling, weights[: features.DENSE], self.use
         # In the order of the corpus, whose pages neighbours then share; both in one number to sort.
@@ -95,14 +92,8 @@ class Model:
             dense[:, features.DENSE] = extra
         out = np.empty(len(pairs), np.float32)
         sides = [
-            (
-                tokens.tokens,
-                tokens.offsets,
-                self.arrays[name],
-                self.arrays[f"{name}_squares"],
-                self._idf[name],
-            )
-            for name, tokens in ragged.items()
+            (side.tokens, side.offsets, self.arrays[name], self.arrays[f"{name}_squares"])
+            for name, side in ragged.items()
         ]
         model = (self.arrays["dense"], self.arrays["dense_squares"])
         model_kernels.learn(*sides, dense, labels.astype(np.float32), self.use, model, self.lr, out)

@@ -6,21 +6,14 @@ Letters: P pairs, F dense features, K tokens in all, V words of a dictionary, as
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from autoassist_fairseq.assistant.kernels import (
-    BY_IDF,
-    LEAST_IDF,
-    MEAN_IDF,
-    PLAIN,
-    Array,
-    compiled,
-)
+from autoassist_fairseq.assistant.kernels import MEAN_IDF, MEAN_WEIGHT, Array, compiled
 
-# (tokens, offsets, weights, squares, idf) of one side, as `learn` takes them.
-Side: TypeAlias = tuple[Array, Array, Array, Array, Array]
+# (tokens, offsets, weights, squares) of one side, as `learn` takes them.
+Side: TypeAlias = tuple[Array, Array, Array, Array]
 
 # Scaled features are clipped, so that no outlier rules.
 LOWEST, HIGHEST = np.float32(-5), np.float32(5)
@@ -52,8 +45,8 @@ def dense(
     """Write the dense features of some pairs.
 
     Args:
-        source: [P, 5] what `describe` wrote of the source sides.
-        target: [P, 5] the same of the target sides.
+        source: [P, 4] what `describe` wrote of the source sides.
+        target: [P, 4] the same of the target sides.
         src_len: [P] tokens.
         tgt_len: [P] tokens.
         scaling: [2, F] float32, means and standard deviations of the features; infinite = unused.
@@ -71,7 +64,7 @@ def logits(
     tgt_len: Array,
     scaling: Array,
     weights: Array,
-    use: Array,
+    use: bool,
     out: Array,
 ) -> None:
     """Write the logit [P] of every pair, in one sweep over what `describe` wrote.
@@ -83,51 +76,37 @@ def logits(
         tgt_len: see there.
         scaling: see there.
         weights: [F] of the dense features.
-        use: [2] float32, which of the two token-level families are on.
+        use: whether the weights of words count.
         out: [P] float32, written.
     """
     row = np.empty(scaling.shape[1], np.float32)
     for i in range(len(out)):
         _dense(source[i], target[i], (src_len[i], tgt_len[i]), scaling, row)
-        logit = use[0] * (source[i, PLAIN] + target[i, PLAIN])
-        logit += use[1] * (source[i, BY_IDF] + target[i, BY_IDF])
+        logit = source[i, MEAN_WEIGHT] + target[i, MEAN_WEIGHT] if use else np.float32(0)
         for k in range(len(row)):
             logit += weights[k] * row[k]
         out[i] = logit
 
 
 @compiled
-def _token_logit(side: Side, begin: int, end: int, use: Array) -> tuple[float, float]:
-    """Return the token-level part of one side's logit, and the side's summed idf."""
-    tokens, _, weights, _, idf = side
-    plain = by_idf = sum_idf = np.float32(0)
+def _token_logit(side: Side, begin: int, end: int) -> Any:
+    """Return the token-level part of one side's logit."""
+    tokens, _, weights, _ = side
+    total = np.float32(0)
     for j in range(begin, end):
-        plain += weights[tokens[j], 0]
-    if use[1]:
-        for j in range(begin, end):
-            word = tokens[j]
-            by_idf += idf[word] * weights[word, 1]
-            sum_idf += idf[word]
-    sum_idf = max(sum_idf, LEAST_IDF)
-    return use[0] * plain / max(end - begin, 1) + use[1] * by_idf / sum_idf, sum_idf
+        total += weights[tokens[j]]
+    return total / max(end - begin, 1)
 
 
 @compiled
-def _token_step(
-    side: Side, begin: int, end: int, sum_idf: float, use: Array, error: float, lr: float
-) -> None:
+def _token_step(side: Side, begin: int, end: int, error: float, lr: float) -> None:
     """Take one AdaGrad step on the word weights of one side of one pair."""
-    tokens, _, weights, squares, idf = side
-    plain = error / np.float32(max(end - begin, 1))
+    tokens, _, weights, squares = side
+    gradient = error / np.float32(max(end - begin, 1))
     for j in range(begin, end):
         word = tokens[j]
-        if use[0]:
-            squares[word, 0] += plain * plain
-            weights[word, 0] -= lr * plain / math.sqrt(squares[word, 0])
-        if use[1]:
-            gradient = error * idf[word] / sum_idf
-            squares[word, 1] += gradient * gradient
-            weights[word, 1] -= lr * gradient / math.sqrt(squares[word, 1])
+        squares[word] += gradient * gradient
+        weights[word] -= lr * gradient / math.sqrt(squares[word])
 
 
 @compiled
@@ -136,7 +115,7 @@ def learn(
     tgt: Side,
     dense: Array,
     labels: Array,
-    use: Array,
+    use: bool,
     model: tuple[Array, Array],
     lr: float,
     out: Array,
@@ -144,11 +123,11 @@ def learn(
     """Predict, then learn, one pair after the other (logistic loss, AdaGrad).
 
     Args:
-        src: the source side; its weights and squares [V, 2] are changed in place.
+        src: the source side; its weights and squares [V] are changed in place.
         tgt: the target side, likewise.
         dense: [P, F] float32 standardised features, the first one a constant 1.
         labels: [P] float32, 1 = not trivial.
-        use: [2] float32, which of the two token-level families are on.
+        use: whether the weights of words count.
         model: (weights [F], squares [F]) of the dense features, changed in place.
         lr: step size.
         out: [P] float32, written: P(not trivial) *before* the pair was learned.
@@ -157,9 +136,9 @@ def learn(
     dense_weights, dense_squares = model
     for i in range(len(labels)):
         s0, s1, t0, t1 = src[1][i], src[1][i + 1], tgt[1][i], tgt[1][i + 1]
-        logit, src_idf = _token_logit(src, s0, s1, use)
-        tgt_logit, tgt_idf = _token_logit(tgt, t0, t1, use)
-        logit += tgt_logit
+        logit = 0.0
+        if use:
+            logit += _token_logit(src, s0, s1) + _token_logit(tgt, t0, t1)
         for f in range(dense.shape[1]):
             logit += dense_weights[f] * dense[i, f]
         out[i] = 1 / (1 + math.exp(-logit))
@@ -169,6 +148,6 @@ def learn(
             dense_squares[f] += gradient * gradient
             if gradient != 0:
                 dense_weights[f] -= step * gradient / math.sqrt(dense_squares[f])
-        if error != 0:
-            _token_step(src, s0, s1, src_idf, use, error, step)
-            _token_step(tgt, t0, t1, tgt_idf, use, error, step)
+        if use and error != 0:
+            _token_step(src, s0, s1, error, step)
+            _token_step(tgt, t0, t1, error, step)

@@ -8,10 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Bins of the decayed histogram: losses from 1e-4 to 100 nats per token, equally wide in log loss.
-BINS = 512
-LOW, HIGH = math.log(1e-4), math.log(100.0)
-
 # The threshold looks back on a quarter of the corpus, and on this many pairs at most.
 LONGEST_HORIZON = 131_072
 # Weight of the past in the confidence, per update (AutoAssist 2019).
@@ -21,48 +17,34 @@ COIN = 0.5
 
 
 class Threshold:
-    """T, the loss that divides trivial pairs from others: a mean or quantile of the recent past.
+    """T, the loss that divides trivial pairs from others: the mean of the recent past.
 
     Args:
-        rule: ``mean`` or ``quantile``.
-        quantile: in (0, 1), for ``quantile``.
         horizon: pairs after which a loss has faded to 1/e of its weight.
     """
 
-    def __init__(self, rule: str, quantile: float, horizon: float) -> None:
-        self.rule, self.quantile, self.horizon = rule, quantile, horizon
+    def __init__(self, horizon: float) -> None:
+        self.horizon = horizon
         self._sum, self._count = 0.0, 0.0
-        self._histogram = np.zeros(BINS)
 
     @property
     def value(self) -> float:
         """T in nats per target token; NaN before the first loss."""
-        if self._count == 0:
-            return math.nan
-        if self.rule == "mean":
-            return self._sum / self._count
-        cumulative = np.cumsum(self._histogram) / self._histogram.sum()
-        position = np.interp(self.quantile, cumulative, np.arange(1, BINS + 1) / BINS)
-        return math.exp(LOW + float(position) * (HIGH - LOW))
+        return self._sum / self._count if self._count else math.nan
 
     def add(self, losses: NDArray[np.float32]) -> None:
         """Add the finite losses [P] of one update."""
         decay = math.exp(-len(losses) / self.horizon)
         self._sum = self._sum * decay + float(losses.sum(dtype=np.float64))
         self._count = self._count * decay + len(losses)
-        place = (np.log(np.maximum(losses, 1e-4)) - LOW) / (HIGH - LOW) * BINS
-        bins = np.clip(place.astype(np.int64), 0, BINS - 1)
-        self._histogram *= decay
-        self._histogram += np.bincount(bins, minlength=BINS)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state in plain types and arrays."""
-        return {"sum": self._sum, "count": self._count, "histogram": self._histogram.copy()}
+        return {"sum": self._sum, "count": self._count}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
         self._sum, self._count = float(state["sum"]), float(state["count"])
-        self._histogram = np.array(state["histogram"], np.float64)
 
 
 class Confidence:

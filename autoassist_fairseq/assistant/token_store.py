@@ -76,7 +76,7 @@ class TokenSide:
         return Ragged(out, offsets)
 
     def describe(self, pairs: Ints, table: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return sums [P, 5] of a word ``table`` [V, 4] over ``pairs`` [P] (`kernels.describe`).
+        """Return means [P, 4] of a word ``table`` [V, 3] over ``pairs`` [P] (`kernels.describe`).
 
         `UserError` if an id is not in the dictionary.
         """

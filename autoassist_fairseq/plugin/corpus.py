@@ -14,7 +14,7 @@ from fairseq.data.indexed_dataset import (
     index_file_path,
 )
 
-from autoassist_fairseq.assistant.features import Corpus, WordTable
+from autoassist_fairseq.assistant.features import Corpus, WordTable, sample_pairs
 from autoassist_fairseq.assistant.token_store import Segment, TokenSide
 from autoassist_fairseq.errors import UserError
 
@@ -105,8 +105,7 @@ def _words(dictionary: Dictionary, side: TokenSide) -> WordTable:
     """Return word statistics from the counts of the dictionary, or else of the corpus."""
     counts = np.asarray(dictionary.count, np.int64)
     if counts.max() <= 1:
-        sample = np.unique(np.linspace(0, len(side) - 1, min(len(side), 65_536)).astype(np.int64))
-        counts = np.bincount(side.gather(sample).tokens, minlength=side.words)
+        counts = np.bincount(side.gather(sample_pairs(len(side))).tokens, minlength=side.words)
     return WordTable.from_counts(counts)
 
 

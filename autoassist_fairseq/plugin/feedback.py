@@ -3,8 +3,6 @@
 All ranks know the plan, so one all-reduce per update is all that they share: a float32 vector with
 a slot for the loss of every pair, and one for a checksum of the plan. It is enqueued behind the
 last micro-batch, and read by the host when the next update begins: no synchronisation is added.
-Where the losses on words are wanted, their sums follow in the same vector, of float64 then: a loss
-is rounded to a multiple of 2 ** -20 nats, so that sums are exact, whatever their order.
 It is as long as the fullest update could make it, so that ranks whose plans differ (a fault, or
 processors that round differently) still share vectors of one length, and learn that they differ.
 """
@@ -20,11 +18,8 @@ import torch
 from fairseq.distributed import utils as distributed_utils
 
 from autoassist_fairseq.errors import AutoAssistError
-from autoassist_fairseq.plugin.loss_tap import TokenLosses
 from autoassist_fairseq.schedule.messages import MISSING, Feedback
 
-# Losses on words are counted in steps of 1 / this many nats, up to this many nats.
-STEPS, LARGEST = 2.0**20, 64.0
 # Small enough that float32 adds up the checksums of 4,096 ranks exactly.
 CHECKSUMS = 4_096
 
@@ -66,18 +61,12 @@ class Collector:
         ranks: number of ranks that train on one update.
         deliver: takes the finished `Feedback` of every update, in order.
         most_pairs: pairs that one batch can hold at most; needed for several ranks.
-        words: V, target words whose losses are added up; 0 = none.
     """
 
     def __init__(
-        self,
-        ranks: int,
-        deliver: Callable[[Feedback], None],
-        most_pairs: int = 0,
-        words: int = 0,
+        self, ranks: int, deliver: Callable[[Feedback], None], most_pairs: int = 0
     ) -> None:
         self.ranks, self._deliver, self._most_pairs = ranks, deliver, most_pairs
-        self._words = words
         self._open: Ticket | None = None
         self._vector: torch.Tensor | None = None
         self._shared: tuple[Ticket, torch.Tensor, Any] | None = None
@@ -92,35 +81,23 @@ class Collector:
             self._open, self._vector = ticket, None
         return True
 
-    def add(
-        self,
-        ticket: Ticket,
-        order: torch.Tensor,
-        losses: torch.Tensor | None,
-        words: TokenLosses | None = None,
-    ) -> None:
-        """Put the losses [B] of one batch into their slots, ``offset + order``; None = missing.
-
-        Those on its ``words`` are added to what they already have.
-        """
+    def add(self, ticket: Ticket, order: torch.Tensor, losses: torch.Tensor | None) -> None:
+        """Put the losses [B] of one batch into their slots, ``offset + order``; None = missing."""
         if self._vector is None:
             room = self._most_pairs * ticket.micros * self.ranks if self.ranks > 1 else ticket.slots
             assert room >= ticket.slots, "a batch holds more pairs than it can"
-            kind = torch.float64 if self._words else torch.float32
-            self._vector = torch.zeros(room + 1 + 2 * self._words, dtype=kind, device=order.device)
+            self._vector = torch.zeros(room + 1, device=order.device)
         own = self._vector[ticket.offset : ticket.offset + len(order)]
         if losses is None:
             own.fill_(float(MISSING))
         else:
             own[order] = losses.to(own.dtype)
-        if words is not None and self._words:
-            add_words(self._vector[-2 * self._words :].view(-1, 2), words)
 
     def end(self, ticket: Ticket) -> None:
         """Share the update; call it on every rank after the last micro-batch was run."""
         assert self._vector is not None
         if self.ranks > 1:
-            self._vector[self._place_of_checksum(self._vector)] = float(ticket.checksum)
+            self._vector[-1] = float(ticket.checksum)
             distributed_utils.all_reduce(
                 self._vector, group=distributed_utils.get_data_parallel_group()
             )
@@ -135,17 +112,11 @@ class Collector:
                 event.synchronize()
             self._shared = None
             shared = vector.numpy()
-            self._check_agreement(ticket, float(shared[self._place_of_checksum(shared)]))
-            losses, words = shared[: ticket.slots].astype(np.float32), None
-            if self._words:
-                words = shared[-2 * self._words :].reshape(-1, 2) / (STEPS, 1)
-            self._send(ticket, losses, words)
+            self._check_agreement(ticket, float(shared[-1]))
+            self._send(ticket, shared[: ticket.slots].copy())
         if self._open is not None:
             self._send(self._open, np.full(self._open.slots, MISSING))
             self._last, self._open, self._vector = self._open.key, None, None
-
-    def _place_of_checksum(self, vector: Any) -> int:
-        return len(vector) - 1 - 2 * self._words
 
     def _check_agreement(self, ticket: Ticket, total: float) -> None:
         if self.ranks > 1 and total != self.ranks * ticket.checksum:
@@ -155,21 +126,8 @@ class Collector:
                 "start them with the same options, data and versions, from the same checkpoint."
             )
 
-    def _send(self, ticket: Ticket, losses: Any, words: Any = None) -> None:
-        self._deliver(Feedback(ticket.pass_index, ticket.update, losses, words))
-
-
-def add_words(sums: torch.Tensor, words: TokenLosses) -> None:
-    """Add to ``sums`` [V, 2] of each word its NLL, in `STEPS`, and its occurrences.
-
-    Integers, so that no order of adding (a GPU's, or that of ranks) changes a bit. A loss that is
-    not finite is left out; none is above `LARGEST`. No synchronisation.
-    """
-    target, nll, counted = words
-    counted = counted & torch.isfinite(nll)
-    steps = (nll.double().clamp(0, LARGEST) * STEPS).round()
-    both = torch.stack([torch.where(counted, steps, torch.zeros_like(steps)), counted.double()], -1)
-    sums.index_add_(0, target.reshape(-1), both.view(-1, 2))
+    def _send(self, ticket: Ticket, losses: Any) -> None:
+        self._deliver(Feedback(ticket.pass_index, ticket.update, losses))
 
 
 def to_host(vector: torch.Tensor) -> tuple[torch.Tensor, Any]:

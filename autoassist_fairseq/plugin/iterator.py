@@ -50,8 +50,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         self.settings, self.epoch = planner.settings, epoch
         self.worker = Worker(planner, spread.rank, self.settings.timeout)
         put, most_pairs = self.worker.assistant_queue.put, planner.most_pairs_of_a_batch()
-        words = len(dataset.tgt_dict) if self.settings.counts_words else 0
-        self.collector = Collector(spread.ranks, put, most_pairs, words)
+        self.collector = Collector(spread.ranks, put, most_pairs)
         self.log = UpdateLog(self.settings.hopeless != "off")
         self._sampler = PlannedSampler(self._next_plan, spread.rank, spread.ranks)
         self._pad = dataset.tgt_dict.pad()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from fairseq.criterions import FairseqCriterion
@@ -36,10 +36,6 @@ class _Listener:
         return getattr(self._model, name)
 
 
-# (target [B, T], NLL [B, T] in nats, whether a token counts [B, T]) of a batch.
-TokenLosses: TypeAlias = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-
-
 class LossTap:
     """Wraps ``compute_loss`` of one criterion instance; its class (which resume checks) stays.
 
@@ -52,7 +48,6 @@ class LossTap:
 
     Attributes:
         listening: whether the next batch is one to tap.
-        counts_words: whether the losses on single words are wanted too.
     """
 
     def __init__(self, criterion: FairseqCriterion) -> None:
@@ -66,8 +61,7 @@ class LossTap:
         self._skip = getattr(criterion, "ignore_prefix_size", 0)
         self._compute_loss = criterion.compute_loss
         self._losses: torch.Tensor | None = None
-        self._words: TokenLosses | None = None
-        self.listening = self.counts_words = False
+        self.listening = False
         criterion.compute_loss = self._tapped
 
     def _tapped(self, model: Any, net_output: Any, sample: Any, reduce: bool = True) -> Any:
@@ -78,7 +72,6 @@ class LossTap:
         result = self._compute_loss(listener, net_output, sample, reduce=reduce)
         nll, counted = token_losses(listener.lprobs, sample["target"], self._pad, self._skip)
         self._losses = pair_losses(nll, counted)
-        self._words = (sample["target"], nll, counted) if self.counts_words else None
         if weighting is None:
             return result
         # What is logged as NLL stays that of the pairs trained on.
@@ -89,11 +82,6 @@ class LossTap:
         """Return the losses [B] of the batch just seen, in its order, and forget them."""
         losses, self._losses = self._losses, None
         return losses
-
-    def take_words(self) -> TokenLosses | None:
-        """Return the losses on the words of the batch just seen, and forget them."""
-        words, self._words = self._words, None
-        return words
 
 
 @torch.no_grad()

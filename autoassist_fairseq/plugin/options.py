@@ -14,11 +14,9 @@ from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.plugin.rates import rates_from
 from autoassist_fairseq.settings import (
     DIFFICULTIES,
-    EXPECT,
     FEATURE_FAMILIES,
     HOPELESS,
     POLICIES,
-    THRESHOLDS,
     Settings,
 )
 
@@ -56,13 +54,6 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
         f"comma-separated feature families of the Assistant, of {', '.join(FEATURE_FAMILIES)}",
     )
     autoassist_lr: float = _option(DEFAULTS.lr, "step size of the Assistant's AdaGrad")
-    autoassist_threshold: str = _option(
-        DEFAULTS.threshold,
-        f"how the loss threshold is taken from the recent past: {', '.join(THRESHOLDS)}",
-    )
-    autoassist_quantile: float = _option(
-        DEFAULTS.quantile, "the quantile for --autoassist-threshold quantile, in (0, 1)"
-    )
     autoassist_rate: str = _option(
         ",".join(map(str, DEFAULTS.rate)),
         "share of the pairs that random drops, or chance of an easy pair to be dropped by "
@@ -88,11 +79,6 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
         DEFAULTS.reexamine,
         "chance of a hopeless pair to be trained on again, or its weight, in (0, 1]",
     )
-    autoassist_expect: str = _option(
-        DEFAULTS.expect,
-        f"what tells the loss to expect on a pair: {', '.join(EXPECT)} (bigrams: a bigram model of "
-        "the target side, scaled to the Boss's losses; words: its running mean loss on each word)",
-    )
     autoassist_updates: int = _option(
         DEFAULTS.updates,
         "updates of the whole training, for the last part of loss-table; 0: as --max-update says, "
@@ -101,7 +87,6 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
     autoassist_timeout: float = _option(
         DEFAULTS.timeout, "seconds that training waits for a planned batch before it gives up"
     )
-
     autoassist_on_error: str = _option(
         DEFAULTS.on_error,
         "what to do when the Assistant fails: stop, or continue without it, keeping every pair",
@@ -132,14 +117,11 @@ def settings_from(cfg: Any) -> Settings:
         window=int(cfg.autoassist_window),
         features=tuple(name for name in features.split(",") if name),
         lr=float(cfg.autoassist_lr),
-        threshold=cfg.autoassist_threshold,
-        quantile=float(cfg.autoassist_quantile),
         rate=rates_from(str(cfg.autoassist_rate)),
         pace=float(cfg.autoassist_pace),
         difficulty=cfg.autoassist_difficulty,
         presample=int(cfg.autoassist_presample),
         hopeless=cfg.autoassist_hopeless,
-        expect=cfg.autoassist_expect,
         reexamine=float(cfg.autoassist_reexamine),
         updates=int(cfg.autoassist_updates or cfg.max_update or 0),
         passes=int(cfg.max_epoch or 0),

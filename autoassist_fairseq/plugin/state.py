@@ -1,6 +1,6 @@
 """The Assistant's state in a checkpoint: what it fits, how it is stored, what may change.
 
-Only plain types and tensors, so that torch loads it with ``weights_only=True``. Size: 16 bytes per
+Only plain types and tensors, so that torch loads it with ``weights_only=True``. Size: 8 bytes per
 dictionary word, at most two windows of pairs at 4 bytes each (8 with weights), 4 bytes per pair for
 policies that remember losses, and 5 where hopeless pairs are looked for.
 """

@@ -21,7 +21,7 @@ from autoassist_fairseq.plugin.files import check_train_files
 from autoassist_fairseq.plugin.importance import Drawn, draw
 from autoassist_fairseq.plugin.iterator import AutoAssistIterator
 from autoassist_fairseq.plugin.loading import Spread
-from autoassist_fairseq.plugin.loss_tap import LossTap, TokenLosses
+from autoassist_fairseq.plugin.loss_tap import LossTap
 from autoassist_fairseq.plugin.options import (
     AutoAssistTranslationConfig,
     settings_from,
@@ -91,7 +91,6 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         criterion = super().build_criterion(cfg, *args, **kwargs)
         if self.planned:
             self._tap = LossTap(criterion)
-            self._tap.counts_words = self.settings.counts_words
         return criterion
 
     @one_sentence
@@ -200,14 +199,14 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         if not isinstance(ticket, Ticket) or ignore_grad:
             return super().train_step(sample, *step, **kwargs)
         first = self._begin(ticket)
-        order, losses, words = sample[ORDER], None, None
+        order, losses = sample[ORDER], None
         assert self._tap is not None
         try:
             drawn = self._draw(sample, ticket, *step[:3])
             sample = drawn.sample if drawn else sample
             self._tap.listening = True
             result = super().train_step(sample, *step, **kwargs)
-            losses, words = self._tap.take(), self._tap.take_words()
+            losses = self._tap.take()
             losses = drawn.spread(losses) if drawn else losses
             if weighting := sample.get(WEIGHTING):
                 result = resized(result, weighting, criterion.sentence_avg)
@@ -215,7 +214,7 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         finally:
             self._tap.listening = False
             if first:
-                self._finish(ticket, order, losses, words)
+                self._finish(ticket, order, losses)
 
     def _draw(
         self, sample: Any, ticket: Ticket, model: Any, criterion: Any, optimizer: Any
@@ -234,15 +233,9 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         self._iterator.worker.raise_failure()
         return self._iterator.collector.begin(ticket)
 
-    def _finish(
-        self,
-        ticket: Ticket,
-        order: torch.Tensor,
-        losses: torch.Tensor | None,
-        words: TokenLosses | None,
-    ) -> None:
+    def _finish(self, ticket: Ticket, order: torch.Tensor, losses: torch.Tensor | None) -> None:
         assert self._iterator is not None
-        self._iterator.collector.add(ticket, order, losses, words)
+        self._iterator.collector.add(ticket, order, losses)
         if ticket.micro == ticket.micros - 1:
             self._iterator.collector.end(ticket)
             self._iterator.log.write(ticket)

@@ -20,14 +20,11 @@ class Feedback:
         pass_index: the pass, from 1.
         update: number within the pass, from 0.
         losses: [P] nats per target token, in plan order; negative = missing.
-        words: [V, 2] of each target word the summed NLL in nats and its occurrences; None if
-            words are not counted, or never came.
     """
 
     pass_index: int
     update: int
     losses: NDArray[np.float32]
-    words: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)

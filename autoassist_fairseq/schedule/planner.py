@@ -174,7 +174,7 @@ class Planner:
             expected = self.assistant.expected(pairs)
             self.lesson += self.assistant.learn(pairs, feedback.losses, expected)
             self.policy.learn(pairs, feedback.losses, expected)
-            self.assistant.adjust(pairs, feedback.losses, feedback.words)
+            self.assistant.adjust(pairs, feedback.losses)
         self.learned += 1
         if self.learned >= plan.end_update:
             self.live.popleft()

@@ -18,7 +18,7 @@ from autoassist_fairseq.tools.report.style import drawn, look, plain
 from autoassist_fairseq.tools.report.table import aligned
 from autoassist_fairseq.tools.scores import Scores, read_scores
 
-HEADER = ("checkpoint", "base", "AUC surprise", "AUC loss", "hopeless", "precision", "recall")
+HEADER = ("checkpoint", "AUC surprise", "AUC loss", "hopeless", "precision", "recall")
 Truth = NDArray[np.bool_]
 
 
@@ -28,7 +28,6 @@ class Judged:
 
     Attributes:
         name: of the checkpoint.
-        base: of the expected losses, see ``--autoassist-expect``.
         surprise, loss: area under the ROC curve of either, in [0, 1].
         hopeless: share of the pairs.
         precision, recall: of the verdicts; 0 where there are none.
@@ -36,7 +35,6 @@ class Judged:
     """
 
     name: str
-    base: str
     surprise: float
     loss: float
     hopeless: float
@@ -53,7 +51,6 @@ def judge(scores: Scores, truth: Truth, name: str) -> Judged:
     verdicts = scores.hopeless
     return Judged(
         name,
-        scores.base,
         float(roc_auc_score(spoiled, surprises)),
         float(roc_auc_score(spoiled, losses)),
         float(verdicts.mean()),
@@ -129,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     found = [_judged(path, truth) for path in args.checkpoints]
     numbers = [
-        (one.name, one.base, f"{one.surprise:.3f}", f"{one.loss:.3f}", f"{one.hopeless:.1%}")
+        (one.name, f"{one.surprise:.3f}", f"{one.loss:.3f}", f"{one.hopeless:.1%}")
         + (f"{one.precision:.3f}", f"{one.recall:.3f}")
         for one in found
     ]

@@ -33,7 +33,6 @@ class Scores:
         losses: [pairs] of the last measurement, nats per target token; NaN = never measured.
         surprises: [pairs] how far they were beyond what was expected then.
         hopeless: [pairs] whether the pair was hopeless in the last pass.
-        base: of the expected losses, see ``--autoassist-expect``.
         threshold: the loss up to which a pair is learned, nats per target token.
         standard: that surprises of short and long targets were compared by.
     """
@@ -41,7 +40,6 @@ class Scores:
     losses: NDArray[np.float32]
     surprises: NDArray[np.float32]
     hopeless: NDArray[np.bool_]
-    base: str
     threshold: float
     standard: Standard
 
@@ -90,8 +88,7 @@ def scores_in(state: Mapping[str, Any], place: object) -> Scores:
         memory = Surprise(len(saved["losses"]))
         memory.load_state_dict(_as_numpy(saved))
         standard = Standard.saved(state["policy"]["hopeless"])
-        settings = state["settings"]
-        threshold = Threshold(settings["threshold"], settings["quantile"], 1.0)
+        threshold = Threshold(1.0)
         threshold.load_state_dict(_as_numpy(state["assistant"]["threshold"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
@@ -102,7 +99,6 @@ def scores_in(state: Mapping[str, Any], place: object) -> Scores:
         memory.losses.astype(np.float32),
         memory.surprises.astype(np.float32),
         memory.passes // PASSES > OTHER,
-        settings["expect"],
         threshold.value,
         standard,
     )

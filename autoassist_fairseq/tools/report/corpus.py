@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autoassist_fairseq.assistant.features import Corpus, WordTable
+from autoassist_fairseq.assistant.features import Corpus, WordTable, sample_pairs
 from autoassist_fairseq.assistant.token_store import Ints, Segment, TokenSide
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.scoring.split import find_split
@@ -132,6 +132,5 @@ def _table(words: Words, side: TokenSide) -> WordTable:
     """Return word statistics from the dictionary's counts, or else from the corpus's."""
     counts = np.asarray(words.counts, np.int64)
     if counts.max() <= 1:
-        sample = np.unique(np.linspace(0, len(side) - 1, min(len(side), 65_536)).astype(np.int64))
-        counts = np.bincount(side.gather(sample).tokens, minlength=side.words)
+        counts = np.bincount(side.gather(sample_pairs(len(side))).tokens, minlength=side.words)
     return WordTable.from_counts(counts)
