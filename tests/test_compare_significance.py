@@ -53,7 +53,7 @@ def sacrebleu_p(folder: Path, ref: list[str], *systems: list[str]) -> float:
 def test_the_bootstrap_is_sacrebleus(tmp_path: Path, share: float, low: float, high: float) -> None:
     ref = reference()
     base, system = spoilt(ref, 0.22, 1), spoilt(ref, share, 2)
-    p, signature = bootstrap(base, system, ref, 200)
+    p, signature = bootstrap([base], [system], ref, 200)
     assert low < p < high
     assert p == pytest.approx(sacrebleu_p(tmp_path, ref, base, system), abs=1e-4)
     assert "bs:200|seed:12345" in signature
@@ -62,7 +62,7 @@ def test_the_bootstrap_is_sacrebleus(tmp_path: Path, share: float, low: float, h
 def test_equal_scores_are_no_difference() -> None:
     ref = reference()
     base = spoilt(ref, 0.3, 1)
-    assert bootstrap(base, list(base), ref, 50)[0] == 1.0
+    assert bootstrap([base], [list(base)], ref, 50)[0] == 1.0
 
 
 def test_the_t_test_by_hand() -> None:
@@ -88,11 +88,35 @@ def test_arms_are_paired_by_seed() -> None:
     assert found.over_seeds == t_test(
         [first[seed].bleu for seed in (2, 3)], [other[seed].bleu for seed in (2, 3)]
     )
-    # All seeds together: the bootstrap of the translations one after the other
-    base, system = (
-        [line for seed in (2, 3) for line in runs[seed].hypotheses] for runs in (first, other)
-    )
-    assert found.sentences == bootstrap(base, system, ref * 2, 100)[0]
+    base, system = ([runs[seed].hypotheses for seed in (2, 3)] for runs in (first, other))
+    assert found.sentences == bootstrap(base, system, ref, 100)[0]
+
+
+def test_copies_of_a_seed_leave_p_as_it_is() -> None:
+    ref = reference()
+    base, system = spoilt(ref, 0.3, 1), spoilt(ref, 0.22, 2)
+    one = bootstrap([base], [system], ref, 200)[0]
+    assert 0.02 < one < 0.4
+    assert bootstrap([base] * 3, [system] * 3, ref, 200)[0] == one
+
+
+def test_a_sentence_is_drawn_with_the_translations_of_all_seeds() -> None:
+    """Beside a reference that knows no statistics: lines of seeds drawn together, scored anew."""
+    ref, samples = reference(), 50
+    first, other = ([spoilt(ref, share, seed) for seed in (1, 2)] for share in (0.26, 0.25))
+
+    def bleu(runs: list[list[str]], drawn: list[int]) -> float:
+        lines = [run[i] for run in runs for i in drawn]
+        return float(BLEU().corpus_score(lines, [[ref[i] for i in drawn] * 2]).score)
+
+    every = list(range(LINES))
+    drawn = np.random.default_rng(12345).choice(LINES, size=(samples, LINES), replace=True)
+    apart = [abs(bleu(other, d) - bleu(first, d)) for d in drawn.tolist()]
+    found = abs(bleu(other, every) - bleu(first, every))
+    larger = sum(one - float(np.mean(apart)) > found for one in apart)
+    p = bootstrap(first, other, ref, samples)[0]
+    assert 0.02 < p < 0.98
+    assert p == pytest.approx((larger + 1) / (samples + 1), abs=0.021)  # a tie at most
 
 
 def test_arms_without_a_common_seed_are_not_compared() -> None:

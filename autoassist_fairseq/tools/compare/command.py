@@ -102,9 +102,9 @@ def notes(rows: Sequence[Row], jobs: Sequence[Job]) -> list[str]:
         "Tokens per epoch: complete epochs from the second on. Valid loss: NLL of the last "
         "validation, bits per token.",
         f"Difference and p: against {rows[0].arm.name}, over the seeds that both have. p "
-        "(sentences): sacreBLEU's paired bootstrap on all seeds' translations together, which "
-        "says whether these models would differ on other sentences. p (seeds): paired t-test on "
-        "the runs' BLEU, which says whether training again would show it.",
+        "(sentences): sacreBLEU's paired bootstrap; a sentence is drawn with all seeds' "
+        "translations of it, which says whether these models would differ on other sentences. p "
+        "(seeds): paired t-test on the runs' BLEU, which says whether training again shows it.",
     ]
     signatures = sorted({run.signature for row in rows for run in row.runs.values()})
     told += [f"BLEU of the last checkpoint: {signature}." for signature in signatures]

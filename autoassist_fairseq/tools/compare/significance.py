@@ -1,8 +1,9 @@
 """Is an arm better than the first, or was it luck? Two questions, two tests.
 
-*Sentences*: sacreBLEU's paired bootstrap on the translations of one seed, or of all seeds one after
-the other. It asks whether these trained models would differ on another test set too; how much
-another seed would change is not in it.
+*Sentences*: sacreBLEU's paired bootstrap. It asks whether these trained models would differ on
+another test set too; how much another seed would change is not in it. The translations of several
+seeds are of the same sentences, so a sentence is drawn with all of them: its statistics are
+added up. (Laid end to end, they would pass for as many sentences more.)
 
 *Seeds*: the paired t-test on the BLEU of runs with the same seed. It asks whether training again
 would show the difference on this test set. It needs two seeds, and with three it sees only what is
@@ -12,10 +13,17 @@ large against the spread over seeds.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from autoassist_fairseq.tools.scoring.metrics import compare, plain_metric
+import numpy as np
+from numpy.typing import NDArray
+from sacrebleu.metrics import BLEU
+
+from autoassist_fairseq.tools.scoring.metrics import plain_metric
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -68,35 +76,65 @@ def paired(
         return None
     by_seed = {
         seed: bootstrap(
-            first[seed].hypotheses, other[seed].hypotheses, reference, samples, language
+            [first[seed].hypotheses], [other[seed].hypotheses], reference, samples, language
         )[0]
         for seed in seeds
     }
-    base, ours = (
-        [line for seed in seeds for line in runs[seed].hypotheses] for runs in (first, other)
-    )
-    pooled, signature = bootstrap(base, ours, [*reference] * len(seeds), samples, language)
+    base, ours = ([runs[seed].hypotheses for seed in seeds] for runs in (first, other))
+    pooled, signature = bootstrap(base, ours, reference, samples, language)
     scores = [[runs[seed].bleu for seed in seeds] for runs in (first, other)]
     difference = sum(b - a for a, b in zip(*scores, strict=True)) / len(seeds)
     return Paired(tuple(seeds), difference, by_seed, pooled, t_test(*scores), signature)
 
 
 def bootstrap(
-    base: Sequence[str],
-    system: Sequence[str],
+    base: Sequence[Sequence[str]],
+    system: Sequence[Sequence[str]],
     reference: Sequence[str],
     samples: int,
     language: str = "",
 ) -> tuple[float, str]:
     """Return (p, signature) of sacreBLEU's paired bootstrap; p is at least 1 / (samples + 1).
 
-    Equal scores have p = 1. sacreBLEU counts resamples whose difference is *larger* than the
-    one found, of which systems that are always equal have none, and would call that significant.
+    The seed is sacreBLEU's (``SACREBLEU_SEED``, 12345). Equal scores have p = 1: sacreBLEU counts
+    resamples whose difference is *larger* than the one found, of which systems that are always
+    equal have none, and would call that significant.
+
+    Args:
+        base: translations of the reference by each seed of the baseline, [seeds][sentences].
+        system: the same of the other arm.
+        reference: raw lines [sentences].
+        samples: resamples.
+        language: target, for sacreBLEU's tokeniser.
     """
-    metrics = {"bleu": plain_metric("bleu", None, language)}
-    found = compare(base, system, [list(reference)], metrics, samples)[0]
-    same = found.baseline["score"] == found.system["score"]
-    return 1.0 if same else found.p_value, found.signature
+    metric = plain_metric("bleu", None, language)
+    assert isinstance(metric, BLEU)
+    stats = [_statistics(metric, seeds, reference) for seeds in (base, system)]
+    seed = os.environ.get("SACREBLEU_SEED", "12345").lower()
+    # sacreBLEU takes a seed of 0 for none, too.
+    rng = np.random.default_rng(None if seed == "none" else int(seed) or None)
+    drawn = rng.choice(len(reference), size=(samples, len(reference)), replace=True)
+    base_score, system_score = (_scores(metric, side.sum(0)[None])[0] for side in stats)
+    found = abs(system_score - base_score)
+    resampled = [_scores(metric, (side[lines].sum(0) for lines in drawn)) for side in stats]
+    apart = np.abs(resampled[1] - resampled[0])
+    larger = int(np.sum(apart - apart.mean() > found))
+    signature = metric.get_signature()
+    signature.update("seed", seed)
+    signature.update("bs", samples)
+    return (larger + 1) / (samples + 1) if found else 1.0, signature.format()
+
+
+def _statistics(metric: BLEU, seeds: Sequence[Sequence[str]], reference: Sequence[str]) -> Floats:
+    """Return sacreBLEU's statistics of each sentence, added over the seeds: [sentences, 10]."""
+    found = [metric._extract_corpus_statistics(lines, [reference]) for lines in seeds]
+    added: Floats = np.asarray(found, np.float64).sum(axis=0)
+    return added
+
+
+def _scores(metric: BLEU, stats: Iterable[Floats]) -> Floats:
+    """Return BLEU of each of ``stats``, [10] over a whole test set."""
+    return np.array([metric._compute_score_from_stats(one.tolist()).score for one in stats])
 
 
 def t_test(base: Sequence[float], system: Sequence[float]) -> float | None:
