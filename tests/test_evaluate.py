@@ -31,6 +31,7 @@ def corpus(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["--", "--remove-bpe=sentencepiece"], "^`--` must leave --remove-bpe out"),
         ([], "`--spm` is missing"),
         (["--detokenise", "sentencepiece"], "`--spm` is missing"),
         (["--spm", "ref"], "`--spm` .*ref must be a sentencepiece model"),
@@ -104,6 +105,25 @@ def test_the_chain_on_the_moses_track(
     # one token of ten differs: precisions 9/10, 6/8, 4/6, 2/4; (9/40)^(1/4) = 0.6887
     assert figures.count(" 68.87   90.0/75.0/66.7/50.0 (BP = 1.000") == 3
     assert "pre:as-given+compounds" in figures
+
+
+def test_references_of_the_moses_track_have_no_unknown_symbols(
+    generate: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = generate.read_text().replace("\\tEin Klein@@ betrieb , ja", "\\tEin Kl@@ <<unk>> , ja")
+    generate.write_text(text)
+    assert main(COMMAND) == 0
+    said = capsys.readouterr()
+    assert "1000 lines of the reference hold symbols that the dictionary lacks" in said.err
+    assert said.out.count(" 68.87 ") == 3 and "pre:sacremoses" in said.out
+    assert not (corpus / "run" / "evaluation" / "reference.tok").exists()
+    (corpus / "tokens").unlink()
+    (corpus / "tokens").mkdir()
+    (corpus / "tokens" / "test.de").write_text("Ein Kleinbetrieb , ja .\n" * 1000)
+    assert main(COMMAND) == 0
+    said = capsys.readouterr()
+    assert "warning" not in said.err and said.out.count(" 68.87 ") == 3
+    assert "pre:as-given" in said.out
 
 
 def test_a_failing_generate_is_one_sentence(generate: Path, corpus: Path) -> None:

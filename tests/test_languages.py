@@ -8,7 +8,7 @@ from autoassist_fairseq.tools.common.languages import (
     base_language,
     is_unspaced,
     sacrebleu_tokenizer,
-    unsplit_lines,
+    unsplit_share,
 )
 
 
@@ -37,7 +37,5 @@ def test_every_way_to_write_a_language(
 
 
 def test_lines_without_spaces_are_counted() -> None:
-    assert (
-        unsplit_lines(["我有一只猫,它很喜欢鱼。", "Ein Hund", "Ja!", "", "Straßenbahnhaltestelle"])
-        == 2
-    )
+    assert unsplit_share(["我有一只猫,它很喜欢鱼。", "Ein Hund bellt.", "Ja!", ""]) == 0.5
+    assert unsplit_share(["Ja!"]) == 0.0

@@ -182,6 +182,13 @@ def test_bleu_is_taken_or_computed(tmp_path: Path, capsys: pytest.CaptureFixture
     assert [run["bleu"] for run in runs] == [31.25, pytest.approx(100)]
     assert runs[0]["signature"] == "sig|a" and "tok:13a" in runs[1]["signature"]
     assert runs[1]["tokens_saved"] == pytest.approx(0.3)
+    zh = "我有一只猫它很喜欢吃鱼。\n天气很好我去公园。\n"
+    (tmp_path / "b" / "evaluation" / "hypotheses.txt").write_text(zh.replace("猫", "狗"))
+    (tmp_path / "ref.zh").write_text(zh)
+    report(tmp_path, first, second, "--ref", tmp_path / "ref.zh", "--json")
+    chinese = json.loads(capsys.readouterr().out)["runs"][1]
+    assert "tok:zh" in chinese["signature"] and 50 < chinese["bleu"] < 100
+    (tmp_path / "b" / "evaluation" / "hypotheses.txt").write_text(lines)
     (tmp_path / "ref").write_text(lines * 2)
     page, _ = report(tmp_path, first, second, "--ref", tmp_path / "ref")
     assert "no BLEU: files to score must have one line for each pair" in page.text

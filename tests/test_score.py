@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -114,6 +115,45 @@ def test_a_tokenised_reference_is_refused_with_the_reason(files: dict[str, str])
         main(["--sys", files["sys"], "--ref", files["ref.tok"]])
 
 
+def test_a_plain_reference_that_looks_tokenised_is_scored_and_labelled(
+    files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "spaced").write_text("Il a dit &quot;oui&quot; , puis non .\n" * 8)
+    command = ("--sys", str(tmp_path / "spaced"), "--ref", str(tmp_path / "spaced"))
+    with pytest.raises(UserError, match="add `--plain-ref`"):
+        main([*command])
+    figure = report(capsys, *command, "--plain-ref")["figures"][0]
+    assert figure["score"] == pytest.approx(100)
+    assert "; the reference looks tokenised: Moses escapes" in figure["label"]
+    assert figure["signature"].endswith("|doubt:reference-looks-tokenised")
+    sound = report(capsys, "--sys", files["sys"], "--ref", files["ref"], "--plain-ref")["figures"]
+    assert sound[0]["label"] == "detokenised BLEU (sacreBLEU)"
+
+
+# Three sentences of 12, 8 and 10 characters; one character of the first is another.
+CHINESE = ["我有一只猫它很喜欢吃鱼。", "天气很好我去公园。", "火车明天早上七点开。"]
+OTHER = ["我有一只狗它很喜欢吃鱼。", *CHINESE[1:]]
+
+
+@pytest.mark.parametrize("tag", ["zh", "zh_CN", "zh-Hans", "ZH", "zho_Hans"])
+def test_chinese_is_cut_into_characters_however_its_tag_is_written(
+    tag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, lines in (("ref.zh", CHINESE), ("sys.zh", OTHER)):
+        (tmp_path / name).write_text("\n".join(lines), encoding="utf-8")
+    command = ("--sys", str(tmp_path / "sys.zh"), "--ref", str(tmp_path / "ref.zh"), "--ter")
+    figures = {f["key"]: f for f in report(capsys, *command, "--lang", tag)["figures"]}
+    # 31 characters, one wrong: 30/31 unigrams, and 2, 3, 4 of the n-grams through it
+    precisions = [30 / 31, 26 / 28, 22 / 25, 18 / 22]
+    expected = 100 * math.prod(precisions) ** 0.25
+    assert figures["sacrebleu"]["score"] == pytest.approx(expected, abs=1e-6)
+    assert "doubt" not in figures["sacrebleu"]["signature"]
+    assert figures["ter"]["score"] == pytest.approx(100 / 31)
+    assert figures["tokenised"]["label"].endswith("; 100% of the lines are one token each")
+    german = report(capsys, *command)["figures"]
+    assert all("one token each" in f["label"] for f in german if f["key"] in ("sacrebleu", "ter"))
+
+
 def test_a_tokenised_system_is_only_told(
     files: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -133,7 +173,7 @@ def test_a_tokenised_system_is_only_told(
         (["--tokenised-sys", "sys.tok", "--tokenised-ref", "ref.tok", "--ter"], "need plain text"),
         (["--sys", "sys", "--ref", "none"], "`--ref` .*none must be a readable file"),
         (["--sys", "short", "--ref", "ref"], "`--sys` .*short has 2, `--ref` .*ref has 8"),
-        (["--sys", "latin", "--ref", "ref"], r"latin must be UTF-8, but line 2 is not \(byte 2\)"),
+        (["--sys", "latin", "--ref", "ref"], "UTF-8, but 2 of its lines are not: 2, 3; convert"),
         (["--sys", "empty", "--ref", "ref"], "empty must hold at least one line"),
         (["--sys", "cut.gz", "--ref", "ref"], "cut.gz must be a readable file"),
         (["--sys", "sys", "--ref", "ref", "--bootstrap-samples", "0"], "at least 1, but is 0"),
@@ -144,7 +184,7 @@ def test_input_that_cannot_be_scored(
 ) -> None:
     (tmp_path / "short").write_text("a\nb\n")
     (tmp_path / "empty").write_text("")
-    (tmp_path / "latin").write_bytes("gut\nTür\n".encode("latin-1"))
+    (tmp_path / "latin").write_bytes("gut\nTür\nTor für\n".encode("latin-1"))
     (tmp_path / "cut.gz").write_bytes(b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03ab")
     known = {*files, "short", "empty", "latin", "none", "cut.gz"}
     with pytest.raises(UserError, match=said):

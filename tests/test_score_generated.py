@@ -10,7 +10,10 @@ import sentencepiece
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.scoring.generated import (
+    Generated,
     Track,
+    check_flags,
+    check_track,
     load_sentencepiece,
     plain_text,
     read_generated,
@@ -54,7 +57,7 @@ def test_an_empty_hypothesis_is_one(tmp_path: Path) -> None:
         ("nothing here\n", "must hold `H-` lines"),
         (
             "T-0\ta\nH-0\t-1\tb\nT-1\ta\nT-2\ta\nH-2\t-1\tb\n",
-            "each of 3 pairs, but 1 are missing, first pair 1",
+            "each of 3 pairs, but lacks 1; generate",
         ),
     ],
 )
@@ -71,10 +74,38 @@ def test_output_with_gaps(tmp_path: Path, text: str, said: str) -> None:
         ("moses", "Ein Klein@@ betrieb , &quot; ja &quot; .", 'Ein Kleinbetrieb, "ja".'),
         ("moses", "end@@", "end"),
         ("none", "Ein Hund , ja", "Ein Hund , ja"),
+        ("sentencepiece", "▁我 有 猫", "我有猫"),
     ],
 )
 def test_plain_text(track: Track, line: str, expected: str) -> None:
     assert plain_text([line, ""], track, "de") == [expected, ""]
+
+
+def test_text_that_was_decoded_already_is_not_decoded_again() -> None:
+    decoded = Generated(["Ein Hund, ja", "Nein"], ["Ein Kind, ja", "Nein"])
+    with pytest.raises(UserError, match="needs a corpus of its pieces.* none: 'Ein Kind"):
+        check_track(decoded, "sentencepiece", "de")
+    check_track(decoded, "moses", "de")
+    check_track(Generated(["ed ed", ""], ["▁Ein ▁Kind", ""]), "sentencepiece", "de")
+    check_track(Generated(["我 有 猫"], ["我 有 狗"]), "sentencepiece", "zh_CN")
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--beam 5 --remove-bpe=sentencepiece", "leave --remove-bpe out, since .* decoded twice"),
+        ("--post-process sentencepiece", "has --post-process; `--detokenise` says"),
+        ("--gen-subset valid", "leave --gen-subset out, which this tool sets"),
+        ("-t de", "leave -t out"),
+        ("--results-path here", "leave --results-path out"),
+    ],
+)
+def test_flags_that_change_what_the_output_is(flags: str, said: str) -> None:
+    check_flags(["--cpu", "--nbest", "2", "--path", "other.pt"], "--")
+    with pytest.raises(
+        UserError, match=f"^`--generate` must {'' if 'leave' in said else '.*'}{said}"
+    ):
+        check_flags(flags.split(), "--generate")
 
 
 def test_tokens_of_the_moses_track_keep_their_escapes() -> None:
@@ -127,6 +158,13 @@ def test_languages_come_from_the_file_names(
 ) -> None:
     split_files(tmp_path, *(f"test.{pair}.{language}.idx" for language in pair.split("-")))
     assert find_split(tmp_path, "test", source, target) == Split(*expected, 1000)
+
+
+@pytest.mark.parametrize("pair", [("en", "zh-Hans"), ("zh-Hans", "en"), ("sr-Latn", "sr-Cyrl")])
+def test_a_tag_may_hold_a_hyphen(tmp_path: Path, pair: tuple[str, str]) -> None:
+    split_files(tmp_path, *(f"test.{'-'.join(pair)}.{language}.idx" for language in pair))
+    assert find_split(tmp_path, "test") == Split(*pair, 1000)
+    assert find_split(tmp_path, "test", target=pair[0]) == Split(*pair[::-1], 1000)
 
 
 @pytest.mark.parametrize(("name", "target"), [("test", "fr"), ("test1", None), ("tes", None)])

@@ -88,6 +88,10 @@ def test_only_ascii_white_space_separates_tokens() -> None:
         ("a-b-c", "a ##AT##-##AT## b-c"),
         ("a--b", "a ##AT##-##AT## -b"),
         ("Ä-Ö", "Ä ##AT##-##AT## Ö"),
+        # split before: Moses' own mark and this one stay whole
+        ("rich @-@ text", "rich @-@ text"),
+        ("rich ##AT##-##AT## text-book", "rich ##AT##-##AT## text ##AT##-##AT## book"),
+        ("me@-@you", "me@ ##AT##-##AT## @you"),
     ],
 )
 def test_compounds(line: str, expected: str) -> None:

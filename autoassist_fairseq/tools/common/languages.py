@@ -45,9 +45,13 @@ def sacrebleu_tokenizer(tag: str) -> str:
     return "zh" if language == "zh" else "char" if language in UNSPACED else "13a"
 
 
-def unsplit_lines(lines: Sequence[str]) -> int:
-    """Count the lines that are long but hold no space: one token each for ``13a``."""
-    return sum(len(line) >= _LONG_LINE and len(line.split()) == 1 for line in lines)
+def unsplit_share(lines: Sequence[str]) -> float:
+    """Return the share, of lines that are no single word, of those that hold no space.
+
+    Whatever splits at spaces, ``13a`` too, takes each of these for one token.
+    """
+    long = [line for line in lines if len(line) >= _LONG_LINE]
+    return sum(len(line.split()) == 1 for line in long) / max(1, len(long))
 
 
 # Chinese and Japanese with their punctuation, Thai, Lao, Khmer, Burmese.

@@ -13,8 +13,8 @@ from autoassist_fairseq.tools.compare.arms import Arm, check_arms, in_order, par
 from autoassist_fairseq.tools.compare.budget import parse_budget
 from autoassist_fairseq.tools.compare.jobs import Corpus, Job, Test, corpus_digest
 from autoassist_fairseq.tools.scoring import layout
-from autoassist_fairseq.tools.scoring.command import check_plain_reference
-from autoassist_fairseq.tools.scoring.generated import load_sentencepiece
+from autoassist_fairseq.tools.scoring.command import add_plain_ref, check_plain_reference
+from autoassist_fairseq.tools.scoring.generated import check_flags, load_sentencepiece
 from autoassist_fairseq.tools.scoring.split import find_split
 from autoassist_fairseq.tools.scoring.text import check_lengths, read_lines
 from autoassist_fairseq.tools.training.recipes import as_words
@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     add("--jobs", type=int, default=2, metavar="N", help="runs side by side (default: 2)")
     add("--threads", type=int, default=1, metavar="N", help="of each run (default: 1)")
     add("--ref", type=Path, metavar="FILE", help="raw reference (default: text/ beside DATA)")
+    add_plain_ref(p)
     add("--gen-subset", default="test", metavar="NAME", help="split to translate (default: test)")
     add("--detokenise", choices=["sentencepiece", "moses", "none"], help="how the corpus was "
         "prepared (default: sentencepiece)")  # fmt: skip
@@ -141,7 +142,7 @@ def _test(args: argparse.Namespace, main: Corpus, everywhere: Sequence[Path]) ->
     given = [str(args.ref)] if args.ref else None
     path = layout.references(main.data, args.gen_subset, main.languages[1], given)[0]
     lines = read_lines(path, "--ref")
-    check_plain_reference(path, lines)
+    check_plain_reference(path, lines, args.plain_ref)
     for data in everywhere:
         pairs = find_split(data, args.gen_subset, *main.languages).pairs
         if pairs is not None:
@@ -150,6 +151,7 @@ def _test(args: argparse.Namespace, main: Corpus, everywhere: Sequence[Path]) ->
             )
     track = args.detokenise or "sentencepiece"
     words = tuple(shlex.split(args.generate))
+    check_flags(words, "--generate")
     return Test(args.gen_subset, tuple(lines), track, words, args.bootstrap_samples)
 
 

@@ -44,7 +44,7 @@ def score(settings: DemoSettings, arm: str) -> Figure:
     """SacreBLEU of the plain text, with its signature."""
     hypotheses = _lines(translation(settings.arm(arm)))
     references = _lines(settings.data / "text" / "test.de")
-    return detokenised_bleu(hypotheses, [references], plain_metric("bleu"))
+    return detokenised_bleu(hypotheses, [references], plain_metric("bleu", None, "de"))
 
 
 def _translate(settings: DemoSettings, arm: str, model: Path) -> list[str]:

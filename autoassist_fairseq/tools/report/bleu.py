@@ -74,5 +74,12 @@ def _score(folder: Path, reference: Path | None) -> Score | None:
     hypotheses = read_lines(found[0], "RUN_DIR")
     references = read_lines(reference, "--ref")
     check_lengths({f"`RUN_DIR` {found[0]}": hypotheses, f"`--ref` {reference}": references})
-    figure = detokenised_bleu(hypotheses, [references], plain_metric("bleu"))
+    metric = plain_metric("bleu", None, _language(found[0], reference))
+    figure = detokenised_bleu(hypotheses, [references], metric)
     return Score(figure.score, figure.signature)
+
+
+def _language(translations: Path, reference: Path) -> str:
+    """Return the target language as the files' names end: test.translated.zh, ref.zh, ref.zh.gz."""
+    file = reference if translations.suffix == ".txt" else translations
+    return Path(file.name.removesuffix(".gz")).suffix.removeprefix(".")

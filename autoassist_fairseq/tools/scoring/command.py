@@ -48,8 +48,9 @@ def parser() -> argparse.ArgumentParser:
         "--sacrebleu-tokenize",
         metavar="NAME",
         choices=sorted(BLEU.TOKENIZERS),
-        help="sacreBLEU's tokeniser (default: 13a, for Chinese zh)",
+        help="sacreBLEU's tokeniser (default: 13a; zh for Chinese, char for ja, th, lo, km, my)",
     )
+    add_plain_ref(p)
     p.add_argument("--chrf", action="store_true", help="chrF2 too")
     p.add_argument("--ter", action="store_true", help="TER too (slow)")
     p.add_argument(
@@ -66,6 +67,15 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--json", action="store_true", help="print JSON")
     return p
+
+
+def add_plain_ref(p: argparse.ArgumentParser) -> None:
+    """Add the way on for a plain reference that looks tokenised."""
+    p.add_argument(
+        "--plain-ref",
+        action="store_true",
+        help="--ref is plain text though it looks tokenised; the label says so",
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -127,7 +137,7 @@ def read_texts(args: argparse.Namespace) -> Texts:
     ]
     check_lengths({f"`--{option}` {path}": lines for option, path, lines in named if path})
     for path, lines in zip(args.ref, references, strict=True):
-        check_plain_reference(path, lines)
+        check_plain_reference(path, lines, args.plain_ref)
     _warn_tokenised("--sys", args.sys, system)
     _warn_tokenised("--baseline", args.baseline, baseline)
     return Texts(
@@ -146,7 +156,8 @@ def score(texts: Texts, args: argparse.Namespace) -> list[metrics.Figure]:
     if texts.plain:
         bleu = metrics.plain_metric("bleu", args.sacrebleu_tokenize, args.lang)
         plain.append(metrics.detokenised_bleu(texts.system, texts.references, bleu))
-    others = [metrics.other_figure(key, texts.system, texts.references) for key in _others(args)]
+    plainly = (texts.system, texts.references, args.lang)
+    others = [metrics.other_figure(key, *plainly) for key in _others(args)]
     return [*plain, metrics.tokenised_bleu(*tokens), metrics.compound_bleu(*tokens), *others]
 
 
@@ -199,18 +210,19 @@ def _check_options(args: argparse.Namespace) -> None:
         )
 
 
-def check_plain_reference(path: str, lines: Lines) -> None:
-    """Require a reference for sacreBLEU to be plain text.
+def check_plain_reference(path: str, lines: Lines, trusted: bool = False) -> None:
+    """Require a reference for sacreBLEU to be plain text, or to be called so (``--plain-ref``).
 
     Raises:
         UserError: it looks tokenised, with the reason.
     """
     reason = tokenised_because(lines)
-    if reason:
+    if reason and not trusted:
         raise UserError(
             f"`--ref` {path} must be plain text, since sacreBLEU tokenises by itself and a figure "
             f"on tokens compares with no other, but it looks tokenised ({reason}); give the "
-            "original reference, and this file to score_bleu.py as `--tokenised-ref`."
+            "original reference, and this file to score_bleu.py as `--tokenised-ref`; if it is "
+            "plain all the same, add `--plain-ref`."
         )
 
 

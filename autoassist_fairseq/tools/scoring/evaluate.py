@@ -79,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--beam", type=int, default=4, help="default: 4")
     p.add_argument("--lenpen", type=float, default=0.6, help="length penalty (default: 0.6)")
     p.add_argument("--max-tokens", type=int, default=4000, help="a batch (default: 4000)")
+    scoring.add_plain_ref(p)
     for flag in ("--chrf", "--ter", "--json"):
         p.add_argument(flag, action="store_true", help="see score_bleu.py --help")
     p.add_argument(
@@ -93,6 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the chain; the figures go to stdout."""
     own, extra = split_at_dashes(sys.argv[1:] if argv is None else argv)
     args = parser().parse_args(own)
+    generation.check_flags(extra, "--")
     split = find_split(args.data, args.gen_subset, args.source_lang, args.target_lang)
     args.ref = layout.references(args.data, args.gen_subset, split.target, args.ref)
     args.spm = layout.sentencepiece_model(args.data, args.spm)
@@ -102,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     model = _average(args, out)
     generated = out / f"generate-{args.gen_subset}.txt"
     _generate([*_generate_options(args, model, split), *extra], generated, pairs)
-    scored = _detokenise(args, generated, split.target, out)
+    scored = _detokenise(args, generated, split, out)
     return scoring.main([*scored, *_score_options(args, split.target)])
 
 
@@ -127,7 +129,7 @@ def _check(args: argparse.Namespace, split: Split) -> int:
         generation.load_sentencepiece(args.spm)
     for path in args.ref:
         lines = read_lines(path, "--ref")
-        scoring.check_plain_reference(path, lines)
+        scoring.check_plain_reference(path, lines, args.plain_ref)
         pairs = len(lines) if split.pairs is None else split.pairs
         check_lengths({f"`--ref` {path}": lines, f"`--gen-subset` {args.gen_subset}": range(pairs)})
     return pairs
@@ -203,22 +205,43 @@ def _generate(options: list[str], output: Path, pairs: int) -> None:
         )
 
 
-def _detokenise(args: argparse.Namespace, generated: Path, target: str, out: Path) -> list[str]:
+def _detokenise(args: argparse.Namespace, generated: Path, split: Split, out: Path) -> list[str]:
     """Write hypotheses as plain text and return what to score, as options of score_bleu.py."""
     track: generation.Track = args.detokenise or "sentencepiece"
     lines = generation.read_generated(generated)
-    plain = generation.plain_text(lines.hypotheses, track, target, args.spm)
+    generation.check_track(lines, track, split.target)
+    plain = generation.plain_text(lines.hypotheses, track, split.target, args.spm)
     options = ["--sys", _write(out / "hypotheses.txt", plain), "--ref", *args.ref]
-    if track == "moses":
+    reference = _reference_tokens(args, lines.targets, split) if track == "moses" else None
+    if reference is not None:
         # The model's own tokens, as published figures on Moses-tokenised data are computed
         system = _write(out / "hypotheses.tok", generation.words(lines.hypotheses, track))
-        reference = _write(out / "reference.tok", generation.words(lines.targets, track))
-        options += ["--tokenised-sys", system, "--tokenised-ref", reference]
+        reference_file = _write(out / "reference.tok", reference)
+        options += ["--tokenised-sys", system, "--tokenised-ref", reference_file]
     return options
 
 
+def _reference_tokens(
+    args: argparse.Namespace, targets: Sequence[str], split: Split
+) -> list[str] | None:
+    """Return the reference's tokens, as prepared or as the dictionary has all of them."""
+    prepared = layout.tokens(args.data, args.gen_subset, split.target)
+    if prepared is not None:
+        return read_lines(prepared, "DATA")
+    unknown = sum(generation.UNKNOWN in line for line in targets)
+    if not unknown:
+        return generation.words(targets, "moses")
+    print(
+        f"warning: {unknown} lines of the reference hold symbols that the dictionary lacks; the "
+        "tokenised figures are of plain text, cut as Moses does.",
+        file=sys.stderr,
+    )
+    return None
+
+
 def _score_options(args: argparse.Namespace, target: str) -> list[str]:
-    flags = [f"--{name}" for name in ("chrf", "ter", "json") if getattr(args, name)]
+    names = ("chrf", "ter", "json", "plain_ref")
+    flags = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name)]
     return ["--lang", target, *flags, *(["--baseline", args.baseline] if args.baseline else [])]
 
 

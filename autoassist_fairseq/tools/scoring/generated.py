@@ -12,7 +12,8 @@ import sacremoses
 import sentencepiece
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.scoring.text import read_lines
+from autoassist_fairseq.tools.common.languages import base_language, is_unspaced
+from autoassist_fairseq.tools.scoring.text import listed, read_lines
 
 Track = Literal["sentencepiece", "moses", "none"]
 """How the corpus was prepared, hence how to get plain text back: sentencepiece pieces of raw
@@ -20,6 +21,19 @@ text, Moses tokens (with or without subword-nmt's ``@@``), or plain words."""
 
 _LINE = re.compile(r"([TH])-(\d+)\t(.*)")
 _JOIN = re.compile(r"@@( |$)")
+_MARK = "\u2581"
+_DECODING = ("--post-process", "--remove-bpe")
+_OUTPUT = (
+    "--results-path",
+    "--quiet",
+    "--gen-subset",
+    "--source-lang",
+    "-s",
+    "--target-lang",
+    "-t",
+)
+UNKNOWN = "<<unk>>"
+"""What fairseq prints for a symbol of the reference that the dictionary lacks."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +44,29 @@ class Generated:
     targets: list[str]
 
 
+def check_flags(flags: Sequence[str], where: str) -> None:
+    """Require flags of ``fairseq-generate`` that leave its output as we read it.
+
+    Args:
+        flags: what the user gives it.
+        where: option that holds them, for the error.
+
+    Raises:
+        UserError: its text would be decoded twice, go elsewhere, or be that of another split.
+    """
+    for word in flags:
+        flag = word.partition("=")[0]
+        if flag in _DECODING:
+            raise UserError(
+                f"`{where}` must leave {flag} out, since the output would be decoded twice, but "
+                f"has {word}; `--detokenise` says how the corpus was prepared."
+            )
+        if flag in _OUTPUT:
+            raise UserError(
+                f"`{where}` must leave {flag} out, which this tool sets itself, but has {word}."
+            )
+
+
 def read_generated(path: Path) -> Generated:
     """Read the output of ``fairseq-generate`` without ``--post-process``, sorted by pair.
 
@@ -37,7 +74,7 @@ def read_generated(path: Path) -> Generated:
         UserError: no hypothesis in it, or pairs were left out.
     """
     found: dict[str, dict[int, str]] = {"T": {}, "H": {}}
-    for line in read_lines(path, "--generated"):
+    for line in read_lines(path, "fairseq-generate"):
         match = _LINE.match(line)
         if match:
             kind, pair, rest = match[1], int(match[2]), match[3]
@@ -50,12 +87,27 @@ def read_generated(path: Path) -> Generated:
     missing = [pair for pair in range(total) if pair not in hypotheses]
     if missing:
         raise UserError(
-            f"{path} must hold one hypothesis for each of {total} pairs, but {len(missing)} are "
-            f"missing, first pair {missing[0]}; generate without leaving out long pairs "
+            f"{path} must hold one hypothesis for each of {total} pairs, but lacks "
+            f"{listed(missing)}; generate without leaving out long pairs "
             "(`--max-source-positions`), so that the scores are those of the whole test set."
         )
     ordered = [hypotheses[pair] for pair in range(total)]
     return Generated(ordered, [targets.get(pair, "") for pair in range(total)])
+
+
+def check_track(generated: Generated, track: Track, language: str) -> None:
+    """Require targets of pieces where pieces are to be joined; a model may write anything.
+
+    Raises:
+        UserError: they were prepared otherwise, or are decoded already.
+    """
+    text = " ".join(generated.targets)
+    marked = _MARK in text or not text.strip() or is_unspaced(language)
+    if track == "sentencepiece" and not marked:
+        raise UserError(
+            f"`--detokenise` sentencepiece needs a corpus of its pieces, marked {_MARK}, but the "
+            f"targets have none: {text[:60]!r}; say how the corpus was prepared."
+        )
 
 
 def words(lines: Sequence[str], track: Track) -> list[str]:
@@ -78,12 +130,12 @@ def plain_text(
         UserError: the model cannot be read.
     """
     if track == "moses":
-        detokenizer = sacremoses.MosesDetokenizer(language)
+        detokenizer = sacremoses.MosesDetokenizer(base_language(language))
         return [detokenizer.detokenize(line.split()) for line in words(lines, track)]
     if track == "none":
         return list(lines)
     if model is None:
-        return [line.replace(" ", "").replace("\u2581", " ").strip() for line in lines]
+        return [line.replace(" ", "").replace(_MARK, " ").strip() for line in lines]
     processor = load_sentencepiece(model)
     return [processor.decode(line.split()) for line in lines]
 

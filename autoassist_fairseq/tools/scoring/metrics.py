@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sacrebleu.metrics import BLEU, CHRF, TER
 from sacrebleu.metrics.base import Metric
 from sacrebleu.significance import PairedTest, Result
 
-from autoassist_fairseq.tools.scoring.text import perl_tokens, split_compounds
+from autoassist_fairseq.tools.common.languages import (
+    base_language,
+    sacrebleu_tokenizer,
+    unsplit_share,
+)
+from autoassist_fairseq.tools.scoring.text import perl_tokens, split_compounds, tokenised_because
 
 References = Sequence[Sequence[str]]
 """One list of lines for each reference translation."""
@@ -22,10 +27,10 @@ class Figure:
 
     Attributes:
         key: name for machines.
-        label: name for people.
+        label: name for people, with every doubt about what the score means.
         score: in [0, 100] (TER: errors per 100 words, from 0).
         detail: precisions, brevity penalty, lengths; empty where there is none.
-        signature: what reproduces the score.
+        signature: what reproduces the score, and its doubts in short.
     """
 
     key: str
@@ -37,7 +42,12 @@ class Figure:
 
 def detokenised_bleu(hypotheses: Sequence[str], references: References, metric: BLEU) -> Figure:
     """Return sacreBLEU on plain text, the only one of the three to compare across papers."""
-    return _figure("sacrebleu", "detokenised BLEU (sacreBLEU)", metric, hypotheses, references)
+    reasons = [reason for lines in references if (reason := tokenised_because(lines))]
+    doubts = {"reference-looks-tokenised": f"the reference looks tokenised: {''.join(reasons[:1])}"}
+    figure = _figure("sacrebleu", "detokenised BLEU (sacreBLEU)", metric, hypotheses, references)
+    at_spaces = metric.tokenizer.signature() in ("13a", "intl", "none")
+    one = _one_token(references) if at_spaces else {}
+    return _doubted(figure, (doubts if reasons else {}) | one)
 
 
 def tokenised_bleu(hypotheses: Sequence[str], references: References, tokens_by: str) -> Figure:
@@ -62,18 +72,29 @@ def compound_bleu(hypotheses: Sequence[str], references: References, tokens_by: 
     )
 
 
-def other_figure(key: str, hypotheses: Sequence[str], references: References) -> Figure:
+def other_figure(
+    key: str, hypotheses: Sequence[str], references: References, language: str
+) -> Figure:
     """Return ``chrf`` (chrF2) or ``ter`` on plain text."""
     label = {"chrf": "chrF2 (sacreBLEU)", "ter": "TER (sacreBLEU; lower is better)"}[key]
-    return _figure(key, label, plain_metric(key), hypotheses, references)
+    metric = plain_metric(key, None, language)
+    figure = _figure(key, label, metric, hypotheses, references)
+    at_spaces = key == "ter" and not metric.asian_support
+    return _doubted(figure, _one_token(references) if at_spaces else {})
 
 
-def plain_metric(key: str, tokenize: str | None = None, language: str = "") -> Metric:
-    """Return sacreBLEU's metric object ``bleu``, ``chrf`` or ``ter`` with its own defaults."""
+def plain_metric(key: str, tokenize: str | None, language: str) -> Metric:
+    """Return sacreBLEU's metric object ``bleu``, ``chrf`` or ``ter``, as ``language`` needs it.
+
+    Args:
+        key: which.
+        tokenize: sacreBLEU's tokeniser for BLEU; None for that of the language.
+        language: tag of the target language, however written.
+    """
     if key == "bleu":
-        # sacreBLEU's own choices for other languages need packages that are not ours to require.
-        return BLEU(tokenize=tokenize or ("zh" if language == "zh" else None))
-    return CHRF() if key == "chrf" else TER()
+        return BLEU(tokenize=tokenize or sacrebleu_tokenizer(language))
+    asian = base_language(language) in ("zh", "ja")  # else TER takes their lines for one word
+    return CHRF() if key == "chrf" else TER(normalized=asian, asian_support=asian)
 
 
 @dataclass(frozen=True)
@@ -131,7 +152,8 @@ def _on_tokens(
     shown = [perl_tokens(line) for line in hypotheses]
     against = [[perl_tokens(line) for line in lines] for lines in references]
     figure = _figure(key, label, metric, shown, against)
-    return Figure(**{**asdict(figure), "signature": f"{figure.signature}|pre:{tokens_by}"})
+    figure = replace(figure, signature=f"{figure.signature}|pre:{tokens_by}")
+    return _doubted(figure, _one_token(references))
 
 
 def _figure(
@@ -140,6 +162,17 @@ def _figure(
     score = metric.corpus_score(hypotheses, references)
     detail = getattr(score, "_verbose", "")
     return Figure(key, label, float(score.score), detail, metric.get_signature().format())
+
+
+def _one_token(references: References) -> dict[str, str]:
+    share = max(unsplit_share(lines) for lines in references)
+    doubt = f"{share:.0%} of the lines are one token each"
+    return {"lines-are-one-token": doubt} if share > 0.5 else {}
+
+
+def _doubted(figure: Figure, doubts: dict[str, str]) -> Figure:
+    label = "; ".join([figure.label, *doubts.values()])
+    return replace(figure, label=label, signature="|doubt:".join([figure.signature, *doubts]))
 
 
 def _result(result: Result | str) -> dict[str, float | None]:

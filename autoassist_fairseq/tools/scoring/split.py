@@ -42,9 +42,10 @@ def find_split(
     """
     for reverse in (False, True):  # the direction in which the corpus was prepared comes first
         for index in sorted(data.glob(f"{name}.*-*.*.idx")):
-            a, _, b = index.name.split(".")[-3].partition("-")
-            a, b = (b, a) if reverse else (a, b)
-            if index.stem.endswith(f".{b}") and source in (None, a) and target in (None, b):
+            pair, _, b = index.stem.removeprefix(f"{name}.").rpartition(".")
+            # a tag may hold a hyphen itself, as in en-zh-Hans
+            a = pair.removeprefix(f"{b}-") if reverse else pair.removesuffix(f"-{b}")
+            if a != pair and source in (None, a) and target in (None, b):
                 return Split(a, b, _pairs(index))
     which = "" if source is None and target is None else f" for {source or '?'}-{target or '?'}"
     raise UserError(

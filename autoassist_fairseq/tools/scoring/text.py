@@ -12,6 +12,7 @@ from pathlib import Path
 import sacremoses
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.languages import base_language
 
 _SPACED_MARK = re.compile(r"\s[.,](?=\s|$)")
 _ANY_MARK = re.compile(r"[^\s.,][.,](?=\s|$)|\s[.,](?=\s|$)")
@@ -21,7 +22,7 @@ _TRACES = (
     (re.compile(r"\u2581"), "sentencepiece marks `\u2581`"),
     (re.compile(r"@-@|##AT##-##AT##"), "split compounds"),
 )
-_HYPHEN = re.compile(r"(\S)-(\S)")
+_HYPHEN = re.compile(r"(?<!\S)(@-@|##AT##-##AT##)(?!\S)|(\S)-(\S)")
 _ASCII_SPACE = re.compile(r"[ \t\n\r\f\v]+")
 # multi-bleu.perl works on bytes, where only ASCII white space separates tokens; sacreBLEU also
 # splits at these. Each gets a private-use character of its own, so that tokens stay whole.
@@ -39,7 +40,7 @@ def read_lines(path: Path | str, option: str) -> list[str]:
         option: the flag that named it, for errors.
 
     Raises:
-        UserError: missing, empty, or not UTF-8 (with the line number).
+        UserError: missing, empty, or not UTF-8 (with the numbers of the lines).
     """
     try:
         data = _read_bytes(str(path))
@@ -50,7 +51,19 @@ def read_lines(path: Path | str, option: str) -> list[str]:
     raw = data.split(b"\n")
     if not raw[-1]:
         raw.pop()
-    return [_decode(line, number, f"`{option}` {path}") for number, line in enumerate(raw, 1)]
+    bad = [number for number, line in enumerate(raw, 1) if not _is_utf8(line)]
+    if bad:
+        raise UserError(
+            f"`{option}` {path} must be UTF-8, but {len(bad)} of its lines are not: "
+            f"{listed(bad)}; convert it, for example with iconv."
+        )
+    return [line.decode("utf-8").rstrip() for line in raw]
+
+
+def listed(numbers: Sequence[int]) -> str:
+    """Return the first ten of some numbers as text, and how many there are beside them."""
+    more = len(numbers) - 10
+    return ", ".join(map(str, numbers[:10])) + (f" and {more} more" if more > 0 else "")
 
 
 def check_lengths(named: Mapping[str, Sized]) -> None:
@@ -86,13 +99,13 @@ def tokenised_because(lines: Sequence[str]) -> str | None:
 
 def moses_tokens(lines: Sequence[str], language: str) -> list[str]:
     """Tokenise as Moses' ``tokenizer.perl -l LANGUAGE`` does; tokens are joined by one space."""
-    tokenizer = _tokenizer(language)
+    tokenizer = _tokenizer(base_language(language))
     return [tokenizer.tokenize(line, return_str=True) for line in lines]
 
 
 def moses_name(language: str) -> str:
     """Return the tokeniser's name and version for a signature."""
-    return f"sacremoses-{sacremoses.__version__}.{language}"
+    return f"sacremoses-{sacremoses.__version__}.{base_language(language)}"
 
 
 def perl_tokens(line: str) -> str:
@@ -105,9 +118,9 @@ def split_compounds(line: str) -> str:
 
     The rule of the GNMT, Transformer and fairseq figures for WMT14 En-De, ``s{(\S)-(\S)}`` from
     left to right; in ``a-b-c`` the middle letter is used up by the first match, so that only the
-    first hyphen splits. Kept, since published figures contain it.
+    first hyphen splits. Kept, since published figures contain it. Marks of an earlier split stay.
     """
-    return _HYPHEN.sub(r"\1 ##AT##-##AT## \2", line)
+    return _HYPHEN.sub(lambda m: m[1] or f"{m[2]} ##AT##-##AT## {m[3]}", line)
 
 
 @lru_cache(maxsize=4)
@@ -124,11 +137,9 @@ def _read_bytes(path: str) -> bytes:
     return Path(path).read_bytes()
 
 
-def _decode(line: bytes, number: int, source: str) -> str:
+def _is_utf8(line: bytes) -> bool:
     try:
-        return line.decode("utf-8").rstrip()
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{source} must be UTF-8, but line {number} is not (byte {error.start + 1}); "
-            "convert it, for example with iconv."
-        ) from error
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
