@@ -15,13 +15,17 @@ __all__ = ["boss"]
 DRAWS = 300
 
 
+def lengths_of(sample: Any, boss: Boss) -> NDArray[Any]:
+    return np.asarray(sample["target"].ne(boss.task.target_dictionary.pad()).sum(-1))
+
+
 def gradient(name: str, boss: Boss, sample: Any) -> tuple[float, NDArray[np.float64], Any]:
     """Return the size, the gradient of the loss as one vector, and what is logged."""
     import torch
     from tapping import make_criterion, step
 
     from autoassist_fairseq.plugin.loss_tap import LossTap
-    from autoassist_fairseq.plugin.weighting import WEIGHTING, resized
+    from autoassist_fairseq.plugin.weighting import SIZES, resized
 
     boss.model.eval()
     criterion = make_criterion(name, boss.task)
@@ -30,8 +34,8 @@ def gradient(name: str, boss: Boss, sample: Any) -> tuple[float, NDArray[np.floa
         if isinstance(part, torch.nn.Dropout) or hasattr(part, "p"):
             part.p = 0.0
     result, gradients = step(criterion, boss.model, sample)
-    if weighting := sample.get(WEIGHTING):
-        result = resized(result, weighting, criterion.sentence_avg)
+    if sizes := sample.get(SIZES):
+        result = resized(result, sizes, criterion.sentence_avg)
     vector = torch.cat([part.flatten() for part in gradients]).double().numpy()
     return float(result[1]), vector, result[2]
 
@@ -46,7 +50,7 @@ def test_whole_weights_are_as_good_as_copies(name: str, boss: Boss) -> None:
 
     weights = np.array([1, 2, 1, 3, 1, 1, 0])
     weighted = dict(boss.sample)
-    add_weights(weighted, weights, boss.task.target_dictionary.pad())
+    add_weights(weighted, weights, lengths_of(boss.sample, boss))
     copies = take(boss.sample, torch.from_numpy(np.repeat(np.arange(7), weights)))
     copies["ntokens"] = int(copies["target"].ne(boss.task.target_dictionary.pad()).sum())
     size, vector, logged = gradient(name, boss, weighted)
@@ -60,7 +64,7 @@ def test_weights_of_one_change_no_bit(name: str, boss: Boss) -> None:
     from autoassist_fairseq.plugin.weighting import add_weights
 
     weighted = dict(boss.sample)
-    add_weights(weighted, np.ones(7, np.float32), boss.task.target_dictionary.pad())
+    add_weights(weighted, np.ones(7, np.float32), lengths_of(boss.sample, boss))
     assert weighted.keys() == boss.sample.keys()
     size, vector, logged = gradient(name, boss, weighted)
     other_size, other_vector, other = gradient(name, boss, boss.sample)
@@ -76,13 +80,14 @@ def test_infobatch_draws_keep_gradient_and_divisor(boss: Boss) -> None:
     from autoassist_fairseq.plugin.weighting import add_weights
 
     keep = loss_table_keep(np.array([1, 2, 3, 4, 5, 6, 7], np.float32), 4.5, 0.6)
-    pad, rng = boss.task.target_dictionary.pad(), np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     sums = []
     for _ in range(DRAWS):
         rows = np.flatnonzero(keep > rng.random(7))
         sample = take(boss.sample, torch.from_numpy(rows))
-        sample["ntokens"] = int(sample["target"].ne(pad).sum())
-        add_weights(sample, 1 / keep[rows], pad)
+        lengths = lengths_of(sample, boss)
+        sample["ntokens"] = int(lengths.sum())
+        add_weights(sample, 1 / keep[rows], lengths)
         size, vector, _ = gradient("cross_entropy", boss, sample)
         sums.append(np.append(vector, size))
     assert_unbiased(np.array(sums), boss)
@@ -135,3 +140,44 @@ def test_utility_is_the_norm_of_the_gradient_at_the_output(boss: Boss) -> None:
         (slope,) = torch.autograd.grad(loss, logits)
         expected = slope.square().sum((1, 2)).sqrt()
         assert found.tolist() == pytest.approx(expected.tolist(), rel=1e-4)
+
+
+def test_a_pair_drawn_twice_has_one_loss() -> None:
+    """The first: what a device writes twice to one place is up to chance."""
+    import torch
+
+    from autoassist_fairseq.plugin.importance import Drawn
+
+    drawn = Drawn({}, np.array([1, 1, 1, 4, 6, 6]), 7)
+    losses = drawn.spread(torch.tensor([5.0, 6, 7, 8, 9, 10]))
+    assert losses is not None and losses.tolist() == [-1, 5, -1, -1, 8, -1, 9]
+
+
+@pytest.mark.parametrize(("rows", "parts"), [(7, 2), (7, 3), (7, 4), (2, 3), (1, 5)])
+def test_every_rank_scores_its_chunk_in_as_many_passes(rows: int, parts: int, boss: Boss) -> None:
+    """And gives each pair the score that it has in one piece."""
+    import torch
+    from tapping import make_criterion
+
+    from autoassist_fairseq.assistant.rules import importance_draw
+    from autoassist_fairseq.plugin import importance
+
+    chunk = importance.take(boss.sample, torch.arange(rows))
+    criterion, scored, seen = make_criterion("cross_entropy", boss.task), [], []
+
+    def utility(sample: Any, *args: Any) -> Any:
+        scored.append(sample["id"].tolist())
+        return real(sample, *args)
+
+    def drawing(scores: Any, *args: Any) -> Any:
+        seen.append(scores)
+        return importance_draw(scores, *args)
+
+    real = importance.utility
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importance, "utility", utility)
+        patch.setattr(importance, "importance_draw", drawing)
+        importance.draw(chunk, boss.model, criterion, None, parts, [0])
+    assert len(scored) == parts and set(sum(scored, [])) == set(chunk["id"].tolist())
+    assert max(map(len, scored)) == -(-rows // parts)
+    assert seen[0] == pytest.approx(real(chunk, boss.model, criterion, None).tolist(), rel=1e-5)

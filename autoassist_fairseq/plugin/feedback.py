@@ -133,7 +133,7 @@ class Collector:
 def to_host(vector: torch.Tensor) -> tuple[torch.Tensor, Any]:
     """Start to copy ``vector`` to the host; return the copy, and the event that ends it if any."""
     if not vector.is_cuda:
-        return vector, None
+        return vector.cpu(), None
     host = torch.empty(vector.shape, dtype=vector.dtype, pin_memory=True)
     host.copy_(vector, non_blocking=True)
     event = torch.cuda.Event()

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from fairseq.logging import metrics
 from fairseq.optim.amp_optimizer import AMPOptimizer
+from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.rules import importance_draw
 from autoassist_fairseq.plugin.sampler import ORDER
@@ -29,20 +30,24 @@ class Drawn:
 
     Attributes:
         sample: the batch, weighted.
-        rows: [draws] rows of the chunk; some may be there several times.
+        rows: [draws] rows of the chunk, ascending; some may be there several times.
         chunk: rows of the whole chunk.
     """
 
     sample: dict[str, Any]
-    rows: torch.Tensor
+    rows: NDArray[np.int64]
     chunk: int
 
     def spread(self, losses: torch.Tensor | None) -> torch.Tensor | None:
-        """Return the ``losses`` [draws] by row of the chunk; `MISSING` where none was drawn."""
+        """Return the ``losses`` [draws] by row of the chunk; `MISSING` where none was drawn.
+
+        A pair that was drawn several times has as many losses (dropout); the first one counts.
+        """
         if losses is None:
             return None
         out = losses.new_full((self.chunk,), float(MISSING))
-        out[self.rows] = losses
+        rows, first = np.unique(self.rows, return_index=True)
+        out[on(losses, rows)] = losses[on(losses, first)]
         return out
 
 
@@ -56,27 +61,35 @@ def draw(
         model: the Boss.
         criterion: its loss.
         optimizer: tells whether it runs in mixed precision.
-        parts: pieces that are scored one after the other, each no larger than a batch.
+        parts: forward passes that score it; as many on every rank, since they may be collective.
         seed: of the draw; one of its own for each chunk.
     """
-    begin = time.perf_counter()
+    started = time.perf_counter()
     rows = len(sample["id"])
-    draws = max(1, rows // parts)
-    pieces = torch.arange(rows, device=sample["id"].device).split(draws)
-    scores = [utility(take(sample, piece), model, criterion, optimizer) for piece in pieces]
-    rng = np.random.default_rng(seed)
-    drawn, weights = importance_draw(torch.cat(scores).cpu().numpy(), draws, rng)
+    lengths = sample["target"].ne(criterion.padding_idx).sum(-1)
+    scores = torch.empty(rows, device=lengths.device)
+    for part in range(parts):
+        begin = rows * part // parts
+        piece = slice(begin, max(begin + 1, rows * (part + 1) // parts))
+        scores[piece] = utility(take(sample, piece), model, criterion, optimizer)
+    # One transfer, which waits for the device.
+    score, length = torch.stack([scores, lengths]).cpu().numpy()
+    drawn, weights = importance_draw(score, max(1, rows // parts), np.random.default_rng(seed))
     by_row = np.argsort(drawn, kind="stable")  # rows of a batch are in order of length
-    index = torch.from_numpy(drawn[by_row]).to(sample["id"].device)
-    batch = take(sample, index)
-    batch["ntokens"] = int(batch["target"].ne(criterion.padding_idx).sum())
-    batch["nsentences"] = draws
-    add_weights(batch, weights[by_row], criterion.padding_idx)
-    metrics.log_scalar("aa_score", 1e3 * (time.perf_counter() - begin), 1, 1045, round=3)
-    return Drawn(batch, index, rows)
+    drawn, weights = drawn[by_row], weights[by_row]
+    batch = take(sample, on(lengths, drawn))
+    batch["ntokens"], batch["nsentences"] = int(length[drawn].sum()), len(drawn)
+    add_weights(batch, weights, length[drawn])
+    metrics.log_scalar("aa_score", 1e3 * (time.perf_counter() - started), 1, 1045, round=3)
+    return Drawn(batch, drawn, rows)
 
 
-def take(sample: dict[str, Any], rows: torch.Tensor) -> dict[str, Any]:
+def on(like: torch.Tensor, rows: NDArray[np.int64]) -> torch.Tensor:
+    """Return ``rows`` as an index where ``like`` is."""
+    return torch.from_numpy(rows).to(like.device)
+
+
+def take(sample: dict[str, Any], rows: torch.Tensor | slice) -> dict[str, Any]:
     """Return the ``rows`` of a collated sample: of every tensor that has one entry for each."""
     size = len(sample["id"])
 

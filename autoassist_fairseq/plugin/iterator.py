@@ -115,7 +115,8 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
             seen = self._sampler.tickets.popleft()
             sample[TICKET] = seen.ticket
             if seen.weights is not None:
-                add_weights(sample, seen.weights[sample[ORDER].numpy()], self._pad)
+                lengths = sample["target"].ne(self._pad).sum(-1).numpy()
+                add_weights(sample, seen.weights[sample[ORDER].numpy()], lengths)
             self.log.saw(seen)
             yield sample
 

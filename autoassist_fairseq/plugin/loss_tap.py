@@ -10,7 +10,7 @@ from fairseq.criterions.cross_entropy import CrossEntropyCriterion
 from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.plugin.weighting import WEIGHTING
+from autoassist_fairseq.plugin.weighting import WEIGHTS, weighted_sum
 from autoassist_fairseq.schedule.messages import MISSING
 
 # By exact class: a subclass may compute its loss elsewhere.
@@ -40,7 +40,7 @@ class LossTap:
     """Wraps ``compute_loss`` of one criterion instance; its class (which resume checks) stays.
 
     The loss that fairseq uses is computed by the criterion's own code on the same tensors, so it
-    and its gradients are bit-identical with and without the tap. Only weights (`weighting`), for
+    and its gradients are bit-identical with and without the tap. Only `weighting`, for
     policies that have them, change it.
 
     Args:
@@ -67,16 +67,16 @@ class LossTap:
     def _tapped(self, model: Any, net_output: Any, sample: Any, reduce: bool = True) -> Any:
         if not self.listening:
             return self._compute_loss(model, net_output, sample, reduce=reduce)
-        listener, weighting = _Listener(model), sample.get(WEIGHTING)
-        reduce = reduce and weighting is None
+        listener, weights = _Listener(model), sample.get(WEIGHTS)
+        reduce = reduce and weights is None
         result = self._compute_loss(listener, net_output, sample, reduce=reduce)
         nll, counted = token_losses(listener.lprobs, sample["target"], self._pad, self._skip)
         self._losses = pair_losses(nll, counted)
-        if weighting is None:
+        if weights is None:
             return result
         # What is logged as NLL stays that of the pairs trained on.
         loss, nll = result
-        return weighting.sum(loss), nll.sum()
+        return weighted_sum(loss, weights), nll.sum()
 
     def take(self) -> torch.Tensor | None:
         """Return the losses [B] of the batch just seen, in its order, and forget them."""

@@ -29,7 +29,7 @@ from autoassist_fairseq.plugin.options import (
 )
 from autoassist_fairseq.plugin.sampler import ORDER, TICKET
 from autoassist_fairseq.plugin.state import identity
-from autoassist_fairseq.plugin.weighting import WEIGHTING, resized
+from autoassist_fairseq.plugin.weighting import SIZES, resized
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.planner import Planner
 from autoassist_fairseq.schedule.promise import Pairs
@@ -208,13 +208,19 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
             result = super().train_step(sample, *step, **kwargs)
             losses = self._tap.take()
             losses = drawn.spread(losses) if drawn else losses
-            if weighting := sample.get(WEIGHTING):
-                result = resized(result, weighting, criterion.sentence_avg)
-            return result
+            if sizes := sample.get(SIZES):
+                result = resized(result, sizes, criterion.sentence_avg)
+        except RuntimeError as error:
+            # fairseq goes on after this error alone; after others nothing may be shared, or it
+            # would meet the other ranks' gradients.
+            if first and "out of memory" in str(error):
+                self._finish(ticket, order, losses)
+            raise
         finally:
             self._tap.listening = False
-            if first:
-                self._finish(ticket, order, losses)
+        if first:
+            self._finish(ticket, order, losses)
+        return result
 
     def _draw(
         self, sample: Any, ticket: Ticket, model: Any, criterion: Any, optimizer: Any
