@@ -78,7 +78,7 @@ CASES: dict[str, tuple[str, str, str]] = {
     "no valid split": ("no valid", "", "`DATA` .* valid split"),
     "empty train split": ("empty", "", "`DATA` .*train split .*empty"),
     "train split without targets": ("one side", "", r"`DATA` .*both sides, .*no train\.de-en\.en;"),
-    "uneven sides": ("uneven", "", "`DATA` .*train split differ"),
+    "uneven sides": ("uneven", "", "`DATA` .*train split differ.*carriage returns"),
     "empty second folder": ("good and empty", "", "`DATA` .*train split .*empty"),
     "no second train split": (
         "good and none",

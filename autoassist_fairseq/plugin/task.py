@@ -114,7 +114,8 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
                 raise
             raise UserError(
                 f"`DATA` must hold as many source as target sentences, but those of its {split} "
-                "split differ; run fairseq-preprocess again on two files with as many lines."
+                "split differ; run fairseq-preprocess again on two files with as many lines, and "
+                "without carriage returns within them, which it takes for ends of lines as well."
             ) from error
 
     @one_sentence

@@ -100,7 +100,8 @@ def read_text(data: Path) -> Text:
     if len(sides[0]) != len(sides[1]) or not len(sides[0]):
         raise UserError(
             f"`--data` must hold as many source as target sentences, and at least one, but {data} "
-            f"has {len(sides[0]):,} and {len(sides[1]):,}; run fairseq-preprocess again."
+            f"has {len(sides[0]):,} and {len(sides[1]):,}; run fairseq-preprocess again on "
+            "two files with as many lines, and without carriage returns within them."
         )
     tables = [_table(table, side) for table, side in zip(words, sides, strict=True)]
     return Text(Corpus(sides[0], sides[1], tables[0], tables[1]), words[0], words[1])
