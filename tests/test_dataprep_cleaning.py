@@ -270,6 +270,14 @@ def test_every_third_clean_pair_validates(tmp_path: Path) -> None:
     assert valid[1].read_text() == "c\nf\n"
 
 
+def test_too_few_pairs_to_hold_one_back_is_an_error(tmp_path: Path) -> None:
+    raw = raw_source(tmp_path, "raw", ["a", "b"], ["c", "d"])
+    out, valid = ((tmp_path / f"{name}.en", tmp_path / f"{name}.de") for name in ("train", "valid"))
+    with pytest.raises(UserError, match="`--valid-every` must be at most .* 2, but is 3"):
+        corpus_text.clean_training_text([raw], out, Cleaning(LIMITS, valid_every=3), valid)
+    assert not any(path.exists() for path in (*out, *valid))
+
+
 def test_held_out_sources_are_joined(tmp_path: Path) -> None:
     sources = [
         raw_source(tmp_path, name, [name], [name.upper()]) for name in ("tst2010", "tst2011")

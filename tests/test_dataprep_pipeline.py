@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -137,6 +138,21 @@ def test_targets_are_spelled_as_asked(raw: Path, rule: str, expected: str) -> No
     assert manifest["options"]["normalisation"] == rule
 
 
+@pytest.mark.usefixtures("quick")
+def test_other_settings_leave_nothing_of_the_earlier_ones(raw: Path) -> None:
+    small = ["--vocab-size", "100"]
+    main(arguments(raw, *small, "--track", "moses", "--lowercase"))
+    given = arguments(raw, *small)
+    at = given.index("--test")
+    main([*given[:at], *given[at + 3 :]])
+    out = raw.parent / "out"
+    folders = ("text", "tokens", "pieces", "subwords")
+    made = {str(path.relative_to(out)) for name in folders for path in (out / name).glob("*")}
+    files = json.loads((out / "manifest.json").read_text("utf-8"))["files"]
+    assert made == {name for name in files if not name.startswith("bin/")}
+    assert not any("test" in name or "tokens" in name for name in made)
+
+
 def steps_done(raw: Path, capsys: pytest.CaptureFixture[str], *more: str) -> list[str]:
     main(arguments(raw, *more))
     lines = capsys.readouterr().err.splitlines()
@@ -216,6 +232,7 @@ BAD_OPTIONS = [
     (["--character-coverage", "0.5"], r"`--character-coverage` must be in \[0.98, 1\], but is 0.5"),
     (["--normalisation", "nfkc", "--track", "moses"], "`--normalisation` needs `--track raw`"),
     (["--lowercase"], "`--lowercase` needs `--track moses`, but the track is raw"),
+    (["--target-lang", "../x"], "A language must be of letters, .* but is '../x'"),
     (["--target-lang", "en"], "languages? must differ, but both are 'en'"),
 ]
 
@@ -263,7 +280,9 @@ def test_validation_text_must_come_from_somewhere(raw: Path) -> None:
     given = arguments(raw)
     at = given.index("--valid")
     without = [*given[:at], *given[at + 3 :]]
-    with pytest.raises(UserError, match="needs validation text: give `--valid` or `--valid-every`"):
+    with pytest.raises(
+        UserError, match="needs validation text: give files of it or `--valid-every`"
+    ):
         main(without)
     with pytest.raises(UserError, match="or by `--valid-every`, but both are given"):
         main([*given, "--valid-every", "10"])
@@ -297,6 +316,14 @@ def test_a_program_that_fails_names_its_last_line(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "log"
     with pytest.raises(UserError, match=r"`fairseq-preprocess` failed with status 2 .*--no-such"):
         programs.run_logged("fairseq-preprocess", ["--no-such-flag"], log, filling=tmp_path)
+
+
+def test_programs_read_and_write_utf_8_in_any_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("PYTHONUTF8", "0"), ("PYTHONCOERCECLOCALE", "0"), ("LC_ALL", "C")):
+        monkeypatch.setenv(name, value)
+    command = [sys.executable, "-c", "print('\u00fc')"]
+    out = subprocess.run(command, env=programs.environment(), capture_output=True, check=True)
+    assert out.stdout.decode("utf-8") == "ü\n"
 
 
 def test_a_program_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from prepared import use_fake_preprocess
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.dataprep.command import downloads_table, main
 from autoassist_fairseq.tools.dataprep.fetching import corpora
+from autoassist_fairseq.tools.dataprep.fetching.lock import Lock
 from autoassist_fairseq.tools.dataprep.fetching.table import Corpus
 from autoassist_fairseq.tools.demo_corpus.build import build
 
@@ -132,6 +133,15 @@ def test_iwslt14_has_the_customary_splits(
     lock = json.loads((out / "downloads" / "downloads.lock.json").read_text("utf-8"))["files"]
     assert lock["de-en.tgz"]["lines"]["talks.de"] == 120
     assert lock["de-en.tgz"]["sha256"]
+
+
+def test_a_damaged_lock_file_is_not_written_anew(tmp_path: Path) -> None:
+    path = tmp_path / "lock.json"
+    for content in ('{"format": 1, "fi', "{}"):
+        path.write_text(content)
+        with pytest.raises(UserError, match="`--lock` .* cannot be read as one"):
+            Lock(path).size(corpora.DEV)
+        assert path.read_text() == content
 
 
 def test_the_lock_file_is_for_every_later_download(

@@ -62,7 +62,7 @@ def clean_training_text(
         Pairs in, removed by each rule, and out; of all sources, and of each under its name.
 
     Raises:
-        UserError: see `read_blocks`; or no pair is left.
+        UserError: see `read_blocks`; or no pair is left, to train or to validate on.
     """
     accounts = {source.name: _Account() for source in sources}
     folder = clean[0].parent
@@ -167,11 +167,17 @@ def _without_repeats(
 
 
 def _held_back(rows: Iterator[Row], every: int, files: Sequence[TextIO]) -> Iterator[Row]:
+    number = 0
     for number, row in enumerate(rows, start=1):
         if every and number % every == 0:
             write_row(row, files)
         else:
             yield row
+    if number < every:
+        raise UserError(
+            f"`--valid-every` must be at most the number of clean training pairs, {number:,}, but "
+            f"is {every:,}, which leaves nothing to validate on; give a smaller one."
+        )
 
 
 def _counts(accounts: _Accounts, kept: int) -> dict[str, Any]:

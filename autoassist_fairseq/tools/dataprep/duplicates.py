@@ -2,7 +2,7 @@
 
 Pairs are told apart by a 64-bit hash (among 5 million pairs, a chance of about one in a million
 that two different ones share theirs). Hashes go to files by their leading bits; each file is then
-searched on its own, so memory holds a 256th of the corpus's hashes at a time.
+searched on its own, so memory holds a 256th of the corpus's hashes at a time, and a byte per pair.
 """
 
 from __future__ import annotations
@@ -72,10 +72,8 @@ class DuplicateFinder:
 
     def repeated(self) -> Iterator[NDArray[np.bool_]]:
         """Yield, for blocks of the pairs in order, whether an equal pair came before."""
-        if not self._count:
-            return
-        marks = self._folder / "repeated"
-        flags = np.memmap(marks, dtype=np.bool_, mode="w+", shape=(self._count,))
+        # In memory: what maps a sparse file dies of a full disk.
+        flags = np.zeros(self._count, np.bool_)
         for file in self._files.values():
             file.flush()
             records = np.fromfile(file.name, dtype=_RECORD)
@@ -84,4 +82,4 @@ class DuplicateFinder:
             again[first] = False
             flags[records["index"][again]] = True
         for start in range(0, self._count, _BLOCK):
-            yield np.array(flags[start : start + _BLOCK])
+            yield flags[start : start + _BLOCK]

@@ -121,8 +121,8 @@ def clear_os_errors() -> Iterator[None]:
         where = f" at {os.fspath(error.filename)}" if error.filename else ""
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise UserError(
-                f"`--out` needs more disk space: the disk is full{where}; free some or choose "
-                "another folder (finished steps are kept)."
+                f"More disk space is needed: the disk is full{where}; free some, or write to "
+                "another one."
             ) from error
         reason = error.strerror or str(error)
         raise UserError(f"A file could not be read or written{where}: {reason}.") from error

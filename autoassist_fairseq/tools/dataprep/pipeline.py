@@ -38,6 +38,7 @@ def prepare(settings: PrepSettings, before: Sequence[Record] = ()) -> Path:
         workshop.before_first_change(lambda: (settings.out / NAME).unlink(missing_ok=True))
         for step in steps(settings):
             workshop.do(step)
+        workshop.keep_only(("text", "tokens", "pieces", "subwords"))
         write_manifest(settings, [*before, *workshop.records])
     return settings.binarised
 
@@ -107,8 +108,6 @@ def _learn(settings: PrepSettings) -> dict[str, int]:
             split_digits=settings.split_digits,
             character_coverage=settings.character_coverage,
         )
-    for other in {*settings.model.parent.glob("joint.*")} - {settings.model}:
-        other.unlink()  # of the other track: evaluation would take it for the one in use
     return {"words": len(counted), "learned": settings.vocab_size}
 
 

@@ -33,12 +33,12 @@ def program(name: str) -> Path:
 
 
 def environment(**changes: str) -> Mapping[str, str]:
-    """This process's environment, with ``changes``.
+    """This process's environment, with ``changes``; text is UTF-8, whatever the locale.
 
     Threads wait for each other asleep: OpenMP's threads otherwise spin, and on a machine that
     other work shares that slows small models down several times.
     """
-    return {**os.environ, "OMP_WAIT_POLICY": "passive", **changes}
+    return {**os.environ, "PYTHONUTF8": "1", "OMP_WAIT_POLICY": "passive", **changes}
 
 
 def run_logged(

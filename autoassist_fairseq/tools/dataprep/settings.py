@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from autoassist_fairseq.tools.dataprep.tokens import MosesTokeniser
 
 #: ``raw``: sentencepiece on text as it is; ``moses``: Moses' tokens, cut by subword-nmt.
 TRACKS = ("raw", "moses")
+_LANGUAGE = re.compile(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*")
 #: All that there are, in the order in which fairseq gets them.
 SPLITS = ("train", "valid", "test")
 
@@ -197,6 +199,11 @@ def _choice_problems(settings: PrepSettings) -> list[str]:
     source, target = settings.languages
     if source == target:
         problems.append(f"Source and target language must differ, but both are {source!r}")
+    problems += [
+        f"A language must be of letters, digits, `-` and `_` (it names files), but is {name!r}"
+        for name in settings.languages
+        if not _LANGUAGE.fullmatch(name)
+    ]
     return problems
 
 
@@ -204,7 +211,7 @@ def _split_problems(settings: PrepSettings) -> list[str]:
     if settings.valid_every and "valid" in settings.sources:
         return ["Validation text must come from files or by `--valid-every`, but both are given"]
     if "valid" not in settings.splits:
-        return ["fairseq-train needs validation text: give `--valid` or `--valid-every`"]
+        return ["fairseq-train needs validation text: give files of it or `--valid-every`"]
     return []
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,14 @@ class Workshop:
             self._say(f"{step.name}: done before, skipped")
         self.records.append(record)
         return record
+
+    def keep_only(self, folders: Iterable[str]) -> None:
+        """Remove from ``folders`` what no step of this run has made: it is of other settings."""
+        made = {self.folder / name for record in self.records for name in record.outputs}
+        for folder in folders:
+            for path in (self.folder / folder).glob("*"):
+                if path not in made and path.is_file():
+                    path.unlink()
 
     def _stamp(self, step: Step) -> Path:
         return self.folder / STAMPS / f"{step.name}.json"

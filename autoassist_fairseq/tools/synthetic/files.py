@@ -80,7 +80,7 @@ def write_corpus(folder: Path, shape: Shape) -> None:
     _write_split(folder, "valid", Shape(few, shape.words, shape.mean, shape.seed + 1))
     for language, count in zip((SOURCE, TARGET), counts, strict=True):
         lines = [f"w{word} {count[SPECIAL + word]}\n" for word in range(shape.words)]
-        (folder / f"dict.{language}.txt").write_text("".join(lines))
+        (folder / f"dict.{language}.txt").write_text("".join(lines), encoding="utf-8")
 
 
 def _write_split(folder: Path, split: str, shape: Shape) -> list[NDArray[np.int64]]:
@@ -102,7 +102,7 @@ def map_corpus(folder: Path, split: str = "train") -> Corpus:
     sides: list[TokenSide] = []
     tables: list[WordTable] = []
     for language, name in ((SOURCE, "source"), (TARGET, "target")):
-        lines = (folder / f"dict.{language}.txt").read_text().splitlines()
+        lines = (folder / f"dict.{language}.txt").read_text(encoding="utf-8").splitlines()
         counts = [0] * SPECIAL + [int(line.split()[1]) for line in lines]
         segment = map_side(folder / f"{split}.{SOURCE}-{TARGET}.{language}")
         sides.append(TokenSide([(segment, 1)], len(counts), name))

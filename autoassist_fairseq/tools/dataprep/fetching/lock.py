@@ -111,7 +111,15 @@ class Lock:
         say(f"warning: {what}; accepted")
 
     def _content(self) -> dict[str, Any]:
-        return read_json(self.path) or {"format": 1, "files": {}}
+        content = read_json(self.path)
+        if content is None and not self.path.exists():
+            return {"format": 1, "files": {}}
+        if content is None or not isinstance(content.get("files"), dict):
+            raise UserError(
+                f"`--lock` {self.path} must be a lock file, but cannot be read as one: what it "
+                "held would be lost; mend it, or remove it to record the files anew."
+            )
+        return content
 
     def _entry(self, name: str) -> dict[str, Any]:
         entry: dict[str, Any] = self._content()["files"].get(name, {})
