@@ -153,6 +153,7 @@ def test_lines_are_read_as_sacrebleu_reads_them(
     expected = ["eins", "", "zwei\u2028drei", " vier"]
     (tmp_path / "a.txt").write_bytes(data)
     (tmp_path / "a.gz").write_bytes(gzip.compress(data))
+    (tmp_path / "mark.txt").write_bytes(b"\xef\xbb\xbf" + data)
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(data)))
-    for path in (tmp_path / "a.txt", tmp_path / "a.gz", "-"):
+    for path in (tmp_path / "a.txt", tmp_path / "a.gz", tmp_path / "mark.txt", "-"):
         assert read_lines(path, "--sys") == expected

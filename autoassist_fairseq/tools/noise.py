@@ -118,7 +118,7 @@ def read_lines(path: Path) -> Lines:
         data = path.read_bytes()
         data = gzip.decompress(data) if path.suffix == ".gz" else data
     try:
-        return data.decode("utf-8").removesuffix("\n").split("\n") if data else []
+        return data.decode("utf-8-sig").removesuffix("\n").split("\n") if data else []
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path} must be UTF-8 text, but is not (byte {error.start}); convert it."

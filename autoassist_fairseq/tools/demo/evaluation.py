@@ -64,4 +64,4 @@ def _translate(settings: DemoSettings, arm: str, model: Path) -> list[str]:
 
 
 def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines()
+    return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")

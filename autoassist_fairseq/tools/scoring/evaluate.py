@@ -179,7 +179,8 @@ def _generate(options: list[str], output: Path, pairs: int) -> None:
     command = [str(tool), *options]
     log = output.with_suffix(".log")
     print(f"$ {shlex.join(command)} > {output} 2> {log}", file=sys.stderr)
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}  # each line shows as progress at once
+    # UTF-8 in any locale; each line shows as progress at once
+    environment = {**os.environ, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
     with (
         output.open("w", encoding="utf-8") as lines,
         log.open("w", encoding="utf-8") as errors,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import re
 import sys
@@ -33,7 +34,9 @@ _OTHER_SPACE = {
 
 
 def read_lines(path: Path | str, option: str) -> list[str]:
-    """Read a text file, plain or ``.gz``; ``-`` is stdin. Trailing white space is dropped.
+    """Read a text file, plain or ``.gz``; ``-`` is stdin.
+
+    Trailing white space and a byte order mark are dropped.
 
     Args:
         path: the file.
@@ -48,7 +51,7 @@ def read_lines(path: Path | str, option: str) -> list[str]:
         raise UserError(f"`{option}` {path} must be a readable file: {error}.") from error
     if not data:
         raise UserError(f"`{option}` {path} must hold at least one line, but is empty.")
-    raw = data.split(b"\n")
+    raw = data.removeprefix(codecs.BOM_UTF8).split(b"\n")
     if not raw[-1]:
         raw.pop()
     bad = [number for number, line in enumerate(raw, 1) if not _is_utf8(line)]
