@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "autoassist_fairseq"
 HERE = "autoassist_fairseq"
-SHARED = {f"{HERE}.errors", f"{HERE}.settings", f"{HERE}.__version__"}
+SHARED = {f"{HERE}.errors", f"{HERE}.log_lines", f"{HERE}.settings", f"{HERE}.__version__"}
 FAIRSEQ = {"fairseq", "fairseq_cli", "hydra", "omegaconf"}
 
 # What each ring may import of this package, and of others beside the standard library

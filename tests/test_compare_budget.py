@@ -77,8 +77,8 @@ def test_legs_end_within_half_an_update_and_are_few(seed: int) -> None:
 STAMP = "2026-11-21 03:02:11 | INFO | "
 START = STAMP + "fairseq_cli.train | Start iterating over samples"
 VALIDATION = STAMP + 'fairseq_cli.train | begin validation on "valid" subset'
-VALID = STAMP + 'valid | {"epoch": 1, "valid_nll_loss": "4.5"}'
-END = STAMP + 'train | {"epoch": 1, "train_wpb": "5"}'
+VALID = STAMP + 'valid | {"epoch": 1, "valid_nll_loss": "4.5", "valid_num_updates": "2"}'
+END = STAMP + 'train | {"epoch": 1, "train_wpb": "5", "train_num_updates": "2"}'
 LOADED = STAMP + "fairseq.trainer | Loaded checkpoint /x/checkpoint_last.pt (epoch 1 @ 2 updates)"
 FRESH = STAMP + "fairseq.trainer | No existing checkpoint found x/checkpoint_last.pt"
 

@@ -18,10 +18,17 @@ from typing import Any
 import pytest
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.training_log import Reader
 from autoassist_fairseq.tools.demo import checkpoints, child, training
 from autoassist_fairseq.tools.demo.command import main
-from autoassist_fairseq.tools.demo.log import Epoch, EpochLog, parse
-from autoassist_fairseq.tools.demo.results import ArmResult, arm_result, as_json, table
+from autoassist_fairseq.tools.demo.results import (
+    ArmResult,
+    Epoch,
+    arm_result,
+    as_json,
+    last_epoch,
+    table,
+)
 from autoassist_fairseq.tools.demo.settings import ARMS, DemoSettings, demo_settings, train_flags
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,69 +46,57 @@ def train_line(epoch: int, wpb: float, updates: int, **more: str) -> str:
     return f"{STAMP}train | {json.dumps(figures)}"
 
 
-def inner_line(update: float, loss: float, wps: float) -> str:
-    figures = {"epoch": 1, "update": update, "loss": str(loss), "wps": str(wps)}
-    return f"{STAMP}train_inner | {json.dumps(figures)}"
+def valid_line(epoch: int, loss: float, updates: int) -> str:
+    figures = {"epoch": epoch, "valid_loss": "5.9", "valid_nll_loss": str(loss)}
+    return f"{STAMP}valid | {json.dumps({**figures, 'valid_num_updates': str(updates)})}"
 
 
-VALID = STAMP + 'valid | {"epoch": 1, "valid_loss": "5.9", "valid_nll_loss": "4.5"}'
 START = STAMP.replace("INFO", "INFO | fairseq_cli.train") + "Start iterating over samples"
 VALIDATION = STAMP + 'fairseq_cli.train | begin validation on "valid" subset'
+LOADED = STAMP + "fairseq.trainer | Loaded checkpoint /x/checkpoint_last.pt (epoch 2 @ 10 updates)"
+SAVED = (
+    STAMP + "fairseq.checkpoint_utils | Saved checkpoint /x/checkpoint1.pt (epoch 1 @ 10 updates, "
+    "score 4.5) (writing took 2.5 seconds)"
+)
 
 
-def feed(log: EpochLog, *lines: tuple[float, str]) -> list[Epoch]:
-    return [epoch for now, line in lines if (epoch := log.feed(line, now)) is not None]
-
-
-def test_lines_that_are_not_figures_are_passed_over() -> None:
-    assert parse("| INFO | train | not json") is None
-    assert parse("| train | {cut off") is None
-    assert parse(START) is None
-    assert parse(train_line(2, 10.5, 7)) == (
-        "train",
-        {"epoch": 2.0, "train_loss": 5.1, "train_wpb": 10.5, "train_num_updates": 7.0},
-    )
+def feed(*lines: tuple[float, str]) -> list[Epoch]:
+    reader = Reader()
+    epochs = []
+    for now, line in lines:
+        if reader.feed(line, now).kind == "train":
+            epochs.append(last_epoch(reader.log))
+    return epochs
 
 
 def test_epochs_have_their_own_tokens_and_time() -> None:
     epochs = feed(
-        EpochLog(),
         (90.0, START),
-        (95.0, inner_line(0.5, 7.0, 1000)),
         (110.0, VALIDATION),
-        (112.0, VALID),
+        (112.0, valid_line(1, 4.5, 10)),
+        (115.0, SAVED),
         (115.0, train_line(1, 100.5, 10)),
         (116.0, START),
         (130.0, VALIDATION),
-        (131.0, VALID.replace("4.5", "3.5")),
-        (131.5, train_line(2, 50.0, 16, train_aa_keep_tokens="0.6")),
+        (131.0, valid_line(2, 3.5, 16)),
+        (131.0, train_line(2, 50.0, 16, train_aa_keep_tokens="0.6")),
     )
     assert epochs == [
-        # 20 s from its first batch to validation; 10 updates of 100.5 tokens
-        Epoch(1, 1005, 10, 20.0, resumed=False, valid_loss=4.5, keep_tokens=None),
+        # 20 s from its first batch to validation, and 0.5 s between that and writing
+        Epoch(1, 1005, 10, 20.5, resumed=False, valid_loss=4.5, keep_tokens=None),
         # 15 s from the end of the first, planning included; 6 updates of 50 tokens
         Epoch(2, 300, 6, 15.0, resumed=False, valid_loss=3.5, keep_tokens=0.6),
     ]
 
 
 def test_a_resumed_process_counts_its_own_updates() -> None:
-    log = EpochLog(updates_before=10)
     epochs = feed(
-        log, (5.0, START), (8.0, VALIDATION), (8.0, VALID), (9.0, train_line(2, 50.0, 16)),
-        (9.0, START), (12.0, VALIDATION), (12.0, VALID), (13.0, train_line(3, 50.0, 20)),
+        (4.0, LOADED), (5.0, START), (8.0, VALIDATION), (8.0, valid_line(2, 4, 16)),
+        (9.0, train_line(2, 50.0, 16)), (9.0, START), (12.0, VALIDATION),
+        (12.0, valid_line(3, 4, 20)), (13.0, train_line(3, 50.0, 20)),
     )  # fmt: skip
-    assert [(epoch.updates, epoch.resumed) for epoch in epochs] == [(6, True), (4, False)]
-
-
-def test_what_was_loaded_counts_more_than_what_was_written_down() -> None:
-    loaded = (
-        STAMP + "fairseq.trainer | Loaded checkpoint /x/checkpoint_last.pt (epoch 3 @ 16 updates)"
-    )
-    epochs = feed(
-        EpochLog(updates_before=10), (4.0, loaded), (5.0, START), (8.0, VALIDATION), (8.0, VALID),
-        (9.0, train_line(3, 50.0, 20)),
-    )  # fmt: skip
-    assert [(epoch.updates, epoch.tokens) for epoch in epochs] == [(4, 200)]
+    assert [(epoch.updates, epoch.tokens) for epoch in epochs] == [(6, 300), (4, 200)]
+    assert [epoch.resumed for epoch in epochs] == [True, False]
 
 
 def checkpoint(folder: Path, name: str, content: str) -> Path:
@@ -133,16 +128,6 @@ def test_half_a_checkpoint_alone_means_starting_over(tmp_path: Path) -> None:
     checkpoints.mend_last(tmp_path)
     assert list(tmp_path.iterdir()) == []
     checkpoints.mend_last(tmp_path)  # nothing there, nothing to do
-
-
-def test_position_is_the_newest_line() -> None:
-    log = EpochLog()
-    assert log.position is None
-    feed(log, (1.0, inner_line(0.25, 7.5, 1200.0)), (2.0, inner_line(0.5, 6.5, 1300.0)))
-    assert log.position is not None
-    assert (log.position.epochs, log.position.loss, log.position.tokens_per_second) == (
-        *(0.5, 6.5, 1300.0),
-    )
 
 
 def epoch(number: int, tokens: int, seconds: float, *, resumed: bool = False) -> Epoch:

@@ -133,8 +133,10 @@ def test_rates_are_read_from_both_layouts(layout: str, tmp_path: Path) -> None:
     lines = []
     for epoch, keep in ((1, 1), (2, 0.5), (2, 0.75)):  # said twice after a resume: the last counts
         figures = {"epoch": epoch, "train_loss": "3", "train_aa_keep_tokens": str(keep)}
-        json_line = f"2026-01-01 | INFO | train | {json.dumps(figures)}"
-        simple = f"| INFO | train | epoch {epoch:03d} | loss 3 | aa_keep_tokens {keep} | ppl 8"
+        stamp = "[default0]:2026-01-01 10:00:00 | INFO | train | "
+        json_line = stamp + json.dumps({**figures, "train_num_updates": str(9 * epoch)})
+        told = f"loss 3 | aa_keep_tokens {keep} | ppl 8 | num_updates {9 * epoch}"
+        simple = f"{stamp}epoch {epoch:03d} | {told}"
         lines += [json_line if layout == "json" else simple, "| INFO | train_inner | {}", "{"]
     log.write_text("\n".join(lines))
     assert rates_from(str(log)) == (0.0, 0.25)

@@ -9,7 +9,7 @@ import pytest
 from report_runs import LogWriter, plain_run, shrunk_run
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.report.lines import read_line
+from autoassist_fairseq.log_lines import read_line
 from autoassist_fairseq.tools.report.run import read_run
 
 BEFORE = "2026-03-01 10:00:01 | INFO | {} | {}"
@@ -46,9 +46,10 @@ def test_both_formats_with_and_without_prefix(form: str, kind: str, bare: bool) 
 @pytest.mark.parametrize(
     "text",
     [
-        "epoch 002 | valid on 'valid1' subset | loss 9.0 | num_updates 35",
-        '{"epoch": 2, "valid1_loss": "9", "valid1_num_updates": "35"}',
         "{'_name': None}",
+        '{"some": "JSON"}',
+        "epoch 001:  40%|####      | 4/10 [00:01<00:02, 2.5it/s, loss=9, num_updates=4]",
+        "epoch 001 | valid on 'dev' subset:  33%|###    | 1/3 [00:00<00:00, 9.1it/s]",
         "TransformerModel(",
         "",
     ],
@@ -63,6 +64,63 @@ def test_other_lines_hold_no_statistics_and_no_damage(text: str) -> None:
 )
 def test_a_line_that_is_cut_is_damaged(text: str) -> None:
     assert read_line(text).damaged
+
+
+HYDRA = "[2026-03-01 10:00:01,123][train][INFO] - "
+STAMP = "2026-03-01 10:00:01 | INFO | train | "
+
+
+@pytest.mark.parametrize(
+    ("before", "rank"),
+    [
+        (STAMP, ""),
+        (HYDRA, ""),
+        ("2026-11-21T03:02:11.123456789Z " + STAMP, ""),
+        ("[default3]:" + STAMP, "3"),
+        ("[rank1]: " + STAMP, "1"),
+        ("[trainer0]:" + HYDRA, "0"),
+        (" 12: " + STAMP, "12"),
+        ("[1,4]<stdout>:" + STAMP, "4"),
+    ],
+)
+def test_what_launchers_put_before_a_line_is_read_past(before: str, rank: str) -> None:
+    line = read_line(before + SIMPLE["train"][1])
+    assert (line.kind, line.rank, line.time is None) == ("train", rank, False)
+
+
+@pytest.mark.parametrize("form", ["{}", "[default0]:{}"])
+def test_one_rank_is_read_of_a_log_of_several(tmp_path: Path, form: str) -> None:
+    folder = shrunk_run(tmp_path)
+    lines = (folder / "train.log").read_text().splitlines()
+    ranks = (form, "[default1]:{}")
+    both = [f"{rank.format(line)}\n" for line in lines for rank in ranks]
+    (folder / "train.log").write_text("".join(both))
+    run = read_run(folder, "run")
+    assert [(e.tokens, e.seconds) for e in run.epochs] == [(1000, 20), (600, 13), (800, 17)]
+    assert run.missing == []
+
+
+@pytest.mark.parametrize("subset", ["dev", "train", "newstest2013"])
+def test_a_validation_set_may_have_any_name(tmp_path: Path, subset: str) -> None:
+    folder = plain_run(tmp_path)
+    text = (folder / "train.log").read_text()
+    text = text.replace("valid", subset).replace(f"begin {subset}ation", "begin validation")
+    (folder / "train.log").write_text(text)
+    run = read_run(folder, "run")
+    assert [point.loss for point in run.points] == [5, 4, 3]
+    assert [epoch.tokens for epoch in run.epochs] == [1000, 1000, 1000]
+
+
+@pytest.mark.parametrize("form", ["json", "simple"])
+def test_the_first_of_several_validation_sets_counts(tmp_path: Path, form: str) -> None:
+    log = LogWriter()
+    for subset, loss in (("dev", 5.0), ("valid", 6.0), ("train", 7.0)):
+        log.say(f'begin validation on "{subset}" subset')
+        told = {"epoch": 1, f"{subset}_nll_loss": str(loss), f"{subset}_num_updates": "10"}
+        simple = f"epoch 001 | valid on '{subset}' subset | nll_loss {loss} | num_updates 10"
+        log.say(json.dumps(told) if form == "json" else simple, subset)
+    log.epoch(1, 10, 100, seconds=5, loss=9)
+    assert [point.loss for point in read_run(log.write(tmp_path), "run").points] == [5]
 
 
 def test_epochs_points_and_means(tmp_path: Path) -> None:

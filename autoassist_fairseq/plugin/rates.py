@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
-
-# The line at the end of an epoch, in JSON or in fairseq's simple format; `--log-file` has it bare
-_JSON = re.compile(r"(\{.*\"train_aa_keep_tokens\".*\})\s*$")
-_SIMPLE = re.compile(r"\bepoch (\d+) \|.*\baa_keep_tokens (\S+)")
+from autoassist_fairseq.log_lines import read_line
 
 
 def rates_from(text: str) -> tuple[float, ...]:
@@ -43,14 +38,9 @@ def _rates_of(log: Path) -> tuple[float, ...]:
     return tuple(min(max(0.0, 1 - kept[epoch]), 1 - 1e-6) for epoch in sorted(kept))
 
 
-def _kept(line: str) -> tuple[int, float] | None:
-    """Return (epoch, share of tokens kept) if ``line`` ends an epoch; a rerun overwrites."""
-    if found := _SIMPLE.search(line):
-        return int(found[1]), float(found[2])
-    if found := _JSON.search(line):
-        try:
-            figures = json.loads(found[1])
-            return int(figures["epoch"]), float(figures["train_aa_keep_tokens"])
-        except (ValueError, KeyError):
-            return None
-    return None
+def _kept(raw: str) -> tuple[int, float] | None:
+    """Return (epoch, share of tokens kept) if a line ends an epoch; a rerun overwrites."""
+    line = read_line(raw)
+    if line.kind != "train" or "aa_keep_tokens" not in line.figures:
+        return None
+    return int(line.figures["epoch"]), line.figures["aa_keep_tokens"]

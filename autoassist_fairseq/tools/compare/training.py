@@ -10,13 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from autoassist_fairseq.errors import AutoAssistError, UserError
+from autoassist_fairseq.tools.common.training_log import read_log
 from autoassist_fairseq.tools.compare.budget import expected, leg
 from autoassist_fairseq.tools.compare.jobs import Job
 from autoassist_fairseq.tools.compare.updates import NAME, Updates, epochs_of
 from autoassist_fairseq.tools.dataprep.files import read_json, write_json
 from autoassist_fairseq.tools.demo import checkpoints
 from autoassist_fairseq.tools.demo.child import lines_of
-from autoassist_fairseq.tools.report.log import read_log
 
 LOG = "train.log"
 LEGS = "legs.json"

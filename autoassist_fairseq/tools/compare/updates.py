@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from autoassist_fairseq.log_lines import Figures, read_line
+from autoassist_fairseq.tools.common.training_log import Clock
 from autoassist_fairseq.tools.dataprep.files import staged
-from autoassist_fairseq.tools.demo.log import parse
 
 NAME = "updates.csv"
 HEADER = ("update", "epoch", "position", "tokens", "seconds")
-_LOADED = re.compile(r"Loaded checkpoint .* @ (\d+) updates\)")
-_SAVED = re.compile(r"Saved checkpoint .* @ (\d+) updates,.*\(writing took ([\d.e-]+) seconds\)")
-_FRESH = "No existing checkpoint found"
-_START = "Start iterating over samples"
-_VALIDATION = "begin validation on"
 
 
 @dataclass(frozen=True)
@@ -51,8 +46,7 @@ class Updates:
         self.done = read_updates(path)
         self.saved: int | None = None
         self.loss = float("nan")
-        self._since: float | None = None
-        self._seconds = self.done[-1].seconds if self.done else 0.0
+        self._clock = Clock(self.seconds)
         self.tokens = sum(update.tokens for update in self.done)
 
     @property
@@ -62,21 +56,14 @@ class Updates:
 
     def feed(self, line: str, now: float) -> None:
         """Take a line that came at ``now`` (seconds)."""
-        tag, figures = parse(line) or ("", {})
-        if tag == "train_inner":
-            self._add(figures, now)
-        elif tag in ("train", "valid") or _START in line:
-            self._since = now if self._since is None else self._since
-        elif _VALIDATION in line:
-            self._stop(now)
-        elif found := _SAVED.search(line):
-            self.saved = int(found[1])
-            if self._since is not None:
-                self._since = min(now, self._since + float(found[2]))
-        elif found := _LOADED.search(line):
-            self._go_back(int(found[1]))
-        elif _FRESH in line:
-            self._go_back(0)
+        told = read_line(line)
+        self._clock.feed(told, now)
+        if told.kind == "inner":
+            self._add(told.figures)
+        elif told.event == "saved":
+            self.saved = int(told.words["updates"])
+        elif told.event in ("loaded", "fresh"):
+            self._go_back(int(told.words.get("updates", 0)))
 
     def cost(self, kind: str) -> list[float]:
         """Return the ``tokens`` or ``seconds`` of every update."""
@@ -85,15 +72,13 @@ class Updates:
         ends = [0.0, *(update.seconds for update in self.done)]
         return [end - begin for begin, end in zip(ends, ends[1:], strict=False)]
 
-    def _add(self, figures: dict[str, float], now: float) -> None:
-        self._stop(now)
-        self._since = now
+    def _add(self, figures: Figures) -> None:
         update = Update(
             int(figures["num_updates"]),
             int(figures["epoch"]),
             figures["update"],
             figures["wpb"],
-            round(self._seconds, 3),
+            round(self._clock.seconds, 3),
         )
         self.loss = figures.get("loss", float("nan"))
         fresh = not self.path.exists()
@@ -105,18 +90,13 @@ class Updates:
         self.done.append(update)
         self.tokens += update.tokens
 
-    def _stop(self, now: float) -> None:
-        if self._since is not None:
-            self._seconds += max(0.0, now - self._since)
-            self._since = None
-
     def _go_back(self, update: int) -> None:
         """Forget what was trained after a checkpoint: it is trained again."""
         self.done = [one for one in self.done if one.number <= update]
         with staged(self.path) as part, part.open("w", encoding="utf-8", newline="") as stream:
             csv.writer(stream).writerows([HEADER, *map(astuple, self.done)])
         self.tokens = sum(one.tokens for one in self.done)
-        self._seconds, self._since = self.seconds, None
+        self._clock.set_back(self.seconds)
 
 
 def read_updates(path: Path) -> list[Update]:

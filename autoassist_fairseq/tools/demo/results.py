@@ -7,10 +7,52 @@ from dataclasses import asdict, dataclass
 from statistics import fmean, median
 from typing import Any
 
-from autoassist_fairseq.tools.demo.log import Epoch
+from autoassist_fairseq.tools.common.training_log import Log
 
 #: From this pass on the Assistant chooses; the pass before keeps everything.
 FIRST_SHRUNK = 2
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the data.
+
+    Attributes:
+        epoch: its number, from 1.
+        tokens: target tokens that were trained on (fairseq's ``wpb`` times its updates).
+        updates: updates of the model.
+        seconds: wall time since the epoch before (so planning and data loading count), without
+            validation and writing checkpoints.
+        resumed: whether a resumed process began with it: its time then leaves out what came
+            before its first batch.
+        valid_loss: NLL per target token on the validation set, in bits as fairseq logs it.
+        keep_tokens: share of the target tokens that the Assistant kept, if there is one.
+    """
+
+    epoch: int
+    tokens: int
+    updates: int
+    seconds: float
+    resumed: bool
+    valid_loss: float
+    keep_tokens: float | None
+
+
+def last_epoch(log: Log) -> Epoch:
+    """Return the last epoch that a log tells of."""
+    mark = log.train[-1]
+    before = log.train[-2] if len(log.train) > 1 else None
+    updates = mark.updates - (before.updates if before else log.first_update)
+    seconds = (mark.seconds or 0.0) - ((before.seconds or 0.0) if before else 0.0)
+    return Epoch(
+        epoch=mark.epoch,
+        tokens=round(mark.figures["wpb"] * updates),
+        updates=updates,
+        seconds=round(seconds, 3),
+        resumed=mark.epoch in log.resumed,
+        valid_loss=log.valid[-1].figures["nll_loss"] if log.valid else float("nan"),
+        keep_tokens=mark.figures.get("aa_keep_tokens"),
+    )
 
 
 @dataclass(frozen=True)

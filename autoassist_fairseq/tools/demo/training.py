@@ -13,6 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 import autoassist_fairseq
+from autoassist_fairseq.tools.common.training_log import Log, Reader
 from autoassist_fairseq.tools.dataprep.binarise import outputs
 from autoassist_fairseq.tools.dataprep.files import read_json, write_json
 from autoassist_fairseq.tools.dataprep.manifest import versions
@@ -20,7 +21,7 @@ from autoassist_fairseq.tools.dataprep.progress import bar, say, tick
 from autoassist_fairseq.tools.dataprep.steps import Step
 from autoassist_fairseq.tools.demo import checkpoints
 from autoassist_fairseq.tools.demo.child import lines_of
-from autoassist_fairseq.tools.demo.log import Epoch, EpochLog
+from autoassist_fairseq.tools.demo.results import Epoch, last_epoch
 from autoassist_fairseq.tools.demo.settings import ARMS, DemoSettings, train_flags
 
 EPOCHS = "epochs.json"
@@ -55,7 +56,7 @@ def _train(
     open_folder(folder, options)
     checkpoints.mend_last(folder)
     epochs = _saved_epochs(folder)
-    log = EpochLog(sum(epoch.updates for epoch in epochs))
+    reader = Reader()
     package = Path(autoassist_fairseq.__file__).parent
     command = [
         str(settings.data / "bin"),
@@ -65,9 +66,10 @@ def _train(
     with bar(desc=arm, total=settings.epochs, initial=len(epochs), bar_format=_BAR) as shown:
         lines = lines_of("fairseq-train", command, folder / "train.log", threads=settings.threads)
         for line in lines:
-            epoch = log.feed(line, time.monotonic()) if line is not None else None
-            _show(shown, log)
-            if epoch is not None:
+            told = reader.feed(line, time.monotonic()) if line is not None else None
+            _show(shown, reader.log)
+            if told and told.kind == "train" and reader.log.train:
+                epoch = last_epoch(reader.log)
                 epochs = [*(e for e in epochs if e.epoch < epoch.epoch), epoch]
                 write_json(folder / EPOCHS, {"epochs": [asdict(e) for e in epochs]})
                 say(_sentence(arm, epoch))
@@ -88,13 +90,13 @@ def _saved_epochs(folder: Path) -> list[Epoch]:
     return read_epochs(folder) if (folder / CHECKPOINT).exists() else []
 
 
-def _show(shown: tqdm[Any], log: EpochLog) -> None:
-    if log.position is None:
+def _show(shown: tqdm[Any], log: Log) -> None:
+    if not log.inner:
         shown.set_postfix_str("starting", refresh=False)
     else:
-        rate, loss = log.position.tokens_per_second, log.position.loss
-        shown.set_postfix_str(f"loss {loss:.2f}, {rate:,.0f} tokens/s", refresh=False)
-        shown.n = log.position.epochs
+        now = log.inner[-1].figures
+        shown.set_postfix_str(f"loss {now['loss']:.2f}, {now['wps']:,.0f} tokens/s", refresh=False)
+        shown.n = now["update"]
     tick(shown)
 
 

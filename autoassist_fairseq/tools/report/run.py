@@ -10,8 +10,8 @@ from statistics import fmean, median
 import numpy as np
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.training_log import Log, Mark, read_log
 from autoassist_fairseq.tools.dataprep.files import read_json
-from autoassist_fairseq.tools.report.log import Log, Mark, read_log
 
 #: From this pass on the Assistant chooses; with `--autoassist-warmup-passes` 1, the default.
 FIRST_SHRUNK = 2

@@ -1,22 +1,14 @@
-"""A fairseq log -> epochs, validations, what the Assistant said of itself; as far as it goes."""
+"""A fairseq log -> epochs, validations, what the Assistant said of itself; as far as it goes.
+
+Whole logs of finished runs, or the lines of a running one as they come.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
 
-from autoassist_fairseq.tools.report.lines import Figures, Line, read_line
-
-_LOADED = re.compile(r"Loaded checkpoint .* @ (\d+) updates\)")
-_WRITING = re.compile(r"Saved checkpoint .*\(writing took ([\d.]+) seconds\)")
-_POLICY = re.compile(r"'autoassist_policy': '([\w-]+)'")
-_START = "Start iterating over samples"
-_VALIDATION = "begin validation on"
-_FRESH = "No existing checkpoint found"
-_STOPPING = "Stopping training due to"
-_DONE = "done training in"
+from autoassist_fairseq.log_lines import Figures, Line, read_line
 
 
 @dataclass(frozen=True)
@@ -35,9 +27,11 @@ class Log:
 
     Attributes:
         inner, train, valid: moments with statistics: within epochs, at the ends of whole ones
-            (means over the epoch), and validations; ascending in updates.
+            (means over the epoch), and validations (of the subset that comes first, if there are
+            several); ascending in updates.
         first_update: updates done before the log begins; 0 if it begins at the beginning.
         resumed: epochs in which a process began anew: the log's clock lost part of them.
+        subset: that is validated on; empty before a validation.
         policy: ``--autoassist-policy``, if the log names it.
         done: training came to its end.
         damaged: lines that could not be read.
@@ -48,6 +42,7 @@ class Log:
     valid: list[Mark] = field(default_factory=list)
     first_update: int = 0
     resumed: set[int] = field(default_factory=set)
+    subset: str = ""
     policy: str | None = None
     done: bool = False
     damaged: int = 0
@@ -64,65 +59,90 @@ class Log:
 
 def read_log(lines: Iterable[str]) -> Log:
     """Read all lines of a log, whichever of them are damaged or missing."""
-    reader = _Reader()
+    reader = Reader()
     for line in lines:
-        reader.feed(read_line(line.rstrip("\n")))
+        reader.feed(line)
     return reader.log
 
 
-class _Clock:
+class Clock:
     """Seconds of training: what validation and writing checkpoints take does not count."""
 
-    def __init__(self) -> None:
-        self.seconds = 0.0
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
         self.seen = False
-        self._since: float | None = None
         self._now: float | None = None
+        self._running = False
 
-    def tick(self, time: float | None) -> None:
-        if time is None:
-            return
-        self.seen, self._now = True, time
-        if self._since is not None:
-            self.seconds += max(0.0, time - self._since)
-            self._since = time
+    def feed(self, line: Line, now: float | None) -> None:
+        """Take a line that was written ``now`` (seconds; None: not known)."""
+        if now is not None:
+            if self._running and self._now is not None:
+                self.seconds += max(0.0, now - self._now)
+            self.seen, self._now = True, now
+        if line.kind or line.event == "start":
+            self._running = True
+        elif line.event == "validation":
+            self._running = False
+        elif line.event == "saved" and self._running:
+            took = float(line.words["seconds"])
+            # Stamps are whole seconds; shorter writing does not show in them.
+            self.seconds -= min(float(int(took)) if now == line.time else took, self.seconds)
 
-    def start(self) -> None:
-        if self._since is None:
-            self._since = self._now
-
-    def stop(self) -> None:
-        self._since = None
+    def set_back(self, seconds: float) -> None:
+        """Stand still at ``seconds``."""
+        self.seconds, self._running = seconds, False
 
     @property
     def value(self) -> float | None:
+        """The seconds; None if no line had a time."""
         return self.seconds if self.seen else None
 
 
-class _Reader:
+class Reader:
+    """Makes a `Log` of lines as they come.
+
+    Of several ranks that write into one log, one is followed: the last that told of a start.
+    """
+
     def __init__(self) -> None:
         self.log = Log()
-        self._clock = _Clock()
+        self._clock = Clock()
+        self._rank: str | None = None
+        self._subset = ""  # that is being validated
         self._resuming = self._stopping = False
 
-    def feed(self, line: Line) -> None:
-        self._clock.tick(line.time)
+    def feed(self, raw: str, now: float | None = None) -> Line:
+        """Take a line, written ``now`` (seconds; None: as its stamp says); returns it."""
+        line = read_line(raw)
         self.log.damaged += line.damaged
-        if line.kind is not None:
-            self._statistics(line)
-        else:
-            self._event(line.text)
+        if line.event in ("loaded", "fresh") or (line.kind and self._rank is None):
+            self._rank = line.rank
+        if self._rank is None or line.rank == self._rank:
+            self._clock.feed(line, line.time if now is None else now)
+            if line.kind is not None:
+                self._statistics(line)
+            elif line.event:
+                self._event(line)
+        return line
 
     def _statistics(self, line: Line) -> None:
         assert line.kind is not None
         epoch, updates = int(line.figures["epoch"]), int(line.figures["num_updates"])
         mark = Mark(epoch, updates, self._clock.value, line.figures)
-        marks: list[Mark] = getattr(self.log, line.kind)
+        kind, subset = line.kind, line.subset
+        if kind == "train" and self._subset == "train":  # `--valid-subset train`
+            kind, subset = "valid", "train"
+        if kind == "valid":
+            self._subset = ""
+            self.log.subset = self.log.subset or subset
+            if subset != self.log.subset:
+                return
+        marks: list[Mark] = getattr(self.log, kind)
         # A line said twice (`--log-file` does), or training again from an earlier checkpoint
         _undo(marks, updates - 1)
-        if line.kind != "train" or self._whole(epoch, updates):
+        if kind != "train" or self._whole(epoch, updates):
             marks.append(mark)
-        self._clock.start()
         if self._resuming:
             self.log.resumed.add(epoch)
             self._resuming = False
@@ -134,24 +154,17 @@ class _Reader:
         last = self.log.inner[-1] if self.log.inner else None
         return last is not None and last.updates == updates and last.figures.get("update") == epoch
 
-    def _event(self, text: str) -> None:
-        if found := _LOADED.search(text):
-            self._resume(int(found[1]))
-        elif _FRESH in text:
-            self._resume(0)
-        elif _START in text:
-            self._clock.start()
-        elif _VALIDATION in text:
-            self._clock.stop()
-        elif found := _WRITING.search(text):
-            # The stamps are whole seconds; shorter writing does not show in them.
-            self._clock.seconds -= min(float(int(float(found[1]))), self._clock.seconds)
-        elif _STOPPING in text:
+    def _event(self, line: Line) -> None:
+        if line.event in ("loaded", "fresh"):
+            self._resume(int(line.words.get("updates", 0)))
+        elif line.event == "validation":
+            self._subset = line.words["subset"]
+        elif line.event == "stopping":
             self._stopping = True
-        elif _DONE in text:
+        elif line.event == "done":
             self.log.done = True
-        elif self.log.policy is None and (found := _POLICY.search(text)):
-            self.log.policy = found[1]
+        elif line.event == "policy" and self.log.policy is None:
+            self.log.policy = line.words["policy"]
 
     def _resume(self, updates: int) -> None:
         """Go back to a checkpoint: what was trained after it is trained again."""
@@ -160,15 +173,11 @@ class _Reader:
         for marks in (self.log.inner, self.log.train, self.log.valid):
             _undo(marks, updates)
         known = [m.seconds or 0.0 for m in (*self.log.inner, *self.log.train, *self.log.valid)]
-        self._clock.seconds = max(known, default=0.0)
-        self._clock.stop()
+        self._clock.set_back(max(known, default=0.0))
         self._resuming, self._stopping, self.log.done = updates > 0, False, False
 
 
-_T = TypeVar("_T", bound=Mark)
-
-
-def _undo(marks: list[_T], updates: int) -> None:
+def _undo(marks: list[Mark], updates: int) -> None:
     """Forget the marks after ``updates``."""
     while marks and marks[-1].updates > updates:
         marks.pop()
