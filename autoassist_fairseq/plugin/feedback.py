@@ -1,10 +1,11 @@
 """From the Boss's forward passes to one feedback per update, the same on every rank.
 
 All ranks know the plan, so one all-reduce per update is all that they share: a float32 vector with
-a slot for the loss of every pair, and one for a checksum of the plan. It is enqueued behind the
-last micro-batch, and read by the host when the next update begins: no synchronisation is added.
-It is as long as the fullest update could make it, so that ranks whose plans differ (a fault, or
-processors that round differently) still share vectors of one length, and learn that they differ.
+a checksum of the plan, and a slot for the loss of every pair. It is enqueued behind the last
+micro-batch, and read by the host when the next update begins: no synchronisation is added.
+Ranks whose plans differ (a fault, or processors that round differently) must still share vectors of
+one length, to learn that they differ. So there is room for as many losses as were agreed upon; an
+update with more shares the rest once the checksum has shown that all have it, and makes room.
 """
 
 from __future__ import annotations
@@ -60,13 +61,10 @@ class Collector:
     Args:
         ranks: number of ranks that train on one update.
         deliver: takes the finished `Feedback` of every update, in order.
-        most_pairs: pairs that one batch can hold at most; needed for several ranks.
     """
 
-    def __init__(
-        self, ranks: int, deliver: Callable[[Feedback], None], most_pairs: int = 0
-    ) -> None:
-        self.ranks, self._deliver, self._most_pairs = ranks, deliver, most_pairs
+    def __init__(self, ranks: int, deliver: Callable[[Feedback], None]) -> None:
+        self.ranks, self._deliver, self._room = ranks, deliver, 0
         self._open: Ticket | None = None
         self._vector: torch.Tensor | None = None
         self._shared: tuple[Ticket, torch.Tensor, Any] | None = None
@@ -84,10 +82,9 @@ class Collector:
     def add(self, ticket: Ticket, order: torch.Tensor, losses: torch.Tensor | None) -> None:
         """Put the losses [B] of one batch into their slots, ``offset + order``; None = missing."""
         if self._vector is None:
-            room = self._most_pairs * ticket.micros * self.ranks if self.ranks > 1 else ticket.slots
-            assert room >= ticket.slots, "a batch holds more pairs than it can"
-            self._vector = torch.zeros(room + 1, device=order.device)
-        own = self._vector[ticket.offset : ticket.offset + len(order)]
+            size = 1 + max(ticket.slots, self._room)
+            self._vector = torch.zeros(size, device=order.device)
+        own = self._vector[1 + ticket.offset :][: len(order)]
         if losses is None:
             own.fill_(float(MISSING))
         else:
@@ -97,12 +94,19 @@ class Collector:
         """Share the update; call it on every rank after the last micro-batch was run."""
         assert self._vector is not None
         if self.ranks > 1:
-            self._vector[-1] = float(ticket.checksum)
-            distributed_utils.all_reduce(
-                self._vector, group=distributed_utils.get_data_parallel_group()
-            )
+            self._vector[0] = float(ticket.checksum)
+            self._share(ticket, self._vector)
         self._shared = (ticket, *to_host(self._vector))
         self._last, self._open, self._vector = ticket.key, None, None
+
+    def _share(self, ticket: Ticket, vector: torch.Tensor) -> None:
+        group = distributed_utils.get_data_parallel_group()
+        head, rest = vector[: 1 + self._room], vector[1 + self._room :]
+        distributed_utils.all_reduce(head, group=group)
+        if len(rest):  # rare, so reading (which waits for the device) may cost something
+            self._check_agreement(ticket, float(head[0]))
+            distributed_utils.all_reduce(rest, group=group)
+            self._room = 2 * ticket.slots
 
     def flush(self) -> None:
         """Hand on what is finished; an update that broke off (out of memory) counts as missing."""
@@ -112,8 +116,8 @@ class Collector:
                 event.synchronize()
             self._shared = None
             shared = vector.numpy()
-            self._check_agreement(ticket, float(shared[-1]))
-            self._send(ticket, shared[: ticket.slots].copy())
+            self._check_agreement(ticket, float(shared[0]))
+            self._send(ticket, shared[1 : 1 + ticket.slots].copy())
         if self._open is not None:
             self._send(self._open, np.full(self._open.slots, MISSING))
             self._last, self._open, self._vector = self._open.key, None, None

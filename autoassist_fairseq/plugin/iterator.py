@@ -49,8 +49,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         self.dataset, self.spread, self._fits = dataset, spread, fits
         self.settings, self.epoch = planner.settings, epoch
         self.worker = Worker(planner, spread.rank, self.settings.timeout)
-        put, most_pairs = self.worker.assistant_queue.put, planner.most_pairs_of_a_batch()
-        self.collector = Collector(spread.ranks, put, most_pairs)
+        self.collector = Collector(spread.ranks, self.worker.assistant_queue.put)
         self.log = UpdateLog(self.settings.hopeless != "off")
         self._sampler = PlannedSampler(self._next_plan, spread.rank, spread.ranks)
         self._pad = dataset.tgt_dict.pad()

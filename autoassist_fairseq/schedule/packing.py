@@ -36,11 +36,6 @@ class Budget:
         batches = _pack(lengths, self.max_tokens, self.max_pairs, self.multiple, out)
         return out[: batches + 1]
 
-    def most_pairs(self, length: int, pairs: int) -> int:
-        """Return how many of ``pairs`` pairs of ``length`` tokens one batch holds at most."""
-        by_tokens = max(1, self.max_tokens // max(length, 1)) if self.max_tokens else pairs
-        return min(pairs, by_tokens, self.max_pairs or pairs)
-
     def count(self, lengths: Ints) -> int:
         """Return how many batches `pack` makes of ``lengths``."""
         out = np.empty(0, np.int64)

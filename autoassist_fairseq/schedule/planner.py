@@ -96,11 +96,6 @@ class Planner:
         self.skipped = 0
         self.live.clear()
 
-    def most_pairs_of_a_batch(self) -> int:
-        """Return how many pairs one batch can hold at most."""
-        shortest = int(np.maximum(*self.pairs.sizes(self.pairs.ids)).min())
-        return self.budget.most_pairs(shortest, len(self.pairs.ids))
-
     def may_plan(self) -> bool:
         """Return whether a window is left, and everything that its plan rests on is learned."""
         if self.current is None or self.next_window >= self.current.windows:
