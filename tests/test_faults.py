@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import time
@@ -12,6 +13,8 @@ import pytest
 from binarised import Binarised
 from faulty import check_learned, digests, told, train, train_ranks
 from training import Run, Server
+
+from autoassist_fairseq.errors import UserError
 
 pytestmark = pytest.mark.slow
 
@@ -105,16 +108,42 @@ def test_a_starved_boss_queue_ends_the_run(
     )
 
 
-@pytest.mark.parametrize("how", ["touched", "replaced", "removed"])
-def test_a_train_file_that_changes_ends_the_run(
-    how: str, server: Server, corpus: Binarised, tmp_path: Path
+def test_a_train_file_that_goes_away_ends_the_run(
+    server: Server, corpus: Binarised, tmp_path: Path
 ) -> None:
     data = shutil.copytree(corpus.data, tmp_path / "data")
-    path = data / f"train.de-en.de.{'idx' if how == 'touched' else 'bin'}"
-    fault = {"at": [1, 14, 0], "path": str(path), "how": how}
-    run = train(server, data, tmp_path / "save", *FLAGS, *SAVED, change_file=fault)
-    check_ended(run, f"`DATA` must not change while training reads it, but {path} was changed")
+    path = data / "train.de-en.de.bin"
+    fault = {"at": [1, 14, 0], "path": str(path)}
+    run = train(server, data, tmp_path / "save", *FLAGS, *SAVED, remove_file=fault)
+    check_ended(run, f"`DATA` must stay as it is while training reads it, but {path} is gone; ")
     assert "checkpoint_1_10.pt" in run.checkpoints()
+
+
+@pytest.mark.parametrize("how", ["touched", "replaced", "grown", "cut"])
+def test_only_a_train_file_that_became_smaller_is_an_error(
+    how: str, corpus: Binarised, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from fairseq.data.indexed_dataset import MMapIndexedDataset
+
+    from autoassist_fairseq.plugin.corpus import FileGuard, _segments
+
+    shutil.copytree(corpus.data, tmp_path, dirs_exist_ok=True)
+    path, other = tmp_path / "train.de-en.de.bin", tmp_path / "other"
+    guard = FileGuard(_segments(MMapIndexedDataset(str(path.with_suffix("")))))
+    guard()
+    assert not caplog.records
+    content = path.read_bytes()
+    other.write_bytes(content + b"more" * (how == "grown"))
+    os.utime(path, (1, 1)) if how == "touched" else other.replace(path)
+    if how == "cut":
+        other.write_bytes(content[:-4])
+        other.replace(path)
+        with pytest.raises(UserError, match=f"{path} became smaller; put it back"):
+            guard()
+        return
+    guard()
+    guard()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
 def test_a_full_disk_leaves_the_checkpoints_before(
@@ -137,7 +166,7 @@ def test_faults_of_nobody_leave_a_run_alone(
 ) -> None:
     """The planting itself changes nothing: a run with faults that never come is sound."""
     faults: dict[str, Any] = {
-        "change_file": {"at": [9, 0, 0], "path": "none", "how": "removed"},
+        "remove_file": {"at": [9, 0, 0], "path": "none"},
         "assistant_fails": {"where": "learn", "after": 10**6},
         "slow_plans": {"after": 10**6, "seconds": 9},
     }

@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import os
 import resource
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -156,19 +155,9 @@ def slow_plans(recorder: Recorder, after: int, seconds: float) -> None:
     Planner.plan_next = slow  # type: ignore[method-assign, assignment]
 
 
-def change_file(recorder: Recorder, at: list[int], path: str, how: str) -> None:
-    """Touch, replace or remove a file before a micro-batch."""
-
-    def change() -> None:
-        if how == "touched":
-            os.utime(path)
-        elif how == "replaced":
-            shutil.copyfile(path, f"{path}.new")
-            os.replace(f"{path}.new", path)
-        else:
-            Path(path).unlink()
-
-    once(at, change)
+def remove_file(recorder: Recorder, at: list[int], path: str) -> None:
+    """Remove a file before a micro-batch."""
+    once(at, Path(path).unlink)
 
 
 def no_room(recorder: Recorder, at: list[int], size: int) -> None:

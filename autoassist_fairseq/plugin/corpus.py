@@ -31,10 +31,11 @@ def corpus_of(dataset: LanguagePairDataset) -> Corpus:
 
 
 class FileGuard:
-    """Raises `UserError` when called after a mapped file was changed, replaced or removed.
+    """Raises `UserError` when called after a mapped file became smaller or went away.
 
     A file that shrinks under a memory map ends the process with a bus error as soon as its lost
-    part is read, so this is asked before every window is planned.
+    part is read, so this is asked before every window is planned. Whoever touches files (against
+    purging) or replaces them by others of that size is warned, once.
     """
 
     def __init__(self, segments: list[tuple[Segment, int]]) -> None:
@@ -43,23 +44,32 @@ class FileGuard:
             path for o in owners for path in (data_file_path(o._path), index_file_path(o._path))
         ]
         self._before = {path: self._facts(path) for path in paths}
+        self._warned = False
 
     @staticmethod
-    def _facts(path: str) -> tuple[int, int, int] | None:
+    def _facts(path: str) -> tuple[int, int, int]:
+        """Return size (-1 = no file), inode and time of change."""
         try:
             status = os.stat(path)
         except OSError:
-            return None
-        return (status.st_ino, status.st_size, status.st_mtime_ns)
+            return (-1, 0, 0)
+        return (status.st_size, status.st_ino, status.st_mtime_ns)
 
     def __call__(self) -> None:
         """Look once more."""
         for path, before in self._before.items():
-            if self._facts(path) != before:
+            now = self._facts(path)
+            if now[0] < before[0]:
                 raise UserError(
-                    f"`DATA` must not change while training reads it, but {path} was changed or "
-                    "removed; put it back and resume from the last checkpoint, or begin again "
-                    "with `--reset-dataloader`."
+                    f"`DATA` must stay as it is while training reads it, but {path} "
+                    f"{'is gone' if now[0] < 0 else 'became smaller'}; put it back, and give the "
+                    "same command again to go on from the last checkpoint."
+                )
+            if now != before and not self._warned:
+                self._warned = True
+                logger.warning(
+                    f"autoassist: {path} was touched or replaced while training reads it; training "
+                    "goes on with what it has mapped into memory"
                 )
 
 
