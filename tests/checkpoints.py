@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from autoassist_fairseq.tools.averaging.command import main
-from autoassist_fairseq.tools.averaging.files import read_checkpoint
+from autoassist_fairseq.tools.common.checkpoints import read_checkpoint
 
 
 def checkpoint(
@@ -27,7 +27,7 @@ def checkpoint(
         "model": OrderedDict(model),
         "optimizer_history": [{"num_updates": updates}],
         "extra_state": {
-            "train_iterator": {"epoch": 2},
+            "train_iterator": {"epoch": 2, "autoassist": {"losses": torch.ones(9)}},
             "val_loss": value,
             "metrics": {"counts": np.arange(4), "bleu": np.float64(1.5)},
             "ema": {"w": torch.ones(1)},
@@ -44,7 +44,7 @@ def save(path: Path, model: dict[str, Any], **more: Any) -> str:
 def run(tmp_path: Path, *arguments: str) -> dict[str, Any]:
     output = tmp_path / "out.pt"
     assert main(["--output", str(output), "--inputs", *arguments]) == 0
-    return read_checkpoint(output)
+    return read_checkpoint(output, "--inputs")
 
 
 def run_folder(tmp_path: Path) -> Path:

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.averaging import command as average
-from autoassist_fairseq.tools.averaging import files as average_files
 from autoassist_fairseq.tools.averaging.command import RECORD
 from autoassist_fairseq.tools.averaging.sums import ModelMean
+from autoassist_fairseq.tools.common.checkpoints import read_checkpoint
 
 
 def test_equals_an_independent_mean(tmp_path: Path) -> None:
@@ -123,6 +123,7 @@ def test_keeps_settings_of_the_first_and_records_what_went_in(tmp_path: Path) ->
     assert state["extra_state"]["metrics"]["counts"].tolist() == [0, 1, 2, 3]
     assert "last_optimizer_state" not in state
     assert "ema" not in state["extra_state"]
+    assert state["extra_state"]["train_iterator"] == {"epoch": 2}
     records = state["extra_state"][RECORD]
     assert [(r["file"], r["updates"], r["value"], r["metric"]) for r in records] == [
         (paths[0], 7, 7.0, "loss"),
@@ -136,10 +137,10 @@ def test_holds_two_models_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     paths = [save(tmp_path / f"{n}.pt", {"w": torch.ones(4)}) for n in range(4)]
     alive: list[weakref.ref[Tensor]] = []
 
-    def counting(path: Path) -> dict[str, Any]:
+    def counting(path: Path, option: str) -> dict[str, Any]:
         gc.collect()
         assert not [tensor for tensor in alive if tensor() is not None]
-        state = average_files.read_checkpoint(path)
+        state = read_checkpoint(path, option)
         alive.append(weakref.ref(state["model"]["w"]))
         return state
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import os
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,22 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
     state = checkpoint({"w": torch.ones(1)})
     state["extra_state"]["surprise"] = Attack(tmp_path / "ran")
     torch.save(state, tmp_path / "evil.pt")
-    with pytest.raises(UserError, match="holds `posix.mkdir`, which would run code"):
+    with pytest.raises(
+        UserError,
+        match=r"holds `posix.mkdir`, which could run .*set TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1",
+    ):
         run(tmp_path, str(tmp_path / "evil.pt"))
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_trusted_checkpoint_is_read_as_fairseq_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = checkpoint({"w": torch.tensor([2.0])})
+    state["extra_state"]["old"] = decimal.Decimal(1)
+    torch.save(state, tmp_path / "old.pt")
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    assert run(tmp_path, str(tmp_path / "old.pt"))["model"]["w"].item() == 2.0
 
 
 def damage(path: Path, how: str) -> None:
@@ -51,7 +65,7 @@ def test_a_damaged_file(tmp_path: Path, how: str) -> None:
     good = save(tmp_path / "good.pt", {"w": torch.full((50,), 1.25)})
     bad = save(tmp_path / "bad.pt", {"w": torch.full((50,), 1.25)})
     damage(Path(bad), how)
-    with pytest.raises(UserError, match=r"bad.pt is damaged or no checkpoint|bad.pt must hold"):
+    with pytest.raises(UserError, match=r"`--inputs`: .*bad.pt` must be a whole checkpoint"):
         run(tmp_path, good, bad)
 
 
@@ -74,8 +88,8 @@ def test_a_failed_write_leaves_the_old_file(
     source = save(tmp_path / "a.pt", {"w": torch.ones(1)})
     (tmp_path / "out.pt").write_bytes(b"precious")
 
-    def full_disk(state: object, stream: Any) -> None:
-        stream.write(b"half")
+    def full_disk(state: object, part: str) -> None:
+        Path(part).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full_disk)
@@ -91,7 +105,7 @@ def test_a_failed_write_leaves_the_old_file(
         (["DIR"], "is a folder: say how many"),
         (["DIR", "DIR", "--num-epoch-checkpoints", "2"], "needs one existing folder"),
         (["DIR/nothing", "--num-epoch-checkpoints", "2"], "needs one existing folder"),
-        (["DIR/nothing.pt"], "must be an existing checkpoint file"),
+        (["DIR/nothing.pt"], "`--inputs` .*nothing.pt must be .* read, but cannot: No such file"),
         (["DIR", "--num-epoch-checkpoints", "0"], "must be at least 1, but is 0"),
         (["DIR", "--num-epoch-checkpoints", "5"], "holds, 4"),
         (["DIR", "--num-best-checkpoints", "5"], "the 4 distinct checkpoints"),

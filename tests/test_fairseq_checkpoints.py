@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shutil
 from collections.abc import Callable
@@ -99,6 +100,61 @@ def test_a_damaged_file_is_named(how: str, tmp_path: Path) -> None:
     damage(path, how)
     with pytest.raises(CheckpointError, match="c.pt` must be a whole checkpoint, but .*other one"):
         load(path)
+
+
+class Counting(io.FileIO):
+    """A file that counts what is read of it."""
+
+    count = 0
+
+    def readinto(self, buffer: Any) -> int:
+        found = super().readinto(buffer) or 0
+        self.count += found
+        return found
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size) or b""
+        self.count += len(data)
+        return data
+
+
+def test_a_checkpoint_is_read_once(tmp_path: Path) -> None:
+    state: dict[str, Any] = {
+        "big": torch.arange(1_000_000.0),
+        "other": torch.ones(500_000),
+        "n": [1, 2],
+    }
+    torch.save(state, tmp_path / "c.pt")
+    with Counting(tmp_path / "c.pt") as file:
+        loaded = safe_load(file, map_location="cpu")
+    assert torch.equal(loaded["big"], state["big"]) and loaded["n"] == [1, 2]
+    assert file.count < 1.1 * (tmp_path / "c.pt").stat().st_size
+    whole = (tmp_path / "c.pt").read_bytes()
+    at = whole.index(state["big"].numpy().tobytes()[:4096]) + 3_999_999  # its last byte
+    (tmp_path / "c.pt").write_bytes(whole[:at] + b"x" + whole[at + 1 :])
+    for options in ({}, {"mapped": True}):
+        with (tmp_path / "c.pt").open("rb") as plain, pytest.raises(CheckpointError, match="data/"):
+            safe_load(plain, map_location="cpu", **options)
+    with (tmp_path / "c.pt").open("rb") as plain:
+        assert safe_load(plain, map_location="cpu", mapped=True, verify=False)["n"] == [1, 2]
+
+
+def test_a_checkpoint_is_on_the_disk_before_it_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    replace = os.replace
+
+    def replaced(old: str, new: str) -> None:
+        done.append("replaced")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", lambda at: done.append(os.readlink(f"/proc/self/fd/{at}")))
+    monkeypatch.setattr(os, "replace", replaced)
+    for change in (write, copy):
+        done.clear()
+        change(str(tmp_path / "c.pt"), Files())
+        assert done == [str(tmp_path / "c.pt.tmp"), "replaced", str(tmp_path)]
 
 
 def write(path: str, files: Files) -> None:

@@ -15,7 +15,7 @@ import pytest
 import sentencepiece
 
 from autoassist_fairseq.tools.averaging.command import RECORD
-from autoassist_fairseq.tools.averaging.files import read_checkpoint
+from autoassist_fairseq.tools.common.checkpoints import read_checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -107,7 +107,7 @@ def test_evaluate_averages_translates_and_scores(corpus: Path, trained: Path) ->
     scores = {figure["key"]: figure["score"] for figure in result["figures"]}
     assert list(scores) == ["sacrebleu", "tokenised", "compound_split", "chrf"]
     assert scores["sacrebleu"] > 35  # it learned, and the detokenised text is in order
-    records = read_checkpoint(trained / "evaluation" / "averaged.pt")["extra_state"][RECORD]
+    records = read_checkpoint(trained / "evaluation" / "averaged.pt", "x")["extra_state"][RECORD]
     updates = [record["updates"] for record in records]
     assert len(updates) == 3
     assert updates == sorted(updates, reverse=True)
@@ -139,7 +139,7 @@ def test_the_big_recipe_trains_on_two_processes(corpus: Path) -> None:
     )  # fmt: skip
     assert "batch x 2 processes x update-freq 4 = 2400 (this recipe: 2400)" in done.stderr
     assert (corpus / "big" / "checkpoint_last.pt").exists()
-    state = read_checkpoint(corpus / "big" / "checkpoint_last.pt")
+    state = read_checkpoint(corpus / "big" / "checkpoint_last.pt", "x")
     assert state["optimizer_history"][-1]["num_updates"] == 20
     assert state["cfg"]["distributed_training"]["distributed_world_size"] == 2
 

@@ -105,7 +105,7 @@ def test_what_cannot_be_asked_is_said(data: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="its source dictionary differs"):
         keeping(tmp_path, "run", text)
     (tmp_path / "checkpoint_last.pt").write_bytes(b"PK\x03\x04 cut")
-    with pytest.raises(UserError, match="damaged or no checkpoint"):
+    with pytest.raises(UserError, match="`RUN_DIR`: .* must be a whole checkpoint"):
         keeping(tmp_path, "run", text)
 
 

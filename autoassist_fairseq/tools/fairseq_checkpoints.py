@@ -11,7 +11,9 @@ import errno
 import os
 import pickle
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
@@ -33,6 +35,7 @@ _NUMPY_MAKERS = ("_reconstruct", "scalar")  # NumPy 2 renamed numpy.core to nump
 _DAMAGE = (pickle.UnpicklingError, EOFError, RuntimeError, UnicodeDecodeError, zipfile.BadZipFile)
 # What fairseq runs into when a checkpoint lacks something, or holds something else than expected.
 _UNFIT = (KeyError, IndexError, TypeError, AttributeError, ValueError)
+_LARGE = 1 << 20  # bytes; to read less a second time costs nothing
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -58,12 +61,16 @@ def checkpoint_types() -> list[Any]:
     return [argparse.Namespace, *_NUMPY_TYPES, *makers]
 
 
-def safe_load(file: IO[bytes], *, map_location: Any) -> Any:
+def safe_load(
+    file: IO[bytes], *, map_location: Any, mapped: bool = False, verify: bool = True
+) -> Any:
     """Load a checkpoint whole, without running code that it may hold.
 
     Args:
         file: An open checkpoint.
         map_location: As in `torch.load`.
+        mapped: Leave tensors on disk until they are used (not those of torch before 1.6).
+        verify: Compare every record with its checksum, which torch itself does not do.
 
     Raises:
         CheckpointError: The file is damaged, or holds another class or function (the message
@@ -71,9 +78,16 @@ def safe_load(file: IO[bytes], *, map_location: Any) -> Any:
     """
     trusted = os.environ.get(TRUST_VARIABLE, "").lower() in {"1", "y", "yes", "true"}
     try:
-        _check(file)
+        zipped = _is_zipped(file)
+        records = _Records(file, at_once=mapped) if zipped and verify else None
+        source = file.name if mapped and zipped else records or file
         with torch.serialization.safe_globals(checkpoint_types()):
-            return torch.load(file, map_location=map_location, weights_only=not trusted)
+            loaded = torch.load(
+                source, map_location=map_location, weights_only=not trusted, mmap=mapped and zipped
+            )
+        if records is not None:
+            records.check_rest()
+        return loaded
     except _DAMAGE as error:
         foreign = re.search(r"(?:GLOBAL |got <class ')([\w.]+)", str(error))
         name = getattr(file, "name", "the checkpoint")
@@ -82,18 +96,69 @@ def safe_load(file: IO[bytes], *, map_location: Any) -> Any:
         raise CheckpointError(_damaged(name, error)) from error
 
 
-def _check(file: IO[bytes]) -> None:
-    """Compare what torch's own reading does not: the checksum of every record."""
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as records:
-            bad = records.testzip()
-        if bad is not None:
-            raise zipfile.BadZipFile(f"wrong checksum of {bad}")
-    else:  # a pickle, as torch wrote before 1.6
-        file.seek(0)
-        if file.read(1) != pickle.PROTO:
-            raise pickle.UnpicklingError("neither a zip archive nor a pickle")
+def _is_zipped(file: IO[bytes]) -> bool:
+    zipped = zipfile.is_zipfile(file)
     file.seek(0)
+    if not zipped and file.read(1) != pickle.PROTO:  # a pickle, as torch wrote before 1.6
+        raise pickle.UnpicklingError("neither a zip archive nor a pickle")
+    file.seek(0)
+    return zipped
+
+
+class _Records:
+    """A zipped checkpoint whose records are compared with their checksums as torch reads them.
+
+    Small ones, that of the objects among them, are compared at once.
+    """
+
+    def __init__(self, file: IO[bytes], *, at_once: bool) -> None:
+        self._file, self._bad = file, ""
+        # where the next bytes of a record are -> its name, its end, its checksum, that so far
+        self._expected: dict[int, tuple[str, int, int, int]] = {}
+        with zipfile.ZipFile(file) as archive:
+            for info in archive.infolist():
+                if at_once or info.compress_type or info.file_size < _LARGE:
+                    archive.read(info)  # raises when the checksum does not fit
+                    continue
+                file.seek(info.header_offset + 26)
+                start = info.header_offset + 30 + sum(struct.unpack("<HH", file.read(4)))
+                self._expected[start] = info.filename, start + info.file_size, info.CRC, 0
+        file.seek(0)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def read(self, size: int = -1) -> bytes:
+        """Read as the file does."""
+        start = self._file.tell()
+        data = self._file.read(size)
+        self._take(start, data)
+        return data
+
+    def readinto(self, buffer: Any) -> int:
+        """Read as the file does."""
+        start = self._file.tell()
+        count: int = self._file.readinto(buffer)  # type: ignore[attr-defined]
+        self._take(start, memoryview(buffer)[:count])
+        return count
+
+    def check_rest(self) -> None:
+        """Compare what torch has not read; raise if any record's checksum does not fit."""
+        for start, (_, end, _, _) in list(self._expected.items()):
+            self._file.seek(start)
+            self.read(end - start)
+        if self._bad or self._expected:
+            raise zipfile.BadZipFile(f"wrong checksum of {self._bad or 'a record'}")
+
+    def _take(self, start: int, data: Any) -> None:
+        if start not in self._expected or not len(data):
+            return
+        name, end, checksum, so_far = self._expected.pop(start)
+        now = zlib.crc32(data[: end - start], so_far)
+        if start + len(data) < end:
+            self._expected[start + len(data)] = name, end, checksum, now
+        elif now != checksum:
+            self._bad = name
 
 
 def _refusal(name: str, foreign: str) -> str:
@@ -192,15 +257,42 @@ def copy_whole(source: str, path: str, files: Any) -> None:
 
 
 @contextlib.contextmanager
-def _whole(path: str, files: Any) -> Iterator[str]:
-    part = f"{path}.tmp" if files.supports_rename(path) else path
+def replacing(path: str) -> Iterator[str]:
+    """Yield a place to write to; what is written there takes that of ``path``, on the disk too.
+
+    After any failure, a power cut as well, ``path`` is what it was.
+    """
+    part = f"{path}.tmp"
     try:
         yield part
-        if part != path:
-            os.replace(part, path)
-    except BaseException as error:
+        _to_disk(part)
+        os.replace(part, path)
+        with contextlib.suppress(OSError):  # not every file system lets a folder be written out
+            _to_disk(os.path.dirname(path) or ".")
+    except BaseException:
         with contextlib.suppress(OSError):
-            files.rm(part)
+            os.remove(part)
+        raise
+
+
+def _to_disk(path: str) -> None:
+    place = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
+
+
+@contextlib.contextmanager
+def _whole(path: str, files: Any) -> Iterator[str]:
+    local = files.supports_rename(path)
+    try:
+        with replacing(path) if local else contextlib.nullcontext(path) as part:
+            yield part
+    except BaseException as error:
+        if not local:
+            with contextlib.suppress(OSError):
+                files.rm(path)
         cause = _system_error(error)
         if cause is None:
             raise

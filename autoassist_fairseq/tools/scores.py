@@ -60,11 +60,10 @@ class Scores:
 def read_scores(path: Path) -> Scores:
     """Return the scores in the checkpoint ``path``; `UserError` if it holds none."""
     # Reading a checkpoint takes PyTorch; telling about bad options does not.
-    from autoassist_fairseq.tools.averaging.files import read_checkpoint
+    from autoassist_fairseq.tools.common.checkpoints import assistant_state
 
-    extra = read_checkpoint(path).get("extra_state") or {}
-    state = (extra.get("train_iterator") or {}).get("autoassist")
-    if not isinstance(state, dict):
+    state = assistant_state(path, "CHECKPOINT")
+    if state is None:
         raise UserError(
             f"CHECKPOINT must hold an Assistant, but {path} holds none; give one that "
             "`--task autoassist_translation` wrote, not an average."

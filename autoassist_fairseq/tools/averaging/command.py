@@ -2,7 +2,7 @@
 
 The flags of fairseq's own script work; ``--num-best-checkpoints`` is added. The result takes its
 settings from the first input (the newest, or the best) and leaves out what no longer fits the
-averaged parameters: the optimiser's state and a moving average kept beside the model.
+averaged parameters: the optimiser's state, a moving average kept beside the model, the Assistant.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from autoassist_fairseq.tools.averaging.choice import (
     is_candidate,
     last_checkpoints,
 )
-from autoassist_fairseq.tools.averaging.files import State, read_checkpoint, write_checkpoint
 from autoassist_fairseq.tools.averaging.sums import ModelMean
+from autoassist_fairseq.tools.common.checkpoints import State, read_checkpoint, write_checkpoint
 
 RECORD = "autoassist_average"
 """Key in ``extra_state`` under which an averaged checkpoint lists what went into it."""
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> Path:
     paths = choose_inputs(args)
     if args.output.resolve() in {p.resolve() for p in paths}:
         raise UserError(f"`--output` {args.output} must not be one of the inputs; name a new file.")
-    write_checkpoint(average(paths), args.output)
+    write_checkpoint(average(paths), args.output, "--output")
     return Path(args.output)
 
 
@@ -123,7 +123,7 @@ def average(paths: Sequence[Path]) -> State:
     settings: State = {}
     for path in paths:
         # One name for the state, cleared before the next is read: two models at most.
-        state = read_checkpoint(path)
+        state = read_checkpoint(path, "--inputs")
         mean.add(state.pop("model"), path.name)
         records.append(_record(path, state))
         print(_describe(records[-1]), file=sys.stderr)
@@ -161,7 +161,7 @@ def _check_options(args: argparse.Namespace, kind: str | None, count: int) -> No
 def _best_names(folder: Path, names: Sequence[str], count: int, metric: str | None) -> list[str]:
     candidates, recorded = [], set()
     for name in filter(is_candidate, names):
-        state = read_checkpoint(folder / name, verify=False)
+        state = read_checkpoint(folder / name, "--inputs", verify=False)
         facts = _record(folder / name, state)
         candidates.append(Candidate(name, facts["updates"], facts["value"]))
         recorded.add((facts["metric"], _setting(state, "maximize_best_checkpoint_metric")))
@@ -179,6 +179,9 @@ def _settings(state: State) -> State:
     kept = {k: v for k, v in state.items() if k not in ("model", "last_optimizer_state")}
     extra = dict(kept.get("extra_state") or {})
     kept["extra_state"] = {k: v for k, v in extra.items() if k not in _DROPPED_EXTRA}
+    position = extra.get("train_iterator") or {}
+    # what the Assistant knows is of one model, and may be large
+    kept["extra_state"]["train_iterator"] = {k: v for k, v in position.items() if k != "autoassist"}
     return kept
 
 

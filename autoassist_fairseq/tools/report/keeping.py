@@ -114,11 +114,10 @@ def assistant_state(folder: Path) -> Mapping[str, Any]:
     if not path.is_file():
         raise UserError(f"whom it keeps is not known: {CHECKPOINT} is not there")
     # Reading a checkpoint takes PyTorch; a report without DATA does not.
-    from autoassist_fairseq.tools.averaging.files import read_checkpoint
+    from autoassist_fairseq.tools.common import checkpoints
 
-    extra = read_checkpoint(path).get("extra_state") or {}
-    state = (extra.get("train_iterator") or {}).get("autoassist")
-    if not isinstance(state, dict):
+    state = checkpoints.assistant_state(path, "RUN_DIR")
+    if state is None:
         raise UserError(f"{CHECKPOINT} holds no Assistant: every pair was kept")
     return state
 
