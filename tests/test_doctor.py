@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import venv
@@ -16,6 +17,7 @@ from autoassist_fairseq.__main__ import main
 from autoassist_fairseq.tools import doctor, doctor_patient, fairseq_edits
 from autoassist_fairseq.tools.doctor_patient import Patient, Probe
 
+REPOSITORY = Path(autoassist_fairseq.__file__ or "").parents[1]
 HEALTHY = {
     "numpy": "2.4.6",
     "numba": "0.68.1",
@@ -36,6 +38,7 @@ class Fake(Patient):
         self.digest: str | None = fairseq_edits.digest()
         self.commands = set(doctor.COMMANDS)
         self.broken = ""  # code that holds this fails
+        self.hiding: Path | None = None
 
     def python(self) -> tuple[int, int, int]:
         return self.running
@@ -45,6 +48,9 @@ class Fake(Patient):
 
     def fairseq_digest(self) -> str | None:
         return self.digest
+
+    def fairseq_in_the_way(self) -> Path | None:
+        return self.hiding
 
     def has_command(self, name: str) -> bool:
         return name in self.commands
@@ -105,6 +111,26 @@ def test_each_ailment_is_named_with_the_command_that_mends_it(
     assert detail in finding.detail
     assert mend in finding.mend
     assert str(finding) == f"FAIL  {subject}: {finding.detail} -> {finding.mend}"
+
+
+def test_a_clone_that_hides_the_installed_fairseq_is_taken_off_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone, other = tmp_path / "a clone", tmp_path / "other"
+    (clone / "fairseq").mkdir(parents=True)
+    (clone / "fairseq" / "__init__.py").write_text("import no_such_module\n")
+    path = os.pathsep.join(map(str, (other, clone)))
+    monkeypatch.setenv("PYTHONPATH", path)
+    monkeypatch.delitem(sys.modules, "fairseq", raising=False)
+    monkeypatch.syspath_prepend(clone)
+    finding = doctor.check_fairseq(Patient())
+    assert not finding.ok and str(clone) in finding.detail
+    assert finding.mend == f"export PYTHONPATH={other}"
+    monkeypatch.delenv("PYTHONPATH")
+    monkeypatch.chdir(clone)
+    assert doctor.check_fairseq(Patient()).mend == f"cd {REPOSITORY}"
+    monkeypatch.chdir(tmp_path)  # elsewhere on the path: an editable install, which ours replaces
+    assert Patient().fairseq_in_the_way() is None
 
 
 def test_a_check_that_fails_itself_is_a_finding_and_the_others_go_on(
@@ -168,8 +194,7 @@ def test_version_and_no_command(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_doctor_works_where_nothing_is_installed(tmp_path: Path) -> None:
     venv.create(tmp_path / "bare", symlinks=True)
     bare = tmp_path / "bare" / "bin" / "python"
-    root = Path(autoassist_fairseq.__file__ or "").parents[1]
-    code = f"import sys; sys.path.insert(0, {str(root)!r}); " + (
+    code = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); " + (
         "from autoassist_fairseq.__main__ import main; sys.exit(main(['doctor']))"
     )
     done = subprocess.run([bare, "-c", code], capture_output=True, text=True, check=False)

@@ -6,14 +6,17 @@ Everything that may be broken is imported in a child process, so that the doctor
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 
 from autoassist_fairseq.tools import fairseq_edits
-from autoassist_fairseq.tools.doctor_patient import Patient
+from autoassist_fairseq.tools.doctor_patient import Patient, python_path
 from autoassist_fairseq.tools.fairseq_wheel import PYTHON_RANGE
 
 TASK = "autoassist_translation"
@@ -78,6 +81,10 @@ def check_package(patient: Patient, name: str) -> Finding:
 
 def check_fairseq(patient: Patient) -> Finding:
     """Check that the corrected fairseq is installed, with the edits of this version."""
+    hiding = patient.fairseq_in_the_way()
+    if hiding is not None:
+        detail = f"the one in {hiding} is found before the installed one"
+        return Finding(False, "fairseq", detail, _mend_path(hiding))
     version = patient.version("fairseq")
     if version is None:
         return Finding(False, "fairseq", "is not installed", MEND_FAIRSEQ)
@@ -92,6 +99,13 @@ def check_fairseq(patient: Patient) -> Finding:
     if not probe.ok:
         return Finding(False, "fairseq", f"cannot be imported ({probe.text})", MEND_PACKAGES)
     return Finding(True, "fairseq", f"{version} (corrected)")
+
+
+def _mend_path(hiding: Path) -> str:
+    if hiding == Path.cwd():
+        return f"cd {shlex.quote(str(Path(__file__).parents[2]))}"
+    rest = [str(folder) for folder in python_path() if folder.resolve() != hiding]
+    return f"export PYTHONPATH={shlex.quote(os.pathsep.join(rest))}"
 
 
 def check_extensions(patient: Patient) -> Finding:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,6 +13,11 @@ from pathlib import Path
 from autoassist_fairseq.tools.fairseq_wheel import installed_digest
 
 PROBE_SECONDS = 180
+
+
+def python_path() -> list[Path]:
+    """Return the folders that PYTHONPATH names."""
+    return [Path(name) for name in os.environ.get("PYTHONPATH", "").split(os.pathsep) if name]
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,12 @@ class Patient:
     def fairseq_digest(self) -> str | None:
         """Return which edits the installed fairseq was made with."""
         return installed_digest()
+
+    def fairseq_in_the_way(self) -> Path | None:
+        """Return the folder, this one or of PYTHONPATH, whose fairseq hides the installed one."""
+        spec = importlib.util.find_spec("fairseq")
+        found = Path(spec.origin).resolve().parents[1] if spec and spec.origin else None
+        return found if found in {Path.cwd(), *map(Path.resolve, python_path())} else None
 
     def has_command(self, name: str) -> bool:
         """Tell whether a command lies beside this Python."""
