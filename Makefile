@@ -5,8 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 SETUP_FILES := constraints.txt setup.py scripts/build_fairseq.py \
 	$(wildcard autoassist_fairseq/tools/fairseq_*.py autoassist_fairseq/tools/pip_run.py)
-PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt \
-	PIP_BUILD_CONSTRAINT=constraints.txt $(BIN)/python -m pip install -qq
+# Elsewhere than in the environment (for the user, a target, a prefix) is what some systems set.
+PIP := env -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 \
+	PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+	$(BIN)/python -m pip install -qq
 
 # Files side by side; one thread each, or the processes would wait for each other's.
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile

@@ -49,8 +49,10 @@ def run_pip(arguments: Sequence[str], doing: str) -> None:
 
 
 def _pip_environment() -> dict[str, str]:
-    """Pin the build tools as well: newer pips read another variable for that."""
-    environment = dict(os.environ, PIP_DISABLE_PIP_VERSION_CHECK="1")
+    """Install here whatever the user's is set to, with pinned build tools (see the Makefile)."""
+    environment = dict(os.environ, PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_USER="0")
+    for elsewhere in ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT"):
+        environment.pop(elsewhere, None)
     if CONSTRAINTS.is_file():
         new = _pip_version() >= (25, 3)
         environment["PIP_BUILD_CONSTRAINT" if new else "PIP_CONSTRAINT"] = str(CONSTRAINTS)
