@@ -37,38 +37,41 @@ def test_every_key_is_listed_with_its_default() -> None:
     assert {key: value for key, value in listed.items() if key.startswith("auto")} == expected
 
 
-@pytest.mark.slow
-def test_it_trains_and_the_command_line_sets_any_key(corpus: Binarised, tmp_path: Path) -> None:
-    overrides = [
-        *("task.autoassist_base_prob=0.25", "task.autoassist_window=64", "common.log_interval=1"),
-        *("dataset.max_tokens=100", "optimization.max_epoch=2", "optimization.update_freq=[2,1]"),
-        "common.reset_logging=true",  # else hydra's log format replaces fairseq's
-    ]
+def train(data: Path, folder: Path, *overrides: str) -> Run:
+    """Give the command of the YAML's comment in ``folder``."""
     status, output = command(
         "fairseq-hydra-train",
         *("--config-dir", FOLDER, "--config-name", NAME),
-        *(f"common.user_dir={USER_DIR}", f"task.data={corpus.data}"),
-        *(f"hydra.run.dir={tmp_path}", f"checkpoint.save_dir={tmp_path}/save"),
-        *(*TINY, *overrides),
+        *(f"common.user_dir={USER_DIR}", f"task.data={data}", *TINY, *overrides),
+        folder=folder,
     )
-    run = Run(status, output, [], tmp_path / "save")
-    assert run.status == 0, output
-    ends = run.logged("train")
+    return Run(status, output, [], folder / "checkpoints")
+
+
+@pytest.mark.slow
+def test_it_trains_goes_on_and_the_command_line_sets_any_key(
+    corpus: Binarised, tmp_path: Path
+) -> None:
+    overrides = (
+        *("task.autoassist_base_prob=0.25", "task.autoassist_window=64", "common.log_interval=1"),
+        *("dataset.max_tokens=100", "optimization.update_freq=[2,1]"),
+        "common.reset_logging=true",  # else hydra's log format replaces fairseq's
+    )
+    first = train(corpus.data, tmp_path, *overrides, "optimization.max_epoch=1")
+    run = train(corpus.data, tmp_path, *overrides, "optimization.max_epoch=2")
+    assert (first.status, run.status) == (0, 0), run.output
+    ends = [line for part in (first, run) for line in part.logged("train")]
     assert [line["train_aa_pass"] for line in ends] == ["1", "2"]
     assert float(ends[0]["train_aa_keep"]) == 1 > float(ends[1]["train_aa_keep"])
-    assert "'autoassist_base_prob': 0.25" in output
-    assert "updates of 2 batches" in output and "updates of 1 batches, shrinking" in output
+    assert "'autoassist_base_prob': 0.25" in run.output
+    assert "updates of 2 batches" in first.output
+    assert "updates of 1 batches, shrinking" in run.output
     assert "checkpoint2.pt" in run.checkpoints()
 
 
 @pytest.mark.slow
 def test_a_bad_value_is_one_sentence(corpus: Binarised, tmp_path: Path) -> None:
-    status, output = command(
-        "fairseq-hydra-train",
-        *("--config-dir", FOLDER, "--config-name", NAME),
-        *(f"common.user_dir={USER_DIR}", f"task.data={corpus.data}"),
-        *(f"hydra.run.dir={tmp_path}", f"checkpoint.save_dir={tmp_path}/save"),
-        *("task.autoassist_policy=srhink", "task.autoassist_lr=0"),
-    )
-    assert status == 1 and "Traceback" not in output
-    assert "autoassist: error: `--autoassist-policy` must be" in output and "-lr` must" in output
+    bad = ("task.autoassist_policy=srhink", "task.autoassist_lr=0")
+    run = train(corpus.data, tmp_path, *bad)
+    assert run.status == 1 and "Traceback" not in run.output
+    assert "error: `--autoassist-policy` must be" in run.output and "-lr` must" in run.output

@@ -182,7 +182,9 @@ def start_server() -> subprocess.Popen[str]:
     )
 
 
-def command(name: str, *args: object, limit: int = LIMIT) -> tuple[int, str]:
+def command(
+    name: str, *args: object, limit: int = LIMIT, folder: Path | None = None
+) -> tuple[int, str]:
     """Run one of fairseq's own commands, as a user does; return exit status and all output."""
     program = [Path(sys.executable).with_name(name), *args]
     done = subprocess.run(
@@ -194,5 +196,6 @@ def command(name: str, *args: object, limit: int = LIMIT) -> tuple[int, str]:
         errors="replace",
         timeout=limit,
         check=False,
+        cwd=folder,
     )
     return done.returncode, done.stdout
