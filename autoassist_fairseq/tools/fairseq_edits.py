@@ -14,6 +14,7 @@ from autoassist_fairseq.tools.fairseq_edit_list import LOCAL_VERSION as LOCAL_VE
 ADDED_FILES = {
     "fairseq/autoassist_checkpoints.py": "fairseq_checkpoints.py",
     "fairseq/autoassist_compat.py": "fairseq_compat.py",
+    "fairseq/autoassist_runs.py": "fairseq_runs.py",
 }
 STAMP = "fairseq/autoassist_edits.py"
 
