@@ -8,8 +8,8 @@ from pathlib import Path
 
 from autoassist_fairseq.tools.dataprep import options as flags
 from autoassist_fairseq.tools.dataprep.fetching import corpora
+from autoassist_fairseq.tools.dataprep.fetching.fetch import Fetching, problems
 from autoassist_fairseq.tools.dataprep.fetching.obtain import obtain, sources
-from autoassist_fairseq.tools.dataprep.fetching.settings import Fetching
 from autoassist_fairseq.tools.dataprep.fetching.table import Corpus, as_markdown
 from autoassist_fairseq.tools.dataprep.fetching.transfer import Patience
 from autoassist_fairseq.tools.dataprep.pipeline import prepare
@@ -69,7 +69,7 @@ def _published(options: argparse.Namespace) -> tuple[PrepSettings, list[Record]]
         patience=Patience(options.timeout, options.tries),
     )
     settings = flags.settings(options, corpus.languages, sources(corpus, how))
-    check_options(settings)  # before anything is downloaded
+    check_options(settings, problems(corpus, how))  # before anything is downloaded
     return settings, obtain(corpus, how)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -123,13 +123,13 @@ class PrepSettings:
         return source, target
 
 
-def check_options(settings: PrepSettings) -> None:
+def check_options(settings: PrepSettings, more: Sequence[str] = ()) -> None:
     """Check all settings at once, but not whether the files are there.
 
     Raises:
-        UserError: one sentence that lists every problem.
+        UserError: one sentence that lists every problem, and ``more`` of them.
     """
-    _raise(_option_problems(settings))
+    _raise([*_option_problems(settings), *more])
 
 
 def check(settings: PrepSettings) -> None:

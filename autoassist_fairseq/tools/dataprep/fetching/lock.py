@@ -1,8 +1,8 @@
 """What was seen at the first download, and must be seen at every later one.
 
-The lock file holds what the table of downloads leaves open: size and SHA-256 of files, and the
-number of lines of the texts in them. Keep it with your experiment, and whoever repeats it gets the
-same data. Where it has an entry, the entry counts and not the table.
+The lock file holds what the table of downloads leaves open: size and SHA-256 of files. Keep it with
+your experiment, and whoever repeats it gets the same data. Where it has an entry, the entry counts
+and not the table.
 """
 
 from __future__ import annotations
@@ -83,24 +83,7 @@ class Lock:
             self._differs(f"{path} {against}")
         entry = self._entry(download.name)
         if against or (download.sha256 is None and "sha256" not in entry):
-            new = {"size": seen.bytes, "sha256": seen.sha256, "url": url}
-            self._record(download.name, {**new, "lines": {} if against else _lines(entry)})
-
-    def check_lines(self, download: Download, text: str, lines: int) -> None:
-        """Compare the number of lines of a text in ``download``, or record it.
-
-        Raises:
-            UserError: it differs.
-        """
-        entry = self._entry(download.name)
-        known = _lines(entry).get(text)
-        if known not in (None, lines):
-            self._differs(
-                f"{text} of {download.name} must have {known:,} lines (recorded in {self.path}), "
-                f"but has {lines:,}"
-            )
-        if known != lines:
-            self._record(download.name, {**entry, "lines": {**_lines(entry), text: lines}})
+            self._record(download.name, {"size": seen.bytes, "sha256": seen.sha256, "url": url})
 
     def _differs(self, what: str) -> None:
         if not self.accept_changed:
@@ -129,8 +112,3 @@ class Lock:
         content = self._content()
         files = {**content["files"], name: entry}
         write_json(self.path, {**content, "files": dict(sorted(files.items()))})
-
-
-def _lines(entry: dict[str, Any]) -> dict[str, int]:
-    lines: dict[str, int] = entry.get("lines", {})
-    return lines

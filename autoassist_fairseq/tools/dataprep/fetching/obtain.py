@@ -8,12 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
-from autoassist_fairseq.tools.dataprep.fetching import markup
-from autoassist_fairseq.tools.dataprep.fetching.fetch import fetch
+from autoassist_fairseq.tools.dataprep.fetching.fetch import Fetching, fetch
 from autoassist_fairseq.tools.dataprep.fetching.lock import Lock, Seen
-from autoassist_fairseq.tools.dataprep.fetching.settings import Fetching, check
 from autoassist_fairseq.tools.dataprep.fetching.table import Corpus, Download, Part, Side
-from autoassist_fairseq.tools.dataprep.fetching.unpacking import unpack
+from autoassist_fairseq.tools.dataprep.fetching.unpacking import MARKUP, unpack
 from autoassist_fairseq.tools.dataprep.files import clear_os_errors, count_lines, locked, staged
 from autoassist_fairseq.tools.dataprep.progress import say
 from autoassist_fairseq.tools.dataprep.reading import Source
@@ -35,7 +33,6 @@ def obtain(corpus: Corpus, how: Fetching) -> list[Record]:
     Raises:
         UserError: a file is missing, cannot be had, or is not what it must be.
     """
-    check(corpus, how)
     lock = Lock(how.lock, accept_changed=how.accept_changed)
     with clear_os_errors(), locked(how.out):
         workshop = Workshop(how.out, say)
@@ -43,7 +40,7 @@ def obtain(corpus: Corpus, how: Fetching) -> list[Record]:
             _fetch(workshop, download, how, lock)
             texts = _texts_in(corpus, download, how)
             if texts:
-                _unpack(workshop, download, texts, how, lock)
+                _unpack(workshop, how.place(download), texts)
         return workshop.records
 
 
@@ -60,22 +57,14 @@ def _fetch(workshop: Workshop, download: Download, how: Fetching, lock: Lock) ->
         lock.check(download, place, Seen(**seen), url)
 
 
-def _unpack(
-    workshop: Workshop,
-    download: Download,
-    texts: Mapping[Path, tuple[Part, Side]],
-    how: Fetching,
-    lock: Lock,
-) -> None:
-    place = how.place(download)
+def _unpack(workshop: Workshop, archive: Path, texts: Mapping[Path, tuple[Part, Side]]) -> None:
     sides = {path: side for path, (_, side) in texts.items()}
     options = {path.name: [side.member, side.markup] for path, side in sides.items()}
-    work = partial(_write_texts, place, sides)
-    step = Step(f"unpack-{download.name}", (place,), tuple(texts), options, work)
+    work = partial(_write_texts, archive, sides)
+    step = Step(f"unpack-{archive.name}", (archive,), tuple(texts), options, work)
     lines = workshop.do(step).counts["texts"]
     for path, (part, _) in texts.items():
         _compare(path.name, lines[path.name], part)
-        lock.check_lines(download, path.name, lines[path.name])
 
 
 def _texts(corpus: Corpus, part: Part, how: Fetching) -> tuple[Path, Path]:
@@ -125,7 +114,7 @@ def _plain(unpacked: Path, text: Path, side: Side) -> int:
         _bytes_as_text(part, "w") as out,
     ):
         lines = 0
-        for line in markup.KINDS[side.markup](raw):
+        for line in MARKUP[side.markup](raw):
             out.write(f"{line}\n")
             lines += 1
     return lines
@@ -136,7 +125,7 @@ def _bytes_as_text(path: Path, mode: Literal["r", "w"]) -> TextIO:
 
 
 def _compare(text: str, count: int, part: Part) -> None:
-    # What papers print may be counted in another way, so this is no error; the lock file is strict.
+    # What papers print may be counted in another way, so this is no error.
     if part.lines not in (None, count):
         say(
             f"warning: {text} should have {part.lines:,} lines ({part.lines_evidence}), but has "

@@ -39,7 +39,7 @@ class Side:
     Attributes:
         download: the file that it is in.
         member: its name in that archive; None when the file is the text itself.
-        markup: how the text is marked up, one of `markup.KINDS`.
+        markup: how the text is marked up, one of `MARKUP`, or "plain".
     """
 
     download: Download

@@ -1,11 +1,13 @@
-"""Taking texts out of archives that are not trusted: nothing else is written, and nowhere else."""
+"""Texts out of archives that are not trusted: nothing else is written; and out of their markup."""
 
 from __future__ import annotations
 
+import html
+import re
 import shutil
 import tarfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -76,3 +78,34 @@ def _write(archive: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, target:
 
 def _bad(archive: Path, rule: str, name: str) -> UserError:
     return UserError(f"{archive} must {rule}, but {name!r} does not; do not use this archive.")
+
+
+_SEGMENT = re.compile(r"^\s*<seg\b[^>]*>(.*?)</seg>")
+_WRAPPED = re.compile(r"^<(title|description)>(.*)</\1>$")
+_ABOUT = re.compile(r"^<(url|talkid|keywords|speaker|reviewer|translator)\b")
+
+
+def segments(lines: Iterable[str]) -> Iterator[str]:
+    """The text of every ``<seg>``, one per line, as WMT's SGML and IWSLT's XML have it.
+
+    Neither can be trusted to be valid XML; entities are resolved.
+    """
+    for line in lines:
+        if found := _SEGMENT.match(line):
+            yield html.unescape(found[1]).strip()
+
+
+def tagged(lines: Iterable[str]) -> Iterator[str]:
+    """The sentences of IWSLT's training files; titles and descriptions of talks are sentences."""
+    for line in lines:
+        text = line.strip()
+        if not _ABOUT.match(text):
+            found = _WRAPPED.match(text)
+            yield found[2].strip() if found else text
+
+
+#: How to get plain text, for each kind of markup; "plain" is what needs nothing done.
+MARKUP: Mapping[str, Callable[[Iterable[str]], Iterator[str]]] = {
+    "segments": segments,
+    "tags": tagged,
+}
