@@ -17,8 +17,10 @@ from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.settings import Settings
 from autoassist_fairseq.tools.report import command, table
 from autoassist_fairseq.tools.report.corpus import read_text
-from autoassist_fairseq.tools.report.page import escape
+from autoassist_fairseq.tools.report.keeping import Example, Keeping
+from autoassist_fairseq.tools.report.page import Report, as_html, as_markdown, escape
 from autoassist_fairseq.tools.report.run import read_run
+from autoassist_fairseq.tools.report.verdicts import Hopeless, Verdict
 
 EVIL = ["<script>alert(1)</script>", "a|b", "`x` *y* [z](w)", "&amp;", '"><img src=x onerror=y>']
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -101,6 +103,18 @@ def test_corpus_text_and_names_are_shown_not_run(tmp_path: Path) -> None:
     assert "<script" not in markdown and "<img" not in markdown
     for row in (line for line in markdown.splitlines() if "alert" in line):
         assert len(re.findall(r"(?<!\\)\|", row)) == 4
+
+
+def test_both_pages_say_the_same_of_pairs_with_units(tmp_path: Path) -> None:
+    keeping = Keeping("AA", 40_000, 0.61, [], [], [Example(3, 0.5, "Hund", "dog")])
+    verdict = Verdict("AA", 2_000, 500, [Hopeless(7, 4.567, "Katze", "cow")])
+    whole = Report([read_run(shrunk_run(tmp_path), "AA")], [], [keeping], [verdict], [])
+    page, markdown = Page(as_html(whole)), as_markdown(whole)
+    for text in (" ".join(page.text.split()), markdown):
+        assert "500 of 2,000 pairs (25.0%)" in text
+        assert "by how many standard deviations their loss is beyond what is usual" in text
+        assert "4.57" in text and "nats" not in text
+        assert "Of 40,000 pairs" in text and "in the next pass is 61%" in text
 
 
 def test_markdown_is_escaped() -> None:

@@ -104,7 +104,7 @@ def _sentence(arm: str, epoch: Epoch) -> str:
     kept = "" if epoch.keep_tokens is None else f", {epoch.keep_tokens:.0%} kept"
     return (
         f"{arm}, pass {epoch.epoch}: {epoch.tokens:,} tokens{kept}, {epoch.seconds:.1f} s, "
-        f"validation NLL {epoch.valid_loss:.2f}"
+        f"validation NLL {epoch.valid_loss:.2f} bits"
     )
 
 

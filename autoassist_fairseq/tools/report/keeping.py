@@ -68,6 +68,14 @@ class Keeping:
     by_rarity: list[Bin]
     examples: list[Example]
 
+    @property
+    def sentence(self) -> str:
+        """What the examples are taken from."""
+        return (
+            f"Of {self.pairs:,} pairs spread over the training set, whose mean chance to be kept "
+            f"in the next pass is {self.keep:.0%}:"
+        )
+
 
 def keeping(folder: Path, run: str, text: Text) -> Keeping:
     """Return whom the Assistant in ``folder``'s last checkpoint keeps.

@@ -89,16 +89,14 @@ def as_markdown(report: Report) -> str:
         pairs = [(f"{e.keep:.1%}", e.source, e.target) for e in one.examples]
         parts += [
             f"## Skipped most: {escape(one.run)}",
-            f"Of {one.pairs:,} pairs spread over the training set, whose mean chance to be kept in "
-            f"the next pass is {one.keep:.0%}:",
+            one.sentence,
             _table(("kept", "source", "target"), pairs, text_columns=(1, 2)),
         ]
     for found in report.verdicts:
         rows = [(f"{e.surprise:.2f}", e.source, e.target) for e in found.examples]
         parts += [
             f"## Hopeless: {escape(found.run)}",
-            f"{found.hopeless:,} of {found.pairs:,} pairs ({found.share:.1%}). The surest, and by "
-            "how many standard deviations their loss is beyond what is usual for such targets:",
+            found.sentence,
             _table(("surprise", "source", "target"), rows, text_columns=(1, 2)),
         ]
     return "\n\n".join(parts) + "\n"

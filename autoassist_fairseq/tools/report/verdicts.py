@@ -41,9 +41,13 @@ class Verdict:
     examples: list[Hopeless]
 
     @property
-    def share(self) -> float:
-        """Hopeless pairs, in [0, 1]."""
-        return self.hopeless / max(self.pairs, 1)
+    def sentence(self) -> str:
+        """What the examples are, and the unit of their surprise."""
+        share = self.hopeless / max(self.pairs, 1)
+        return (
+            f"{self.hopeless:,} of {self.pairs:,} pairs ({share:.1%}). The surest, and by how many "
+            "standard deviations their loss is beyond what is usual for such targets:"
+        )
 
 
 def verdict(state: Mapping[str, Any], run: str, text: Text) -> Verdict | None:
