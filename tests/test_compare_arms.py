@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.compare.arms import Arm, check_arms, in_order, parse_arm, split_arms
 from autoassist_fairseq.tools.compare.flags import (
+    DEFAULTS,
     arm_flags,
     check_flags,
     common_flags,
@@ -16,6 +19,7 @@ from autoassist_fairseq.tools.compare.flags import (
     value_of,
 )
 from autoassist_fairseq.tools.compare.options import parser, seeds_of
+from autoassist_fairseq.tools.training.recipes import as_words
 
 
 @pytest.mark.parametrize(
@@ -142,6 +146,52 @@ def test_embeddings_are_shared_where_there_is_one_dictionary(tmp_path: Path) -> 
     assert not shared(["--share-decoder-input-output-embed"])
     data = corpus(tmp_path, "a 1\n", "b 1\n")
     assert not shared([])
+
+
+GONE: dict[str, set[str]] = {
+    "--lr-scheduler=triangular --max-lr 1": {"--warmup-updates", "--warmup-init-lr"},
+    "--lr-scheduler polynomial_decay --total-num-update 9": {"--warmup-init-lr"},
+    "--optimizer sgd": {"--adam-betas"},
+    "--criterion cross_entropy": {"--label-smoothing"},
+    "--optimizer adam --criterion label_smoothed_cross_entropy": set(),
+    "--arch transformer_iwslt_de_en": {word for word in as_words(DEFAULTS) if "coder-" in word},
+}
+
+
+@pytest.mark.parametrize("given", GONE)
+@pytest.mark.parametrize("of_arm", [False, True])
+def test_defaults_that_fit_one_choice_go_with_it(tmp_path: Path, given: str, of_arm: bool) -> None:
+    data = corpus(tmp_path, "a 1\n", "b 1\n")
+    extra, own = ([], given.split()) if of_arm else (given.split(), [])
+    words = common_flags(data, ("en", "de"), extra, own)
+    assert set(DEFAULTS) - set(words) == GONE[given]
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "lacks"), [("polynomial_decay", "--total-num-update"), ("triangular", "--max-lr")]
+)
+def test_a_scheduler_is_a_function_of_the_update(
+    tmp_path: Path, scheduler: str, lacks: str
+) -> None:
+    # Without it polynomial_decay would end at --max-update, where each leg ends
+    data = corpus(tmp_path, "a 1\n", "b 1\n")
+    with pytest.raises(UserError, match=f"`--lr-scheduler` {scheduler} needs {lacks}"):
+        common_flags(data, ("en", "de"), ["--lr-scheduler", scheduler])
+
+
+@pytest.mark.slow
+def test_fairseq_knows_what_is_left_of_the_defaults(tmp_path: Path) -> None:
+    code = """
+import sys
+from fairseq import options
+for words in sys.stdin.read().splitlines():
+    options.parse_args_and_arch(options.get_training_parser(), ["data", *words.split(chr(9))])
+"""
+    data = corpus(tmp_path, "a 1\n", "b 1\n")
+    given = "".join(
+        "\t".join(common_flags(data, ("en", "de"), flags.split())) + "\n" for flags in GONE
+    )
+    subprocess.run([sys.executable, "-c", code], input=given, text=True, check=True)
 
 
 def test_arms_differ_in_their_policy_alone() -> None:

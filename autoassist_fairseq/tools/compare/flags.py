@@ -37,9 +37,22 @@ DEFAULTS: dict[str, object] = {
     "--num-workers": 0,
     "--distributed-world-size": 1,
 }
-# The learning rate of these is a function of the update alone; others go by epochs, by validation,
-# or by --max-update, which differ between arms.
-SCHEDULERS = ("inverse_sqrt", "polynomial_decay", "triangular")
+# The learning rate of these is a function of the update alone, given what else they need; others go
+# by epochs, by validation, or by --max-update, which differ between arms.
+SCHEDULERS = {
+    "inverse_sqrt": None,
+    "polynomial_decay": "--total-num-update",
+    "triangular": "--max-lr",
+}
+# Defaults that fairseq knows with these choices only: another choice takes them away.
+_SIZES = tuple(name for name in DEFAULTS if name.startswith(("--encoder-", "--decoder-")))
+_GO_WITH: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("--arch", ("transformer",), _SIZES),
+    ("--criterion", ("label_smoothed_cross_entropy",), ("--label-smoothing",)),
+    ("--optimizer", ("adam",), ("--adam-betas",)),
+    ("--lr-scheduler", ("inverse_sqrt", "polynomial_decay"), ("--warmup-updates",)),
+    ("--lr-scheduler", ("inverse_sqrt",), ("--warmup-init-lr",)),
+)
 # What makes a comparison one; "--reset-" and the like stand for all flags that begin so.
 _OURS = (
     *("--task", "--user-dir", "--seed", "--save-dir", "--restore-file", "--finetune-from-model"),
@@ -84,12 +97,38 @@ def value_of(words: Sequence[str], flag: str) -> str | None:
     return found
 
 
-def common_flags(data: Path, languages: tuple[str, str], extra: Sequence[str]) -> list[str]:
-    """Return the flags of all arms: the defaults, and what follows ``--``, which overrides them."""
+def common_flags(
+    data: Path, languages: tuple[str, str], extra: Sequence[str], own: Sequence[str] = ()
+) -> list[str]:
+    """Return the flags of all arms: the defaults, and what follows ``--``, which overrides them.
+
+    Args:
+        data: binarised corpus.
+        languages: source and target.
+        extra: what follows ``--``.
+        own: the arm's own flags; defaults that do not go with them are left out.
+
+    Raises:
+        UserError: a scheduler lacks what makes it a function of the update.
+    """
+    given = [*as_words({name: DEFAULTS[name] for name, _, _ in _GO_WITH}), *extra, *own]
+    gone = {
+        flag
+        for name, choices, known in _GO_WITH
+        if value_of(given, name) not in choices
+        for flag in known
+    }
+    scheduler = value_of(given, "--lr-scheduler") or ""
+    needed = SCHEDULERS.get(scheduler)
+    if needed and value_of(given, needed) is None:
+        raise UserError(
+            f"`--lr-scheduler` {scheduler} needs {needed}, the same for all arms, but there is "
+            "none; add it after --."
+        )
     dictionaries = {(data / f"dict.{language}.txt").read_bytes() for language in languages}
-    shared = len(dictionaries) == 1 and not any(word.startswith("--share-") for word in extra)
+    shared = len(dictionaries) == 1 and not any(word.startswith("--share-") for word in given)
     return [
-        *as_words(DEFAULTS),
+        *as_words({name: value for name, value in DEFAULTS.items() if name not in gone}),
         *(["--share-all-embeddings"] if shared else []),
         *extra,
     ]

@@ -23,7 +23,8 @@ _EPILOG = """\
 An arm is [NAME=]POLICY and flags of fairseq-train for it alone; {NAME} in a flag stands for the
 train.log of that arm's run with the same seed, --data DIR for another corpus:
   --arms off,shrink --arm "random=random --autoassist-rate {shrink}" --arm "clean=off --data CLEAN"
-What follows -- goes to fairseq-train for all arms and overrides the defaults, which are:
+What follows -- goes to fairseq-train for all arms and overrides the defaults; those that do not fit
+another --arch, --criterion, --optimizer or --lr-scheduler go with it. The defaults are:
   """
 
 
@@ -97,7 +98,7 @@ def jobs_of(args: argparse.Namespace, arms: Sequence[Arm], extra: Sequence[str])
     for seed in seeds:
         for arm in in_order(arms):
             corpus = corpora[arm.data]
-            common = flags.common_flags(corpus.data, corpus.languages, extra)
+            common = flags.common_flags(corpus.data, corpus.languages, extra, arm.flags)
             words = (*flags.arm_flags(arm, seed, corpus.languages), *common)
             bound = flags.tokens_bound([*words, *arm.flags])
             at = (args.out, corpus, budget, test, words, bound)
