@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import pytest
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.training_log import Reader
-from autoassist_fairseq.tools.demo import checkpoints, child, training
+from autoassist_fairseq.tools.demo import child, training
 from autoassist_fairseq.tools.demo.command import main
 from autoassist_fairseq.tools.demo.results import (
     ArmResult,
@@ -97,37 +96,6 @@ def test_a_resumed_process_counts_its_own_updates() -> None:
     )  # fmt: skip
     assert [(epoch.updates, epoch.tokens) for epoch in epochs] == [(6, 300), (4, 200)]
     assert [epoch.resumed for epoch in epochs] == [True, False]
-
-
-def checkpoint(folder: Path, name: str, content: str) -> Path:
-    with zipfile.ZipFile(folder / name, "w") as archive:  # as torch's are
-        archive.writestr("data", content * 1_000)
-    return folder / name
-
-
-@pytest.mark.parametrize("damage", [lambda data: data[:-30], lambda data: data[:0], lambda data:
-                                    data.replace(b"nine", b"none", 1)])  # fmt: skip
-def test_half_a_checkpoint_gives_way_to_the_newest_whole_one(
-    tmp_path: Path, damage: Callable[[bytes], bytes]
-) -> None:
-    for epoch in (8, 9, 10):
-        checkpoint(tmp_path, f"checkpoint{epoch}.pt", {8: "eight", 9: "nine", 10: "ten"}[epoch])
-    checkpoint(tmp_path, "checkpoint_best.pt", "best")
-    last = checkpoint(tmp_path, "checkpoint_last.pt", "nine")
-    sound = last.read_bytes()
-    checkpoints.mend_last(tmp_path)
-    assert last.read_bytes() == sound
-    last.write_bytes(damage(sound))
-    (tmp_path / "checkpoint10.pt").write_bytes(b"half of it")
-    checkpoints.mend_last(tmp_path)
-    assert last.read_bytes() == (tmp_path / "checkpoint9.pt").read_bytes()
-
-
-def test_half_a_checkpoint_alone_means_starting_over(tmp_path: Path) -> None:
-    (tmp_path / "checkpoint_last.pt").write_bytes(b"half of it")
-    checkpoints.mend_last(tmp_path)
-    assert list(tmp_path.iterdir()) == []
-    checkpoints.mend_last(tmp_path)  # nothing there, nothing to do
 
 
 def epoch(number: int, tokens: int, seconds: float, *, resumed: bool = False) -> Epoch:
@@ -310,8 +278,6 @@ def test_the_demo_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
             shown += line
         first.send_signal(signal.SIGINT)
         stdout, stderr = first.communicate()
-    last = out / "sgd" / "checkpoint_last.pt"
-    last.write_bytes(last.read_bytes()[:1_000])  # as a kill may leave it
     assert first.returncode == 130
     assert stdout == ""
     assert stderr.rstrip().endswith("interrupted: the same command goes on from here")
@@ -322,7 +288,6 @@ def test_the_demo_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
         stdout, stderr = second.communicate()
     assert second.returncode == 0, stderr
     assert "corpus: done before, skipped" in stderr
-    assert "checkpoint_last.pt is damaged: checkpoint1.pt takes its place" in stderr
     assert "SGD, pass 1:" not in stderr
     assert "Loaded checkpoint" in (out / "sgd" / "train.log").read_text("utf-8")
     rows = [re.split(r" {2,}", line) for line in stdout.splitlines()[:4]]

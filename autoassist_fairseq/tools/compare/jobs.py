@@ -16,6 +16,7 @@ from autoassist_fairseq.tools.dataprep.files import read_json, sha256
 
 STARTED = "started.json"
 DONE = "done.json"
+LAST = "checkpoint_last.pt"
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def check_started(job: Job) -> None:
     """
     before = read_json(job.folder / STARTED)
     if before is None:
-        if (job.folder / DONE).exists() or (job.folder / "checkpoint_last.pt").exists():
+        if (job.folder / DONE).exists() or (job.folder / LAST).exists():
             raise UserError(
                 f"`--out` {job.folder} must be a run of compare.py, but has a run without "
                 f"{STARTED}; choose another folder."

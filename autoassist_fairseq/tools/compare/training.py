@@ -15,7 +15,6 @@ from autoassist_fairseq.tools.compare.budget import expected, leg
 from autoassist_fairseq.tools.compare.jobs import Job
 from autoassist_fairseq.tools.compare.updates import NAME, Updates, epochs_of
 from autoassist_fairseq.tools.dataprep.files import read_json, write_json
-from autoassist_fairseq.tools.demo import checkpoints
 from autoassist_fairseq.tools.demo.child import lines_of
 
 LOG = "train.log"
@@ -35,7 +34,6 @@ def train(job: Job, show: Show, stop: threading.Event) -> tuple[Updates, int]:
         UserError: training failed, or ended before the budget.
         StoppedError: ``stop`` was set.
     """
-    checkpoints.mend_last(job.folder)
     updates = Updates(job.folder / NAME)
     legs = _Legs(job.folder / LEGS)
     while target := legs.target or _next(job, updates, legs):

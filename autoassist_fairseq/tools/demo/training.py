@@ -19,13 +19,12 @@ from autoassist_fairseq.tools.dataprep.files import read_json, write_json
 from autoassist_fairseq.tools.dataprep.manifest import versions
 from autoassist_fairseq.tools.dataprep.progress import bar, say, tick
 from autoassist_fairseq.tools.dataprep.steps import Step
-from autoassist_fairseq.tools.demo import checkpoints
 from autoassist_fairseq.tools.demo.child import lines_of
 from autoassist_fairseq.tools.demo.results import Epoch, last_epoch
 from autoassist_fairseq.tools.demo.settings import ARMS, DemoSettings, train_flags
 
 EPOCHS = "epochs.json"
-CHECKPOINT = checkpoints.LAST
+CHECKPOINT = "checkpoint_last.pt"
 _BAR = "{desc} {percentage:3.0f}%|{bar}| pass {n:.1f} of {total} [{elapsed}<{remaining}{postfix}]"
 
 
@@ -54,7 +53,6 @@ def _train(
 ) -> list[Epoch]:
     folder = settings.arm(arm)
     open_folder(folder, options)
-    checkpoints.mend_last(folder)
     epochs = _saved_epochs(folder)
     reader = Reader()
     package = Path(autoassist_fairseq.__file__).parent
