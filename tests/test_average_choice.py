@@ -11,7 +11,7 @@ from autoassist_fairseq.tools.averaging.choice import (
     Candidate,
     Kind,
     best_checkpoints,
-    is_candidate,
+    candidates,
     last_checkpoints,
 )
 
@@ -89,10 +89,35 @@ def test_best_needs_values() -> None:
 
 
 def test_copies_and_strangers_are_no_candidates() -> None:
-    assert [name for name in FOLDER if not is_candidate(name)] == [
-        "checkpoint_best.pt",
-        "checkpoint_last.pt",
+    assert sorted(set(FOLDER) - set(candidates(FOLDER))) == [
+        "averaged.pt",
         "checkpoint3-shard0.pt",
         "checkpoint4.pt.tmp",
-        "averaged.pt",
+        "checkpoint_best.pt",
+        "checkpoint_last.pt",
     ]
+    assert candidates(FOLDER, "-shard0") == ["checkpoint3-shard0.pt"]
+
+
+def test_a_suffix_is_understood() -> None:
+    names = [name.replace(".pt", "-a.pt") for name in FOLDER]
+    assert last_checkpoints([*names, *FOLDER], 1, "epoch", 9, "-a") == ["checkpoint9-a.pt"]
+    assert last_checkpoints(names, 1, "update", None, "-a") == ["checkpoint_2_10000-a.pt"]
+    assert "checkpoint.best_bleu_27.4200-a.pt" in candidates(names, "-a")
+
+
+@pytest.mark.parametrize(
+    ("names", "kind", "said"),
+    [
+        (["checkpoint_best.pt", "checkpoint_last.pt"], "epoch", "0; take checkpoint_best.pt as it "
+         "is, or train with a larger `--keep-last-epochs` and without `--no-epoch-checkpoints`"),
+        (["checkpoint_last.pt", "checkpoint_1_5.pt"], "epoch", "0; average its 1 update checkpoints"
+         r" \(`--num-update-checkpoints`\), or take checkpoint_last.pt as it is"),
+        (["checkpoint1-a.pt", "checkpoint_last-a.pt"], "epoch", r"0; name the suffix of others "
+         r"\(`--checkpoint-suffix=-a`\), or train"),
+        (["checkpoint1.pt"], "update", "0; average its 1 epoch .*, or train with `--save-"),
+    ],
+)  # fmt: skip
+def test_what_else_can_be_done(names: list[str], kind: Kind, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        last_checkpoints(names, 3, kind)

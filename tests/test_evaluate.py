@@ -39,9 +39,13 @@ def corpus(tmp_path: Path) -> Path:
         (["--detokenise", "none", "--ref", "short"], "short has 8, `--gen-subset` test has 1000"),
         (["--detokenise", "none", "--gen-subset", "valid"], "must hold a binarised `valid` split"),
         (["--detokenise", "none", "--checkpoints", "gone"], "gone must exist"),
-        (["--detokenise", "none"], "`--average` 10: `--num-epoch-checkpoints` 10 asks for more"),
-        (["--detokenise", "none", "--best", "3"], "`--best` 3: .* the 0 distinct checkpoints"),
-        (["--detokenise", "none", "--updates", "2"], "`--updates` 2: `--num-update-checkpoints` 2"),
+        (["--detokenise", "none"], "^`--average` 10 asks for more epoch"),
+        (["--detokenise", "none", "--best", "3"], "^`--best` 3 asks for more than the 0 distinct"),
+        (
+            ["--detokenise", "none", "--best", "3", "--checkpoints", "ref"],
+            "`--best` needs a folder",
+        ),
+        (["--detokenise", "none", "--updates", "2"], "^`--updates` 2 asks for more update"),
     ],
 )
 def test_mistakes(

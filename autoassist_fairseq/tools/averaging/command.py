@@ -17,8 +17,9 @@ from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.averaging.choice import (
     Candidate,
     best_checkpoints,
-    is_candidate,
+    candidates,
     last_checkpoints,
+    ways_on,
 )
 from autoassist_fairseq.tools.averaging.sums import ModelMean
 from autoassist_fairseq.tools.common.checkpoints import State, read_checkpoint, write_checkpoint
@@ -70,6 +71,12 @@ def parser() -> argparse.ArgumentParser:
         help="with the last N: take no epoch (or update) after this one",
     )
     p.add_argument(
+        "--checkpoint-suffix",
+        default="",
+        metavar="TEXT",
+        help="what stands before .pt in the names, as in training (--checkpoint-suffix=-a)",
+    )
+    p.add_argument(
         "--metric",
         metavar="NAME",
         help="with the best N: stop unless NAME is the metric that fairseq recorded",
@@ -108,9 +115,9 @@ def choose_inputs(args: argparse.Namespace) -> list[Path]:
     folder: Path = args.inputs[0]
     names = [p.name for p in folder.iterdir() if p.is_file()]
     if kind == "best":
-        return [folder / name for name in _best_names(folder, names, count, args.metric)]
-    bound = args.checkpoint_upper_bound
-    chosen = last_checkpoints(names, count, "epoch" if kind == "epoch" else "update", bound)
+        return [folder / name for name in _best_names(folder, names, count, args)]
+    limits = args.checkpoint_upper_bound, args.checkpoint_suffix
+    chosen = last_checkpoints(names, count, "epoch" if kind == "epoch" else "update", *limits)
     return [folder / name for name in chosen]
 
 
@@ -158,21 +165,24 @@ def _check_options(args: argparse.Namespace, kind: str | None, count: int) -> No
         raise UserError(f"`--metric` {args.metric} needs `--num-best-checkpoints`.")
 
 
-def _best_names(folder: Path, names: Sequence[str], count: int, metric: str | None) -> list[str]:
-    candidates, recorded = [], set()
-    for name in filter(is_candidate, names):
+def _best_names(
+    folder: Path, names: Sequence[str], count: int, args: argparse.Namespace
+) -> list[str]:
+    found, recorded, metric = [], set(), args.metric
+    for name in candidates(names, args.checkpoint_suffix):
         state = read_checkpoint(folder / name, "--inputs", verify=False)
         facts = _record(folder / name, state)
-        candidates.append(Candidate(name, facts["updates"], facts["value"]))
+        found.append(Candidate(name, facts["updates"], facts["value"]))
         recorded.add((facts["metric"], _setting(state, "maximize_best_checkpoint_metric")))
     if len({m for m, _ in recorded} | ({metric} if metric and recorded else set())) > 1:
-        found = ", ".join(sorted(f"`{m}`" for m, _ in recorded))
+        told = ", ".join(sorted(f"`{m}`" for m, _ in recorded))
         raise UserError(
             f"`--num-best-checkpoints` must rank by one metric{f' ({metric})' if metric else ''}, "
-            f"but {folder} records {found}; list the files yourself with `--inputs`."
+            f"but {folder} records {told}; choose files and average them with average_checkpoints.py."
         )
     maximize = any(m for _, m in recorded)
-    return [c.name for c in best_checkpoints(candidates, count, maximize)]
+    others = ways_on(names, None, len(found), args.checkpoint_suffix)
+    return [c.name for c in best_checkpoints(found, count, maximize, others)]
 
 
 def _settings(state: State) -> State:

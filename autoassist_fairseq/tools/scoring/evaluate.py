@@ -22,6 +22,15 @@ from autoassist_fairseq.tools.scoring import layout
 from autoassist_fairseq.tools.scoring.split import Split, find_split
 from autoassist_fairseq.tools.scoring.text import check_lengths, read_lines
 
+# Our options, and those of averaging: what it says of them, we say of ours.
+_THEIR = {
+    "--checkpoints": "--inputs",
+    "--out": "--output",
+    "--average": "--num-epoch-checkpoints",
+    "--updates": "--num-update-checkpoints",
+    "--best": "--num-best-checkpoints",
+}
+
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line of ``scripts/evaluate.sh``."""
@@ -44,11 +53,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="plain reference(s) (default: text/ beside DATA, where data-prep leaves them)",
     )
+    p.add_argument("--checkpoint-suffix", default="", metavar="TEXT", help="as in training")
     number = p.add_mutually_exclusive_group()
     number.add_argument(
         "--average",
         type=int,
-        default=10,
         metavar="N",
         help="average the last N epoch checkpoints (default: 10)",
     )
@@ -120,6 +129,12 @@ def _check(args: argparse.Namespace, split: Split) -> int:
     """Find the mistakes that would only show after minutes; return the number of pairs."""
     if not args.checkpoints.exists():
         raise UserError(f"`--checkpoints` {args.checkpoints} must exist, but is not there.")
+    chosen = [f for f in ("--average", "--updates", "--best") if getattr(args, f[2:]) is not None]
+    if chosen and not args.checkpoints.is_dir():
+        raise UserError(
+            f"`{chosen[0]}` needs a folder of checkpoints, but `--checkpoints` {args.checkpoints} "
+            "is one file, which is evaluated as it is; leave it out."
+        )
     if args.spm is None and args.detokenise in (None, "sentencepiece"):
         raise UserError(
             "`--spm` is missing: give the sentencepiece model of the corpus, or say with "
@@ -145,17 +160,18 @@ def _average(args: argparse.Namespace, out: Path) -> Path:
     # PyTorch is needed for this step only; errors of the options above come at once.
     from autoassist_fairseq.tools.averaging import command as averaging
 
-    chosen = {"update": args.updates, "best": args.best}
-    kind, count = next(
-        ((k, n) for k, n in chosen.items() if n is not None), ("epoch", args.average)
-    )
+    chosen = {"--average": args.average, "--updates": args.updates, "--best": args.best}
+    flag, count = next(((f, n) for f, n in chosen.items() if n is not None), ("--average", 10))
     output = out / "averaged.pt"
-    options = [f"--num-{kind}-checkpoints", str(count), "--output", str(output)]
+    options = ["--inputs", str(args.checkpoints), "--output", str(output), _THEIR[flag], str(count)]
+    options.append(f"--checkpoint-suffix={args.checkpoint_suffix}")
     try:
-        averaging.run(averaging.parser().parse_args(["--inputs", str(args.checkpoints), *options]))
+        averaging.run(averaging.parser().parse_args(options))
     except UserError as error:
-        flag = {"epoch": "average", "update": "updates", "best": "best"}[kind]
-        raise UserError(f"`--{flag}` {count}: {error}") from error
+        told = str(error)
+        for ours, theirs in _THEIR.items():
+            told = told.replace(f"`{theirs}`", f"`{ours}`")
+        raise UserError(told) from error
     return output
 
 
