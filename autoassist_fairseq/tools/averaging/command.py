@@ -178,7 +178,7 @@ def _best_names(
         told = ", ".join(sorted(f"`{m}`" for m, _ in recorded))
         raise UserError(
             f"`--num-best-checkpoints` must rank by one metric{f' ({metric})' if metric else ''}, "
-            f"but {folder} records {told}; choose files and average them with average_checkpoints.py."
+            f"but {folder} records {told}; average files of your choice (average_checkpoints.py)."
         )
     maximize = any(m for _, m in recorded)
     others = ways_on(names, None, len(found), args.checkpoint_suffix)

@@ -24,13 +24,8 @@ _JOIN = re.compile(r"@@( |$)")
 _MARK = "\u2581"
 _DECODING = ("--post-process", "--remove-bpe")
 _OUTPUT = (
-    "--results-path",
-    "--quiet",
-    "--gen-subset",
-    "--source-lang",
-    "-s",
-    "--target-lang",
-    "-t",
+    *("--path", "--gen-subset", "--source-lang", "-s", "--target-lang", "-t", "--results-path"),
+    *("--quiet", "--score-reference", "--num-shards", "--shard-id"),
 )
 UNKNOWN = "<<unk>>"
 """What fairseq prints for a symbol of the reference that the dictionary lacks."""
@@ -63,7 +58,8 @@ def check_flags(flags: Sequence[str], where: str) -> None:
             )
         if flag in _OUTPUT:
             raise UserError(
-                f"`{where}` must leave {flag} out, which this tool sets itself, but has {word}."
+                f"`{where}` must leave {flag} out, so that this tool translates what it scores and "
+                f"finds it, but has {word}."
             )
 
 
