@@ -176,12 +176,21 @@ def test_a_tokenised_system_is_only_told(
         (["--sys", "latin", "--ref", "ref"], "UTF-8, but 2 of its lines are not: 2, 3; convert"),
         (["--sys", "empty", "--ref", "ref"], "empty must hold at least one line"),
         (["--sys", "cut.gz", "--ref", "ref"], "cut.gz must be a readable file"),
+        (
+            ["--sys", "sys", "--ref", "ref", "--sacrebleu-tokenize", "ja-mecab"],
+            "`--sacrebleu-tokenize` ja-mecab needs what is not on this machine",
+        ),
         (["--sys", "sys", "--ref", "ref", "--bootstrap-samples", "0"], "at least 1, but is 0"),
     ],
 )
 def test_input_that_cannot_be_scored(
-    files: dict[str, str], tmp_path: Path, arguments: list[str], said: str
+    files: dict[str, str],
+    tmp_path: Path,
+    arguments: list[str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setitem(sys.modules, "MeCab", None)  # as where it is not installed
     (tmp_path / "short").write_text("a\nb\n")
     (tmp_path / "empty").write_text("")
     (tmp_path / "latin").write_bytes("gut\nTür\nTor für\n".encode("latin-1"))

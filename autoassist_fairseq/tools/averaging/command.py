@@ -149,6 +149,12 @@ def _check_options(args: argparse.Namespace, kind: str | None, count: int) -> No
                 f"`--inputs` {folders[0]} is a folder: say how many of its checkpoints, for "
                 "example `--num-epoch-checkpoints 10`, or list files."
             )
+        missing = [str(p) for p in args.inputs if not p.is_file()]
+        if missing:
+            raise UserError(
+                f"`--inputs` must be checkpoints that are there, but {', '.join(missing)} "
+                f"{'is' if len(missing) == 1 else 'are'} not."
+            )
     elif count < 1:
         raise UserError(f"`--num-{kind}-checkpoints` must be at least 1, but is {count}.")
     elif len(args.inputs) != 1 or not args.inputs[0].is_dir():

@@ -10,6 +10,7 @@ from sacrebleu.metrics import BLEU, CHRF, TER
 from sacrebleu.metrics.base import Metric
 from sacrebleu.significance import PairedTest, Result
 
+from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.languages import (
     base_language,
     sacrebleu_tokenizer,
@@ -90,9 +91,19 @@ def plain_metric(key: str, tokenize: str | None, language: str) -> Metric:
         key: which.
         tokenize: sacreBLEU's tokeniser for BLEU; None for that of the language.
         language: tag of the target language, however written.
+
+    Raises:
+        UserError: the tokeniser needs a package or a file that is not there.
     """
     if key == "bleu":
-        return BLEU(tokenize=tokenize or sacrebleu_tokenizer(language))
+        try:
+            return BLEU(tokenize=tokenize or sacrebleu_tokenizer(language))
+        except (ImportError, RuntimeError, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(
+                f"`--sacrebleu-tokenize` {tokenize} needs what is not on this machine ({reason}); "
+                "see to that, or choose another one."
+            ) from error
     asian = base_language(language) in ("zh", "ja")  # else TER takes their lines for one word
     return CHRF() if key == "chrf" else TER(normalized=asian, asian_support=asian)
 
