@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autoassist_fairseq.errors import UserError
@@ -24,7 +24,7 @@ from autoassist_fairseq.tools.dataprep.cleaning import (
     is_empty,
     normalise,
 )
-from autoassist_fairseq.tools.dataprep.duplicates import DuplicateFinder, pair_hash
+from autoassist_fairseq.tools.dataprep.duplicates import pair_hash, repeated
 from autoassist_fairseq.tools.dataprep.reading import RawBlock, Source, read_blocks
 from autoassist_fairseq.tools.dataprep.tokens import MosesTokeniser
 
@@ -103,29 +103,11 @@ def test_the_hash_knows_where_a_side_ends() -> None:
     assert 0 <= pair_hash("a", "b") < 2**64
 
 
-@settings(max_examples=15, deadline=None)
-@given(blocks=st.lists(st.lists(st.integers(0, 40), max_size=30), max_size=6))
-def test_repeated_pairs_are_those_that_a_set_finds(
-    tmp_path_factory: pytest.TempPathFactory, blocks: list[list[int]]
-) -> None:
-    # Spread the numbers over all bits, so that they reach many buckets.
-    hashes = [[number * 0x9E3779B97F4A7C15 % 2**64 for number in block] for block in blocks]
-    with DuplicateFinder(tmp_path_factory.mktemp("buckets")) as finder:
-        for block in hashes:
-            finder.add(block)
-        found = [bool(mark) for marks in finder.repeated() for mark in marks]
-    flat = [number for block in hashes for number in block]
-    assert found == [number in flat[:place] for place, number in enumerate(flat)]
-
-
-def test_many_pairs_in_blocks_of_the_reader(tmp_path: Path) -> None:
-    numbers = np.random.default_rng(0).integers(0, 2**63, 70_000).tolist()
-    with DuplicateFinder(tmp_path) as finder:
-        finder.add(numbers)
-        finder.add(numbers[:1])
-        marks = np.concatenate(list(finder.repeated()))
-    assert marks.shape == (70_001,)
-    assert np.flatnonzero(marks).tolist() == [70_000]
+@given(numbers=st.lists(st.integers(0, 40), max_size=150))
+def test_repeated_pairs_are_those_that_a_set_finds(numbers: list[int]) -> None:
+    hashes = [number * 0x9E3779B97F4A7C15 % 2**64 for number in numbers]
+    expected = [number in numbers[:place] for place, number in enumerate(numbers)]
+    assert repeated(array("Q", hashes)).tolist() == expected
 
 
 def write(path: Path, lines: list[str]) -> Path:

@@ -6,6 +6,7 @@ The columns of the text are source and target, and in the Moses-tokenised track 
 from __future__ import annotations
 
 import tempfile
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ from autoassist_fairseq.tools.dataprep.columns import (
     write_row,
     write_rows,
 )
-from autoassist_fairseq.tools.dataprep.duplicates import DuplicateFinder
+from autoassist_fairseq.tools.dataprep.duplicates import repeated
 from autoassist_fairseq.tools.dataprep.parallel import ordered_map
 from autoassist_fairseq.tools.dataprep.progress import progress, say
 from autoassist_fairseq.tools.dataprep.reading import Source, decoded, named_lines, read_blocks
@@ -69,15 +70,14 @@ def clean_training_text(
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix="clean-") as name:
         draft = [Path(name) / str(column) for column, _ in enumerate(clean)]
-        with DuplicateFinder(Path(name) / "hashes") as finder:
-            cleaned = _registered(_cleaned(sources, how), finder, accounts)
-            write_columns(cleaned, draft, "cleaning")
-            _check_rest(sources, accounts)
-            repeated = chain.from_iterable(finder.repeated() if how.rules.drop_duplicates else ())
-            rows = _without_repeats(draft, repeated, accounts)
-            with column_files(valid) as files:
-                rows = _held_back(rows, how.valid_every, files)
-                kept = write_columns(rows, clean, "dropping duplicates")
+        hashes = array("Q")
+        write_columns(_registered(_cleaned(sources, how), hashes, accounts), draft, "cleaning")
+        _check_rest(sources, accounts)
+        again = repeated(hashes) if how.rules.drop_duplicates else ()
+        rows = _without_repeats(draft, iter(again), accounts)
+        with column_files(valid) as files:
+            rows = _held_back(rows, how.valid_every, files)
+            kept = write_columns(rows, clean, "dropping duplicates")
     _warn(sources, accounts)
     return _counts(accounts, kept)
 
@@ -133,10 +133,10 @@ def _cleaned(sources: Iterable[Source], how: Cleaning) -> Iterator[Cleaned]:
 
 
 def _registered(
-    cleaned: Iterable[Cleaned], finder: DuplicateFinder, accounts: _Accounts
+    cleaned: Iterable[Cleaned], hashes: array[int], accounts: _Accounts
 ) -> Iterator[Row]:
     for block in cleaned:
-        finder.add(block.hashes)
+        hashes.extend(block.hashes)
         accounts[block.origin].kept += len(block.rows)
         accounts[block.origin].removed.update(block.removed)
         yield from block.rows
@@ -152,14 +152,12 @@ def _check_rest(sources: Sequence[Source], accounts: _Accounts) -> None:
         )
 
 
-def _without_repeats(
-    draft: Columns, repeated: Iterator[bool], accounts: _Accounts
-) -> Iterator[Row]:
+def _without_repeats(draft: Columns, again: Iterator[bool], accounts: _Accounts) -> Iterator[Row]:
     rows = read_columns(draft)
     for account in accounts.values():  # the rows of a source lie together, in this order
         for _ in range(account.kept):
             row = next(rows)
-            if next(repeated, False):
+            if next(again, False):
                 account.kept -= 1
                 account.removed["duplicate"] += 1
             else:

@@ -80,8 +80,8 @@ def of_group(group: Group, size: int, rng: Rng, seen: set[str]) -> Iterator[Bili
             yield pair
     if found < size:
         raise UserError(
-            f"`--pairs` is too large: the templates gave {found} different pairs of one group, "
-            f"but {size} are needed; ask for fewer."
+            f"The templates must give {size} different pairs of one group, but gave {found}; ask "
+            "for a smaller corpus."
         )
 
 

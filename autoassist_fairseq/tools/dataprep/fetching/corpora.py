@@ -14,7 +14,6 @@ from autoassist_fairseq.tools.dataprep.fetching.table import Corpus, Download, P
 
 _TFDS = "TensorFlow Datasets 4.9.10, url_checksums"
 _SACREBLEU = "sacreBLEU 2.6.0, sacrebleu/dataset"
-_FINDINGS = "Findings of the WMT {}, table of training data"
 
 
 def _statmt(path: str) -> tuple[str, ...]:
@@ -42,30 +41,31 @@ COMMON_CRAWL = _wmt(
     size=918_311_367,
     sha256="c7a74e2ea01ac6c920123108627e35278d4ccb5701e15428ffa34de86fa3a9e5",
 )
+
+
+def _news_commentary(version: int, campaign: str, size: int, sha256: str) -> Download:
+    name = f"training-parallel-nc-v{version}.tgz"
+    return _wmt(name, _statmt(f"{campaign}/{name}"), size=size, sha256=sha256)
+
+
 NEWS_COMMENTARY = {
-    9: _wmt(
-        "training-parallel-nc-v9.tgz",
-        _statmt("wmt14/training-parallel-nc-v9.tgz"),
-        size=80_418_416,
-        sha256="cb8953f292298e6877ae433c98912b927cb0766b303f4540512ddd286c748485",
+    9: _news_commentary(
+        9, "wmt14", 80_418_416, "cb8953f292298e6877ae433c98912b927cb0766b303f4540512ddd286c748485"
     ),
-    10: _wmt(
-        "training-parallel-nc-v10.tgz",
-        _statmt("wmt15/training-parallel-nc-v10.tgz"),
-        size=125_136_590,
-        sha256="11e053e7ea29e87e69a1ad05e61cb559820947ecec144ea8c1d6cf05017c9602",
+    10: _news_commentary(
+        10, "wmt15", 125_136_590, "11e053e7ea29e87e69a1ad05e61cb559820947ecec144ea8c1d6cf05017c9602"
     ),
-    11: _wmt(
-        "training-parallel-nc-v11.tgz",
-        _statmt("wmt16/translation-task/training-parallel-nc-v11.tgz"),
-        size=75_178_032,
-        sha256="cfe8ab047e05043476e498ee765c98e939c7b7d6d294e856344c84476b619d6a",
+    11: _news_commentary(
+        11,
+        "wmt16/translation-task",
+        75_178_032,
+        "cfe8ab047e05043476e498ee765c98e939c7b7d6d294e856344c84476b619d6a",
     ),
-    12: _wmt(
-        "training-parallel-nc-v12.tgz",
-        _statmt("wmt17/translation-task/training-parallel-nc-v12.tgz"),
-        size=168_591_139,
-        sha256="2b45f30ef1d550d302fd17dd3a5cbe19134ccc4c2cf50c2dae534aee600101a2",
+    12: _news_commentary(
+        12,
+        "wmt17/translation-task",
+        168_591_139,
+        "2b45f30ef1d550d302fd17dd3a5cbe19134ccc4c2cf50c2dae534aee600101a2",
     ),
 }
 _NC_MEMBERS = {
@@ -74,7 +74,6 @@ _NC_MEMBERS = {
     11: "training-parallel-nc-v11/news-commentary-v11",
     12: "training/news-commentary-v12",
 }
-_NC_LINES = {9: (201_288, 2014), 10: (216_190, 2015), 11: (242_770, 2016), 12: (270_769, 2017)}
 DEV = _wmt(
     "dev.tgz",
     _statmt("wmt19/translation-task/dev.tgz"),
@@ -104,31 +103,24 @@ def _bitext(download: Download, stem: str) -> tuple[Side, Side]:
 
 def wmt14(news_commentary: int = WMT14_NEWS_COMMENTARY) -> Corpus:
     """WMT14 English-German with a version of News Commentary, one of `NEWS_COMMENTARY`."""
-    version = news_commentary
-    lines, year = _NC_LINES[version]
-    findings = _FINDINGS.format(2014)
-    test = "test-full/newstest2014-deen"
+    news = _bitext(NEWS_COMMENTARY[news_commentary], _NC_MEMBERS[news_commentary])
+    dev = _sides(DEV, "dev/newstest2013.en", "dev/newstest2013.de")
+    stem = "test-full/newstest2014-deen"
+    test = _sides(TEST_2014, f"{stem}-src.en.sgm", f"{stem}-ref.de.sgm", "segments")
     return Corpus(
         "wmt14",
         "WMT14 English-German",
         ("en", "de"),
         (
-            Part("europarl-v7", "train", _bitext(EUROPARL, "training/europarl-v7"),
-                 1_920_209, findings),
-            Part("commoncrawl", "train", _bitext(COMMON_CRAWL, "commoncrawl"),
-                 2_399_123, findings),
-            Part(f"news-commentary-v{version}", "train",
-                 _bitext(NEWS_COMMENTARY[version], _NC_MEMBERS[version]),
-                 lines, _FINDINGS.format(year)),
-            Part("newstest2013", "valid",
-                 _sides(DEV, "dev/newstest2013.en", "dev/newstest2013.de"), 3_000, findings),
-            Part("newstest2014", "test",
-                 _sides(TEST_2014, f"{test}-src.en.sgm", f"{test}-ref.de.sgm", "segments"),
-                 3_003, findings),
+            Part("europarl-v7", "train", _bitext(EUROPARL, "training/europarl-v7")),
+            Part("commoncrawl", "train", _bitext(COMMON_CRAWL, "commoncrawl")),
+            Part(f"news-commentary-v{news_commentary}", "train", news),
+            Part("newstest2013", "valid", dev),
+            Part("newstest2014", "test", test),
         ),
         # Common Crawl has characters of every script; most of them are not worth a piece.
         {"vocab_size": 32_000, "character_coverage": 0.9999},
-    )  # fmt: skip
+    )
 
 
 IWSLT14_FILE = Download(
@@ -207,14 +199,10 @@ def multi30k() -> Corpus:
         )
         for name, (size, sha256) in _MULTI30K.items()
     }
-    splits = (
-        ("train", "train", 29_000),
-        ("val", "valid", 1_014),
-        ("test_2016_flickr", "test", 1_000),
-    )
+    splits = {"train": "train", "val": "valid", "test_2016_flickr": "test"}
     parts = (
-        Part(stem, split, (sides[f"{stem}.en"], sides[f"{stem}.de"]), lines, "counted in a copy")
-        for stem, split, lines in splits
+        Part(stem, split, (sides[f"{stem}.en"], sides[f"{stem}.de"]))
+        for stem, split in splits.items()
     )
     return Corpus("multi30k", "Multi30k task 1, English-German", ("en", "de"), tuple(parts))
 

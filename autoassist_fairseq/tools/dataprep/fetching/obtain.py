@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Literal, TextIO
 
 from autoassist_fairseq.tools.dataprep.fetching.fetch import Fetching, fetch
 from autoassist_fairseq.tools.dataprep.fetching.lock import Lock, Seen
@@ -38,9 +38,9 @@ def obtain(corpus: Corpus, how: Fetching) -> list[Record]:
         workshop = Workshop(how.out, say)
         for download in corpus.downloads:
             _fetch(workshop, download, how, lock)
-            texts = _texts_in(corpus, download, how)
-            if texts:
-                _unpack(workshop, how.place(download), texts)
+            sides = _sides_in(corpus, download, how)
+            if sides:
+                _unpack(workshop, how.place(download), sides)
         return workshop.records
 
 
@@ -57,14 +57,10 @@ def _fetch(workshop: Workshop, download: Download, how: Fetching, lock: Lock) ->
         lock.check(download, place, Seen(**seen), url)
 
 
-def _unpack(workshop: Workshop, archive: Path, texts: Mapping[Path, tuple[Part, Side]]) -> None:
-    sides = {path: side for path, (_, side) in texts.items()}
+def _unpack(workshop: Workshop, archive: Path, sides: Mapping[Path, Side]) -> None:
     options = {path.name: [side.member, side.markup] for path, side in sides.items()}
     work = partial(_write_texts, archive, sides)
-    step = Step(f"unpack-{archive.name}", (archive,), tuple(texts), options, work)
-    lines = workshop.do(step).counts["texts"]
-    for path, (part, _) in texts.items():
-        _compare(path.name, lines[path.name], part)
+    workshop.do(Step(f"unpack-{archive.name}", (archive,), tuple(sides), options, work))
 
 
 def _texts(corpus: Corpus, part: Part, how: Fetching) -> tuple[Path, Path]:
@@ -77,28 +73,25 @@ def _texts(corpus: Corpus, part: Part, how: Fetching) -> tuple[Path, Path]:
     return source, target
 
 
-def _texts_in(corpus: Corpus, download: Download, how: Fetching) -> dict[Path, tuple[Part, Side]]:
+def _sides_in(corpus: Corpus, download: Download, how: Fetching) -> dict[Path, Side]:
     """The texts in an archive, by where they go."""
     return {
-        text: (part, side)
+        text: side
         for part in corpus.parts
         for text, side in zip(_texts(corpus, part, how), part.sides, strict=True)
         if side.download == download and side.member is not None
     }
 
 
-def _write_texts(archive: Path, sides: Mapping[Path, Side]) -> dict[str, Any]:
-    """Write the plain texts of ``archive`` to their paths; returns their numbers of lines."""
+def _write_texts(archive: Path, sides: Mapping[Path, Side]) -> dict[str, int]:
+    """Write the plain texts of ``archive`` to their paths; returns how many lines."""
     folder = next(iter(sides)).parent
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix="unpack-") as name:
         members = {side.member or "": Path(name) / path.name for path, side in sides.items()}
         unpack(archive, members)
-        lines = {
-            path.name: _plain(members[side.member or ""], path, side)
-            for path, side in sides.items()
-        }
-    return {"lines": sum(lines.values()), "texts": lines}
+        lines = (_plain(members[side.member or ""], path, side) for path, side in sides.items())
+        return {"lines": sum(lines)}
 
 
 def _plain(unpacked: Path, text: Path, side: Side) -> int:
@@ -122,12 +115,3 @@ def _plain(unpacked: Path, text: Path, side: Side) -> int:
 
 def _bytes_as_text(path: Path, mode: Literal["r", "w"]) -> TextIO:
     return path.open(mode, encoding="utf-8", errors="surrogateescape", newline="\n")
-
-
-def _compare(text: str, count: int, part: Part) -> None:
-    # What papers print may be counted in another way, so this is no error.
-    if part.lines not in (None, count):
-        say(
-            f"warning: {text} should have {part.lines:,} lines ({part.lines_evidence}), but has "
-            f"{count:,}"
-        )

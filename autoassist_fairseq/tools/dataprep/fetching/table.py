@@ -55,15 +55,11 @@ class Part:
         name: unique in the corpus; names files and counts.
         split: train, valid or test; parts of the same split are joined.
         sides: source and target.
-        lines: how many pairs, where somebody states it.
-        lines_evidence: who does.
     """
 
     name: str
     split: str
     sides: tuple[Side, Side]
-    lines: int | None = None
-    lines_evidence: str = "nobody known; recorded at the first download"
 
 
 @dataclass(frozen=True)
