@@ -147,6 +147,13 @@ def test_a_check_that_fails_itself_is_a_finding_and_the_others_go_on(
     assert lines[-1].startswith("ok    task")
 
 
+def test_that_compiled_loops_are_kept_nowhere_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for place, told in (("None", "by every process, as nothing can"), ("/a", "are kept in /a")):
+        monkeypatch.setattr(Fake, "probe", lambda fake, code, text=place: Probe(True, text))
+        finding = doctor.check_loops(Fake())
+        assert finding.ok and told in finding.detail
+
+
 def test_json_holds_every_finding(capsys: pytest.CaptureFixture[str]) -> None:
     fake = Fake()
     del fake.versions["torch"]

@@ -104,3 +104,28 @@ def test_the_chance_to_be_of_the_upper_kind_is_one_in_0_1_and_high_above(
     chances = mixture.upper(np.linspace(-9, 9, 400))
     assert (chances >= 0).all() and (chances <= 1).all()
     assert chances[-1] == mixture.upper(np.array([gap]))[0] and chances[0] == chances[1]
+
+
+def test_between_two_spikes_the_chance_is_that_of_the_nearer_one() -> None:
+    spikes = Mixture((0.5, 0.5), (0.0, 1000.0), (0.01, 0.01))
+    chances = spikes.upper(np.array([-5, 0, 499, 500, 501, 2000]))
+    assert chances == pytest.approx([0, 0, 0, 0.5, 1, 1])
+    found = fit(np.repeat([1.0, 3.0], 500))
+    assert found is not None and np.isfinite(found.gain)
+    assert found.upper(np.array([1.0, 1.9, 2.1, 3.0])).tolist() == pytest.approx([0, 0, 1, 1])
+
+
+def test_a_value_counts_as_often_as_its_weight_says() -> None:
+    values, upper = drawn(0.3, 2.0), drawn(0.3, 2.0) > 1
+    kept = ~upper | (np.random.default_rng(1).random(len(values)) < 0.1)
+    whole = fit(values)
+    some = fit(values[kept], np.where(upper, 10.0, 1.0)[kept])
+    assert whole is not None and some is not None
+    assert some.shares == pytest.approx(whole.shares, abs=0.03)
+    assert some.means == pytest.approx(whole.means, abs=0.05)
+
+
+def test_a_few_values_of_much_weight_say_no_more_than_a_few() -> None:
+    values = np.random.default_rng(0).normal(0, 1, 300)
+    few, many = fit(values, np.full(300, 100.0)), fit(np.repeat(values, 100))
+    assert few is not None and many is not None and few.gain < many.gain - 0.02

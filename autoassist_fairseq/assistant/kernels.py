@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from autoassist_fairseq.assistant.compiling import compiled
 from autoassist_fairseq.assistant.prefetching import prefetch
-
-compiled = numba.njit(nogil=True, cache=True)
 
 Array: TypeAlias = NDArray[Any]
 # Columns of a word table [V, 3], as `describe` reads it.

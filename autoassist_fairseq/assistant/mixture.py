@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autoassist_fairseq.assistant import exact
+
 BINS, ROUNDS = 256, 200
 STARTS = (0.1, 0.03)
 # The tails that are left out of the range, on either side.
@@ -64,9 +66,8 @@ class Mixture:
 
         Never falling: a value beyond one of chance 1 is of the upper one too, whatever the tails.
         """
-        low, high = _densities(self, np.clip(values, *self.means))
-        chance: NDArray[np.float64] = high / (low + high)
-        return chance
+        low, high = _log_densities(self, np.clip(values, *self.means))
+        return _chance(low, high)
 
 
 def fit(values: NDArray[Any], weights: NDArray[Any] | None = None) -> Mixture | None:
@@ -82,18 +83,29 @@ def fit(values: NDArray[Any], weights: NDArray[Any] | None = None) -> Mixture | 
     """
     if len(values) < BINS:
         return None
-    low, high = np.quantile(values, [TAIL, 1 - TAIL])
+    low, high = _range(values, weights)
     if not low < high:
         return None
     inside = np.clip(values, low, high)
+    size = len(values) if weights is None else float(weights.sum() ** 2 / (weights**2).sum())
     counts, edges = np.histogram(inside, BINS, (low, high), weights=weights)
     weights, middles = counts / counts.sum(), (edges[1:] + edges[:-1]) / 2
     starts = [int(np.searchsorted(np.cumsum(weights), 1 - share)) for share in STARTS]
     found = [_climb(weights, middles, start) for start in (_otsu(weights, middles), *starts)]
     likelihood, mixture = max(found, key=lambda one: one[0])
     one = -math.log(_moments(weights, middles)[2]) - 0.5
-    price = max(LEAST_GAIN, PARAMETERS / 2 * math.log(len(values)) / len(values))
+    price = max(LEAST_GAIN, PARAMETERS / 2 * math.log(size) / size)
     return replace(mixture, gain=likelihood - one - price)
+
+
+def _range(values: NDArray[Any], weights: NDArray[Any] | None) -> Any:
+    """Return what a share of `TAIL` of ``values`` [P] is below, and what as many are above."""
+    if weights is None:
+        return np.quantile(values, [TAIL, 1 - TAIL])
+    order = np.argsort(values, kind="stable")
+    mass = np.cumsum(weights[order], dtype=np.float64)
+    places = np.searchsorted(mass, [TAIL * mass[-1], (1 - TAIL) * mass[-1]])
+    return values[order[places]]
 
 
 def _climb(weights: NDArray[Any], middles: NDArray[Any], start: int) -> tuple[float, Mixture]:
@@ -101,10 +113,11 @@ def _climb(weights: NDArray[Any], middles: NDArray[Any], start: int) -> tuple[fl
     upper = (np.arange(BINS) > start).astype(np.float64)
     for _ in range(ROUNDS):
         mixture = _mixture(weights, middles, upper, least=float(middles[1] - middles[0]))
-        first, second = _densities(mixture, middles)
-        both = np.maximum(first + second, 1e-300)
-        upper = second / both
-    return float(weights @ np.log(both)), mixture
+        first, second = _log_densities(mixture, middles)
+        upper = _chance(first, second)
+    larger = np.maximum(first, second)
+    beyond = exact.log(1 + exact.exp(np.minimum(first, second) - larger))
+    return exact.dot(weights, larger + beyond), mixture
 
 
 def _otsu(weights: NDArray[Any], middles: NDArray[Any]) -> int:
@@ -125,15 +138,21 @@ def _mixture(
 
 def _moments(weights: NDArray[Any], middles: NDArray[Any]) -> tuple[float, float, float]:
     share = max(float(weights.sum()), 1e-12)
-    mean = float(weights @ middles) / share
-    return share, mean, math.sqrt(float(weights @ (middles - mean) ** 2) / share)
+    mean = exact.dot(weights, middles) / share
+    return share, mean, math.sqrt(exact.dot(weights, (middles - mean) ** 2) / share)
 
 
-def _densities(mixture: Mixture, values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _log_densities(mixture: Mixture, values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     first, second = (
-        share / deviation * np.exp(-(((values - mean) / deviation) ** 2) / 2)
+        math.log(share / deviation) - ((values - mean) / deviation) ** 2 / 2
         for share, mean, deviation in zip(
             mixture.shares, mixture.means, mixture.deviations, strict=True
         )
     )
     return first, second
+
+
+def _chance(low: NDArray[Any], high: NDArray[Any]) -> NDArray[np.float64]:
+    """Return high / (low + high) for logarithms; also where both densities are 0 to any digit."""
+    chance: NDArray[np.float64] = 1 / (1 + exact.exp(np.minimum(low - high, 700)))
+    return chance

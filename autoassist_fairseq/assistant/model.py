@@ -67,9 +67,8 @@ class Model:
         logit[keys & (2**32 - 1)] = by_place
         if extra is not None:
             logit += weights[features.DENSE] * extra
-        # float32 overflows beyond 88; nothing is learned from a probability that close to 0 or 1.
-        probability: NDArray[Any] = 1 / (1 + np.exp(-np.clip(logit, -60, 60)))
-        return probability
+        model_kernels.sigmoid(logit.astype(np.float64), logit)
+        return logit
 
     def learn(
         self, pairs: Ints, labels: NDArray[np.float32], extra: Floats | None = None

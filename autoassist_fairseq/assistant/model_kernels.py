@@ -10,7 +10,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from autoassist_fairseq.assistant.kernels import MEAN_IDF, MEAN_WEIGHT, Array, compiled
+from autoassist_fairseq.assistant import exact
+from autoassist_fairseq.assistant.compiling import compiled
+from autoassist_fairseq.assistant.kernels import MEAN_IDF, MEAN_WEIGHT, Array
 
 # (tokens, offsets, weights, squares) of one side, as `learn` takes them.
 Side: TypeAlias = tuple[Array, Array, Array, Array]
@@ -19,7 +21,7 @@ Side: TypeAlias = tuple[Array, Array, Array, Array]
 LOWEST, HIGHEST = np.float32(-5), np.float32(5)
 # Logarithms of lengths, looked up instead of computed; longer sentences count as that long.
 LONGEST = 65_535
-LOGS = np.log(np.maximum(np.arange(LONGEST + 1), 1)).astype(np.float32)
+LOGS = exact.log(np.maximum(np.arange(LONGEST + 1), 1)).astype(np.float32)
 
 
 @compiled
@@ -86,6 +88,13 @@ def logits(
         for k in range(len(row)):
             logit += weights[k] * row[k]
         out[i] = logit
+
+
+@compiled
+def sigmoid(logits: Array, out: Array) -> None:
+    """Write 1 / (1 + exp(-x)) for every x of ``logits`` [P] into ``out`` [P]."""
+    for i in range(len(logits)):
+        out[i] = 1 / (1 + math.exp(-logits[i]))
 
 
 @compiled

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autoassist_fairseq.assistant import exact
+
 Floats = NDArray[np.float32]
 
 # Self-paced learning, as the AutoAssist paper's baseline: the exponent's q, and the share of pairs
@@ -56,7 +58,8 @@ def self_paced_weight(losses: Floats, limit: float) -> Floats:
     if np.isinf(limit):
         return np.ones(len(losses), np.float32)
     ease = np.clip(1 - losses / max(limit, 1e-30), 0, None)
-    weight: Floats = np.nan_to_num(ease ** (1 / (Q - 1))).astype(np.float32)
+    root = exact.exp(exact.log(ease) / (Q - 1))
+    weight: Floats = np.nan_to_num(root).astype(np.float32)
     return weight
 
 

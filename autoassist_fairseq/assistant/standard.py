@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autoassist_fairseq.assistant import exact
 from autoassist_fairseq.assistant.rules import Floats
 from autoassist_fairseq.assistant.token_store import Ints
 
@@ -41,7 +42,7 @@ class Standard:
             surprises: [P] nats per target token; NaN stays NaN.
             tokens: [P] of the targets, 1 or more.
         """
-        beyond = surprises - (self.level + self.tilt * np.log(tokens))
+        beyond = surprises - (self.level + self.tilt * exact.log(tokens))
         return (beyond * np.sqrt(tokens) / self.spread).astype(np.float32)
 
 
@@ -57,7 +58,7 @@ def standard_of(surprises: Floats, tokens: Ints, weights: NDArray[Any]) -> Stand
     # target tells more than a short one, hence its tokens in the weights.
     if not len(surprises):
         return Standard()
-    heavy, lengths = weights * tokens, np.log(tokens)
+    heavy, lengths = weights * tokens, exact.log(tokens)
     level, middle = np.average(surprises, weights=heavy), np.average(lengths, weights=heavy)
     apart = lengths - middle
     scatter = max(np.average(apart**2, weights=heavy), 1e-9)

@@ -142,10 +142,23 @@ def check_task(patient: Patient) -> Finding:
     return Finding(False, "task", f"{TASK} is not registered ({probe.text})", MEND_PACKAGES)
 
 
+def check_loops(patient: Patient) -> Finding:
+    """Tell where compiled loops are kept; that nowhere can be written to only costs time."""
+    probe = patient.probe(
+        "from autoassist_fairseq.assistant.compiling import FOLDER as f; print(f)"
+    )
+    if not probe.ok:
+        return Finding(False, "compiled loops", f"cannot be made ({probe.text})", MEND_PACKAGES)
+    anew = "are compiled by every process, as nothing can be written to; see NUMBA_CACHE_DIR"
+    kept = f"are kept in {probe.text}"
+    return Finding(True, "compiled loops", anew if probe.text == "None" else kept)
+
+
 PACKAGES = ("numpy", "numba", "torch", "sentencepiece", "sacrebleu", "tensorboardX")
 CHECKS: dict[str, Callable[[Patient], Finding]] = {
     "python": check_python,
     **{name: partial(check_package, name=name) for name in PACKAGES},
+    "compiled loops": check_loops,
     "fairseq": check_fairseq,
     "compiled extensions": check_extensions,
     "commands": check_commands,

@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.assistant import Assistant
+from autoassist_fairseq.assistant.compiling import compiled
 from autoassist_fairseq.assistant.features import Corpus
 from autoassist_fairseq.assistant.prefetching import prefetch
 from autoassist_fairseq.assistant.surprise import Surprise
@@ -124,7 +124,7 @@ def expecting_row(corpus: Corpus, order: NDArray[np.int32], rng: np.random.Gener
     )
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _gather(tokens: Any, pointers: Any, sizes: Any, shift: int, pairs: Any, table: Any) -> Any:
     """Sum one word weight over some sentences: the least that any score must read."""
     total = np.float32(0)
@@ -142,7 +142,7 @@ def _gather(tokens: Any, pointers: Any, sizes: Any, shift: int, pairs: Any, tabl
     return total
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _sweep(
     tokens: Any, pointers: Any, sizes: Any, shift: int, pairs: Any, weights: Any, squares: Any
 ) -> None:

@@ -1,0 +1,68 @@
+"""Compiled loops, kept between runs: in a folder named by all that they are made of.
+
+Numba itself looks at a function's own file only, so that what it takes from another one (a column,
+a limit) would stay as it was compiled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+# Intel's vector library, where it is installed, rounds differently on other processors.
+os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
+
+import numba
+
+HERE = Path(__file__).resolve().parent
+USERS = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+
+
+def sources() -> list[Path]:
+    """Return the files that compiled loops are made of; they take constants from these only."""
+    return [
+        path
+        for path in sorted(HERE.glob("*.py"))
+        if any(sign in path.read_bytes() for sign in (b"@compiled", b"@intrinsic", b"numba.njit"))
+    ]
+
+
+def cache_folders() -> Iterable[Path]:
+    """Return where compiled loops may be kept: where the user says, beside us, at the user's."""
+    digest = hashlib.blake2b(numba.__version__.encode(), digest_size=8)
+    for source in map(Path.read_bytes, sources()):
+        digest.update(source)
+    places = [HERE / "__pycache__", USERS / "autoassist_fairseq"]
+    given = numba.config.CACHE_DIR
+    return [place / f"numba-{digest.hexdigest()}" for place in ([Path(given)] if given else places)]
+
+
+def writable(folders: Iterable[Path]) -> Path | None:
+    """Return the first of ``folders`` that can be made and written to; None if none can."""
+    for folder in folders:
+        try:
+            folder = folder.expanduser()
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+        except (OSError, RuntimeError):
+            continue
+    return None
+
+
+# Where compiled loops are kept; None: nowhere, every process compiles them again.
+FOLDER = writable(cache_folders())
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile ``function`` when it is first called; it then releases the GIL."""
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(FOLDER or "")
+    try:
+        return numba.njit(nogil=True, cache=FOLDER is not None)(function)
+    finally:
+        numba.config.CACHE_DIR = before
