@@ -65,9 +65,40 @@ def test_dense_features_of_one_pair() -> None:
     assert row == pytest.approx(expected)
 
 
+def test_words_are_counted_in_the_corpus_the_end_of_a_sentence_too() -> None:
+    rng = np.random.default_rng(0)
+    sentences = [[*sentence, 2] for sentence in random_sentences(rng, 500, 20)]
+    words = WordTable.of(side_of(sentences))
+    tokens = sum(map(len, sentences)) + 3  # three words never came and count as one each
+    assert words.idf[2] == pytest.approx(math.log(tokens / 500)), "once in every sentence"
+    sevens = sum(sentence.count(7) for sentence in sentences)
+    assert words.idf[7] == pytest.approx(math.log(tokens / sevens))
+    lengths = np.array([len(sentence) for sentence in sentences])
+    means = [words.idf[sentence].mean() for sentence in sentences]
+    assert words.idf[2] < words.idf[7] and np.corrcoef(lengths, means)[0, 1] > 0.3
+
+
+def test_words_of_a_large_corpus_are_counted_in_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "COUNTED", 4)
+    monkeypatch.setattr(features, "CHUNK", 3)
+    words = WordTable.of(side_of([[4], [5], [4], [5], [4], [5], [6], [6]]))
+    total = 4 + WORDS - 2  # pairs 0, 2, 4 and 6
+    assert words.idf[[4, 6, 5]] == pytest.approx(np.log([total / 3, total, total]))
+
+
+def test_a_constant_is_dropped_whatever_its_size_and_a_small_feature_is_not() -> None:
+    rng = np.random.default_rng(0)
+    dense = rng.normal(size=(60_000, features.DENSE)).astype(np.float32)
+    dense[:, 5], dense[:, 8], dense[:, 6] = 17.123457, 0, 1e-8 * dense[:, 6]
+    dense[:, 7] = 1e4 * (1 + 1e-6 * dense[:, 7])  # a constant, rounded differently
+    found = features.Scaling.of(dense, ("length", "frequency"))
+    assert np.flatnonzero(np.isinf(found.deviation)).tolist() == [5, 7, 8]
+    assert apply(found, dense)[:, 6].std() == pytest.approx(1, abs=0.02)
+
+
 def test_families_that_are_left_out_are_constant_zero() -> None:
     dense = np.random.default_rng(0).normal(size=(100, features.DENSE)).astype(np.float32)
-    scaled = features.Scaling.of(dense, ("length",)).apply(dense)
+    scaled = apply(features.Scaling.of(dense, ("length",)), dense)
     assert np.abs(scaled[:, features.LENGTH]).min() > 0
     assert not scaled[:, features.FREQUENCY].any()
 
@@ -96,10 +127,15 @@ class ReferenceModel:
         return np.array(out)
 
 
+def apply(scaling: features.Scaling, dense: Any) -> Any:
+    scaled = (dense - scaling.mean) / scaling.deviation
+    return np.clip(scaled, model_kernels.LOWEST, model_kernels.HIGHEST).astype(np.float32)
+
+
 def scaled_dense(model: Model, pairs: Any) -> Any:
     """The dense features by NumPy, as the compiled loops must see them."""
     assert model.scaling is not None
-    return model.scaling.apply(features.raw_dense(*model._read(pairs)))
+    return apply(model.scaling, features.raw_dense(*model._read(pairs)))
 
 
 def test_compiled_dense_features_are_those_of_numpy() -> None:

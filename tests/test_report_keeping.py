@@ -10,10 +10,11 @@ from binarised import Binarised
 from report_runs import write_checkpoint, write_data
 
 from autoassist_fairseq.assistant.assistant import Assistant
+from autoassist_fairseq.assistant.difficulty import difficulty
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.settings import Settings
 from autoassist_fairseq.tools.report.corpus import Words, read_text
-from autoassist_fairseq.tools.report.keeping import bins, keeping
+from autoassist_fairseq.tools.report.keeping import bins, keeping, rarity
 
 SOURCE = ["\u2581a b \u2581c", "ca@@ t s", "<b> & x", "easy", "easy", "easy again"] * 20
 TARGET = ["\u2581A B \u2581C", "ka@@ tze", "<i> & y", "leicht", "leicht", "leicht auch"] * 20
@@ -59,7 +60,22 @@ def test_dictionary_entries_that_repeat_a_word_keep_their_places(tmp_path: Path)
     path.write_text("a 5\n<unk> 3 #fairseq:overwrite\nb c 2\n\x85 1\n", encoding="utf-8")
     words = Words.read(path)
     assert words.symbols[4:] == ["a", "<unk>", "b c", "\x85"]
-    assert words.counts == [1, 1, 1, 1, 5, 3, 2, 1]
+
+
+def test_rarity_is_that_of_the_words_whatever_the_dictionary_says(data: Path) -> None:
+    for path in data.glob("dict.*.txt"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        made_up = (f"{line.rsplit(' ', 1)[0]} 100\n" for line in lines)
+        path.write_text("".join(made_up), encoding="utf-8")
+    text, pairs = read_text(data), np.array([3, 5])
+    # 13 and 12 words and 6 </s> in each of 20 rounds; three words that never came count as one.
+    sides = [[np.log((20 * n + 3) / (20 * times)) for times in (3, 6, 1)] for n in (19, 18)]
+    easy, end, again = np.mean(sides, axis=0)
+    assert rarity(text, pairs) == pytest.approx([(easy + end) / 2, (easy + end + again) / 3])
+    easy, end, again = sides[0]
+    hardness = difficulty(text.corpus, np.arange(6), "rarity")
+    assert hardness[[3, 5]] == pytest.approx([easy + end, easy + end + again])
+    assert np.std(hardness / text.corpus.source.sizes(np.arange(6))) > 0.1, "not the length alone"
 
 
 def test_chances_are_those_of_the_assistant_that_was_saved(data: Path) -> None:

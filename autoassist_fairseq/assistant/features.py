@@ -6,13 +6,15 @@ pair; a feature matrix exists for one window at a time only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant import kernels, model_kernels
+from autoassist_fairseq.assistant import exact, kernels
+from autoassist_fairseq.assistant.model_kernels import LOGS, LONGEST
 from autoassist_fairseq.assistant.token_store import Ints, TokenSide
 
 Floats = NDArray[np.float32]
@@ -24,6 +26,10 @@ DENSE = 10
 
 RARE_SHARE = 0.05
 SAMPLE = 65_536
+# Pairs in which words are counted, at most, and how many are read at a time.
+COUNTED, CHUNK = 1_000_000, 65_536
+# A feature that scatters by less than this share of its mean is a constant, rounded.
+LEAST_SCATTER = 1e-4
 
 
 @dataclass(frozen=True)
@@ -46,11 +52,24 @@ class WordTable:
         return table
 
     @classmethod
+    def of(cls, side: TokenSide) -> WordTable:
+        """Count the words of ``side``, in up to `COUNTED` pairs spread evenly over it.
+
+        What the dictionary says is of no use: it may come from another corpus or be made up, and
+        holds 1 for ``</s>``, which stands in every sentence, and for the unknown word.
+        """
+        pairs, counts = sample_pairs(len(side), COUNTED), np.zeros(side.words, np.int64)
+        for begin in range(0, len(pairs), CHUNK):
+            tokens = side.gather(pairs[begin : begin + CHUNK]).tokens
+            counts += np.bincount(tokens, minlength=side.words)
+        return cls.from_counts(counts)
+
+    @classmethod
     def from_counts(cls, counts: Ints) -> WordTable:
-        """Build the table from word counts [V] (as fairseq's dictionary holds them)."""
+        """Build the table from word counts [V]; a word that never came counts as one that did."""
         smoothed = np.maximum(counts.astype(np.float64), 1.0)
         total = smoothed.sum()
-        idf = np.log(total) - np.log(smoothed)
+        idf = math.log(total) - exact.log(smoothed)
         by_rarity = np.argsort(-idf, kind="stable")
         mass = np.cumsum(smoothed[by_rarity]) / total
         rare = by_rarity[min(int(np.searchsorted(mass, RARE_SHARE)), len(idf) - 1)]
@@ -81,8 +100,8 @@ def raw_dense(source: Floats, target: Floats, src_len: Ints, tgt_len: Ints) -> F
     """Return the dense features [P, F] before scaling, from both sides' `describe` and lengths."""
     out = np.empty((len(source), DENSE), np.float32)
     out[:, 0] = 1
-    out[:, 1] = np.log(np.maximum(src_len, 1))
-    out[:, 2] = np.log(np.maximum(tgt_len, 1))
+    out[:, 1] = LOGS[np.minimum(src_len, LONGEST)]
+    out[:, 2] = LOGS[np.minimum(tgt_len, LONGEST)]
     out[:, 3] = np.abs(out[:, 2] - out[:, 1])
     out[:, 4:7] = source[:, kernels.MEAN_IDF :]
     out[:, 7:10] = target[:, kernels.MEAN_IDF :]
@@ -99,10 +118,9 @@ class Scaling:
     @classmethod
     def of(cls, dense: Floats, families: tuple[str, ...]) -> Scaling:
         """Measure ``dense`` [P, F]; families that are left out scale to zero."""
-        mean, deviation = dense.mean(axis=0), dense.std(axis=0)
-        mean[0] = 0
-        deviation[0] = 1
-        deviation[deviation < 1e-6] = np.inf
+        mean, deviation = dense.mean(0, np.float64), dense.std(0, np.float64)
+        deviation[deviation <= LEAST_SCATTER * np.abs(mean)] = np.inf
+        mean[0], deviation[0] = 0, 1
         for family, columns in (("length", LENGTH), ("frequency", FREQUENCY)):
             if family not in families:
                 deviation[columns] = np.inf
@@ -117,20 +135,13 @@ class Scaling:
         mean = np.where(off_then, self.mean, mean)
         return Scaling(mean, np.where(off_then | off_now, self.deviation, deviation))
 
-    def apply(self, dense: Floats) -> Floats:
-        """Return ``dense`` [P, F] centred, scaled and clipped, as `model_kernels.dense` does."""
-        scaled = (dense - self.mean) / self.deviation
-        clipped: Floats = np.clip(scaled, model_kernels.LOWEST, model_kernels.HIGHEST).astype(
-            np.float32
-        )
-        return clipped
-
     @property
     def both(self) -> Floats:
         """Mean and standard deviation, [2, F]."""
         return np.stack([self.mean, self.deviation])
 
 
-def sample_pairs(pairs: int) -> NDArray[np.int64]:
-    """Return up to `SAMPLE` of so many pairs, evenly spread: the same for the same corpus."""
-    return np.unique(np.linspace(0, pairs - 1, min(pairs, SAMPLE)).astype(np.int64))
+def sample_pairs(pairs: int, most: int = SAMPLE) -> NDArray[np.int64]:
+    """Return up to ``most`` of so many pairs, evenly spread: the same for the same corpus."""
+    some = min(pairs, most)
+    return np.arange(some) * pairs // max(some, 1)

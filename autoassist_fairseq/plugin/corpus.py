@@ -7,14 +7,14 @@ import os
 from typing import Any
 
 import numpy as np
-from fairseq.data import BaseWrapperDataset, ConcatDataset, Dictionary, LanguagePairDataset
+from fairseq.data import BaseWrapperDataset, ConcatDataset, LanguagePairDataset
 from fairseq.data.indexed_dataset import (
     MMapIndexedDataset,
     data_file_path,
     index_file_path,
 )
 
-from autoassist_fairseq.assistant.features import Corpus, WordTable, sample_pairs
+from autoassist_fairseq.assistant.features import Corpus, WordTable
 from autoassist_fairseq.assistant.token_store import Segment, TokenSide
 from autoassist_fairseq.errors import UserError
 
@@ -26,7 +26,7 @@ def corpus_of(dataset: LanguagePairDataset) -> Corpus:
     parts = _segments(dataset.src), _segments(dataset.tgt)
     source = TokenSide(parts[0], len(dataset.src_dict), "source")
     target = TokenSide(parts[1], len(dataset.tgt_dict), "target")
-    tables = _words(dataset.src_dict, source), _words(dataset.tgt_dict, target)
+    tables = WordTable.of(source), WordTable.of(target)
     return Corpus(source, target, *tables, FileGuard(parts[0] + parts[1]))
 
 
@@ -109,14 +109,6 @@ def _copied(dataset: Any) -> Segment:
         dataset.data_file.close()
         dataset.data_file = None
     return Segment(tokens, np.cumsum(sizes) - sizes, sizes)
-
-
-def _words(dictionary: Dictionary, side: TokenSide) -> WordTable:
-    """Return word statistics from the counts of the dictionary, or else of the corpus."""
-    counts = np.asarray(dictionary.count, np.int64)
-    if counts.max() <= 1:
-        counts = np.bincount(side.gather(sample_pairs(len(side))).tokens, minlength=side.words)
-    return WordTable.from_counts(counts)
 
 
 def eligible_pairs(dataset: LanguagePairDataset, max_positions: Any, max_tokens: int | None) -> Any:

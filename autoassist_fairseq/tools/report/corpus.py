@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autoassist_fairseq.assistant.features import Corpus, WordTable, sample_pairs
+from autoassist_fairseq.assistant.features import Corpus, WordTable
 from autoassist_fairseq.assistant.token_store import Ints, Segment, TokenSide
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.scoring.split import find_split
@@ -28,15 +28,14 @@ _EOS = 2
 
 @dataclass(frozen=True)
 class Words:
-    """A dictionary: symbols and how often each occurs, in order of their ids."""
+    """A dictionary: symbols, in order of their ids."""
 
     symbols: list[str]
-    counts: list[int]
 
     @classmethod
     def read(cls, path: Path) -> Words:
         """Read ``dict.LANG.txt``; `UserError` if it is none."""
-        words = cls(list(_SPECIAL), [1] * len(_SPECIAL))
+        words = cls(list(_SPECIAL))
         try:
             # Not splitlines: a word may hold one of the rarer line ends of Unicode.
             for line in path.read_text(encoding="utf-8").split("\n"):
@@ -51,8 +50,8 @@ class Words:
 
     def _add(self, line: str) -> None:
         symbol, count = line.removesuffix(_OVERWRITE).rsplit(" ", 1)
+        int(count)  # raises where there is none; what it says is of no use (see `WordTable.of`)
         self.symbols.append(symbol)
-        self.counts.append(int(count))
 
     def text(self, ids: Ints) -> str:
         """Return the plain text of a sentence: without its end, subwords joined."""
@@ -103,8 +102,9 @@ def read_text(data: Path) -> Text:
             f"has {len(sides[0]):,} and {len(sides[1]):,}; run fairseq-preprocess again on "
             "two files with as many lines, and without carriage returns within them."
         )
-    tables = [_table(table, side) for table, side in zip(words, sides, strict=True)]
-    return Text(Corpus(sides[0], sides[1], tables[0], tables[1]), words[0], words[1])
+    source, target = sides
+    corpus = Corpus(source, target, WordTable.of(source), WordTable.of(target))
+    return Text(corpus, *words)
 
 
 def _segment(prefix: Path) -> Segment:
@@ -127,11 +127,3 @@ def _segment(prefix: Path) -> Segment:
             f"({error}); run it again."
         ) from error
     return Segment(stored, pointers, sizes, item.bit_length() - 1)
-
-
-def _table(words: Words, side: TokenSide) -> WordTable:
-    """Return word statistics from the dictionary's counts, or else from the corpus's."""
-    counts = np.asarray(words.counts, np.int64)
-    if counts.max() <= 1:
-        counts = np.bincount(side.gather(sample_pairs(len(side))).tokens, minlength=side.words)
-    return WordTable.from_counts(counts)
