@@ -101,3 +101,11 @@ def test_what_is_saved_goes_on_to_the_bit(targets: list[list[int]]) -> None:
     pairs = np.arange(len(targets))
     assert one.expected(pairs).tobytes() == two.expected(pairs).tobytes()
     assert not np.isnan(one.expected(pairs)).any()
+
+
+def test_updates_of_one_pair_are_enough_in_time(targets: list[list[int]]) -> None:
+    base = Bigrams(corpus_with(targets))
+    for update in range(1_000):
+        pair = np.array([update * 7 % len(targets)])
+        base.learn(pair, 1 + 0.5 * base.costs[pair].astype(np.float32))
+    assert base.line == pytest.approx((1, 0.5), abs=0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +11,14 @@ import pytest
 from corpora import make_planner
 from numpy.typing import NDArray
 
+from autoassist_fairseq.assistant import hopeless, surprise
 from autoassist_fairseq.assistant.bigrams import Bigrams
 from autoassist_fairseq.assistant.hopeless import Hopeless
 from autoassist_fairseq.assistant.mixture import Mixture
+from autoassist_fairseq.assistant.policy import Policy
 from autoassist_fairseq.assistant.surprise import LIKELY, OTHER, PASSES, SURE, Drift, Surprise
 from autoassist_fairseq.errors import StateError
+from autoassist_fairseq.schedule import selection
 from autoassist_fairseq.schedule.messages import Feedback
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.planner import Planner
@@ -179,6 +183,54 @@ def test_a_policy_may_change_on_resume_within_a_pass() -> None:
         run(resumed, range(6, 8))
 
 
+@pytest.mark.parametrize(
+    ("policy", "rate"), [("loss-table", 0.7), ("random", 0.5), ("shrink", 0.5)]
+)
+def test_a_measurement_counts_for_those_that_its_pair_stands_for(
+    policy: str, rate: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another policy leaves out are easy pairs: hopeless ones must not seem to be many."""
+    planner = planner_of(
+        policy=policy, hopeless="keep", rate=(rate,), passes=99, base_prob=0.05, warmup_passes=2
+    )
+    run(planner, range(1, 5), bad=200)
+    measured = hopeless_of(planner).surprise.ages(np.arange(PAIRS), 5) == 1
+    counted: list[Any] = []
+    monkeypatch.setattr(hopeless, "fit", lambda values, weights: counted.append(weights))
+    planner.begin_pass(5, 1)
+    (weights,), bad = counted, np.flatnonzero(measured) < 200
+    assert measured.mean() < 0.8, "some were left out"
+    assert weights.sum() == pytest.approx(PAIRS, rel=0.04)
+    assert weights[bad].sum() == pytest.approx(200, rel=0.1)
+
+
+def test_a_large_corpus_is_looked_at_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """7 bytes a pair are remembered (two of them in `Bigrams`); nothing else grows with them."""
+    for place in (surprise, hopeless, selection):
+        monkeypatch.setattr(place, "BLOCK" if place is selection else "SAMPLE", 1_000)
+    pairs = 200_000
+    tracemalloc.start()
+    memory = Surprise(pairs)
+    assert tracemalloc.get_traced_memory()[1] < 5.1 * pairs
+    tracemalloc.stop()
+    planner = planner_of()
+    policy = Hopeless(Policy(planner.assistant, CUT, np.arange(pairs, dtype=np.int32)))
+    policy.surprise = memory
+    memory.surprises[::3] = np.random.default_rng(0).normal(0, 1, -(-pairs // 3))
+    memory.passes[:] = 4
+    monkeypatch.setattr(policy, "_tokens", lambda ids: np.full(len(ids), 7))
+    chosen = selection.Selection(policy)
+    for two_kinds in (None, Mixture((0.7, 0.3), (-9.0, 2.0), (1.0, 1.0))):
+        monkeypatch.setattr(policy, "_mixture", lambda index, found=two_kinds: found)
+        tracemalloc.start()
+        before = tracemalloc.get_traced_memory()[0]
+        memory.begin(5)
+        policy._class(5)
+        assert (chosen.hopeless(policy.ids) > 0) == bool(two_kinds)
+        assert tracemalloc.get_traced_memory()[1] - before < 0.7 * pairs
+        tracemalloc.stop()
+
+
 def test_a_memory_of_another_corpus_is_refused() -> None:
     state = Surprise(7).state_dict()
     with pytest.raises(StateError, match="8 pairs.*remembers 7.*--reset-dataloader"):
@@ -193,6 +245,28 @@ def test_ages_class_and_pass_share_a_byte() -> None:
     memory.learn(pairs[2:], np.ones(2, np.float32), np.zeros(2, np.float32), index + 1)
     assert memory.ages(pairs, index + 3).tolist() == [3, 3, 2, 2]
     assert memory.classes(pairs).tolist() == [LIKELY, OTHER, SURE, OTHER]
+
+
+def test_a_surprise_does_not_become_young_again() -> None:
+    memory, pairs = Surprise(3), np.arange(3)
+    memory.set_classes(pairs, np.array([SURE, OTHER, LIKELY]))
+    memory.learn(pairs, np.ones(3, np.float32), np.zeros(3, np.float32), 5)
+    for index in range(6, 5 + 3 * PASSES):
+        memory.begin(index)
+        assert memory.ages(pairs, index).tolist() == [min(index - 5, PASSES - 1)] * len(pairs)
+        if index == 100:
+            memory.learn(np.arange(1), np.ones(1, np.float32), np.zeros(1, np.float32), index)
+            pairs = pairs[1:]
+    assert memory.classes(np.arange(3)).tolist() == [SURE, OTHER, LIKELY]
+
+
+def test_other_folders_between_do_not_age_what_is_remembered() -> None:
+    """A second data folder: passes 1, 3, 5, 7 are over this one, and still follow each other."""
+    planner = planner_of(hopeless="keep")
+    run(planner, range(1, 9, 2))
+    planner.begin_pass(9, 1)
+    assert np.isfinite(planner.policy.surprise_threshold)
+    assert hopeless_of(planner).hopeless(np.arange(BAD)).mean() > 0.9
 
 
 def test_old_surprises_move_as_those_measured_again_did() -> None:

@@ -78,7 +78,8 @@ class Bigrams:
         """Fit the line to the known ``losses`` [P] of one update; older ones fade."""
         costs, values = self.costs[pairs].astype(np.float64), losses.astype(np.float64)
         now = len(pairs), costs.sum(), values.sum(), (costs**2).sum(), (costs * values).sum()
-        self._sums = self._sums * math.exp(-1 / HORIZON) + now
+        # However small the updates are, the line remembers as many pairs as it takes to trust it.
+        self._sums = self._sums * math.exp(-min(1 / HORIZON, len(pairs) / (2 * LEAST))) + now
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state in plain arrays."""

@@ -14,7 +14,7 @@ from autoassist_fairseq.assistant.mixture import Mixture, fit
 from autoassist_fairseq.assistant.policy import POLICIES, Moment, Policy
 from autoassist_fairseq.assistant.rules import Floats
 from autoassist_fairseq.assistant.standard import Standard, standard_of
-from autoassist_fairseq.assistant.surprise import LIKELY, OTHER, SURE, Surprise
+from autoassist_fairseq.assistant.surprise import LIKELY, OTHER, SAMPLE, SURE, Surprise
 from autoassist_fairseq.assistant.token_store import Ints
 from autoassist_fairseq.settings import Settings
 
@@ -24,8 +24,6 @@ ENTER, STAY = 0.5, 0.3
 CERTAIN = 0.9
 # The first passes say more about the order of the pairs than about the pairs.
 FIRST_PASS = 3
-# Pairs that are asked for a threshold, and that are classed at a time.
-SAMPLE = 1_000_000
 
 
 class Hopeless(Policy):
@@ -66,13 +64,18 @@ class Hopeless(Policy):
         return self.surprise.classes(pairs) > OTHER
 
     def begin(self, moment: Moment) -> None:
-        """Freeze what ``inner`` goes by, and the class of every pair."""
+        """Freeze what ``inner`` goes by, and the class of every pair.
+
+        Passes are counted here for themselves: with several data folders there are others between.
+        """
+        index = int(self.frozen["pass"]) + 1
         self.inner.begin(moment)
-        self.surprise.drift.end_pass()
+        self.surprise.begin(index)
         rate, treat = self.settings.reexamine, self.settings.hopeless
-        threshold = self._class(moment.index) if moment.index >= FIRST_PASS else np.inf
+        threshold = self._class(index) if moment.index >= FIRST_PASS else np.inf
+        self.surprise.chances[:] = 1  # of whom nobody asks
         self.frozen = {
-            "pass": float(moment.index),
+            "pass": float(index),
             "threshold": threshold,
             "keep": rate if treat == "cut" else 1.0,
             "weight": rate if treat == "weight" else 1.0,
@@ -82,7 +85,7 @@ class Hopeless(Policy):
         """Class every pair; return the threshold."""
         mixture = self._mixture(index)
         if mixture is None or not mixture.parts(before=np.isfinite(self.surprise_threshold)):
-            self.surprise.set_classes(self.ids, np.full(len(self.ids), OTHER))
+            self.surprise.clear_classes()
             return float("inf")
         enter, stay, sure = (where(mixture, chance) for chance in (ENTER, STAY, CERTAIN))
         for begin in range(0, len(self.ids), SAMPLE):
@@ -97,13 +100,13 @@ class Hopeless(Policy):
         """Fit what was measured in the last pass, brought to one standard.
 
         Not what is remembered: pairs that are left out keep the surprise that they were left out
-        for, and the tail of one kind would heap up to a second. Of those left out, the few that
-        were examined again stand for all.
+        for, and the tail of one kind would heap up to a second. Those that were kept stand for
+        all, whoever had left the others out.
         """
-        some = self.ids[:: -(-len(self.ids) // SAMPLE)]
+        some = self.surprise.sample
         fresh = some[self.surprise.ages(some, index) == 1]
         fresh = fresh[np.isfinite(self.surprise.surprises[fresh])]
-        weights = 1 / self._by_class(fresh, self.frozen["keep"])
+        weights = self.surprise.weights(fresh)
         raw = self.surprise.now(fresh, index)
         self.standard = standard_of(raw, self._tokens(fresh), weights)
         return fit(self._now(fresh, index), weights)
@@ -113,7 +116,7 @@ class Hopeless(Policy):
         return self.standard.apply(self.surprise.now(pairs, index), self._tokens(pairs))
 
     def _tokens(self, pairs: Ints) -> Ints:
-        return self.assistant.model.corpus.target.sizes(pairs)
+        return np.maximum(self.assistant.model.corpus.target.sizes(pairs), 1)
 
     def keep_probability(self, pairs: Ints) -> Floats:
         """Return P(keep) [P]: of hopeless pairs the chance to be examined again.
@@ -123,6 +126,10 @@ class Hopeless(Policy):
         keep = self.inner.keep_probability(pairs)
         again = self._by_class(pairs, self.frozen["keep"])
         return np.where(again < 1, again, keep)
+
+    def note(self, pairs: Ints, chances: Floats) -> None:
+        """Remember with which chances [P] ``pairs`` [P] were kept: few that were stand for many."""
+        self.surprise.note(pairs, chances)
 
     def weights(self, pairs: Ints) -> Floats | None:
         """Return the weights [P] that ``inner`` gives, those of hopeless pairs made small."""

@@ -81,6 +81,9 @@ class Policy:
         """Return P(keep) [P] of ``pairs`` [P]."""
         return np.ones(len(pairs), np.float32)
 
+    def note(self, pairs: Ints, chances: Floats) -> None:
+        """Hear with which ``chances`` [P] some of ``pairs`` [P] came to be kept, and others not."""
+
     def weights(self, pairs: Ints) -> Floats | None:
         """Return the weights [P] of kept ``pairs`` [P] in the loss; None = all 1."""
         return None

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autoassist_fairseq.assistant.exact import Doubles
 from autoassist_fairseq.assistant.rules import Floats
 from autoassist_fairseq.assistant.token_store import Ints
 from autoassist_fairseq.errors import StateError
@@ -17,11 +18,15 @@ PASSES = 64
 OTHER, LIKELY, SURE = range(3)
 # Fewer pairs that were measured in both of two passes say nothing about drift.
 LEAST = 100
-ARRAYS = ("surprises", "losses", "passes")
+# Pairs that stand for all where a sample does, and that are looked at in one go.
+SAMPLE = 1_000_000
+# No measurement counts for more than 1 / this many.
+LEAST_CHANCE = 1e-3
+ARRAYS = ("surprises", "losses", "passes", "chances")
 
 
 class Surprise:
-    """Remembered surprise: 5 bytes per pair.
+    """Remembered surprise: 5 bytes per pair, and 2 for each of the `sample`.
 
     Args:
         pairs: pairs in the corpus.
@@ -30,6 +35,7 @@ class Surprise:
         surprises: [pairs] float16, nats per target token; NaN = never measured.
         losses: [pairs] float16, nats per target token; NaN = never measured.
         passes: [pairs] uint8, the pass (modulo `PASSES`) of the measurement, and the class.
+        chances: float16, of each pair of the `sample` to be kept in this pass, in [0, 1].
         drift: how surprises have moved since earlier passes.
     """
 
@@ -37,7 +43,33 @@ class Surprise:
         self.surprises = np.full(pairs, np.nan, np.float16)
         self.losses = np.full(pairs, np.nan, np.float16)
         self.passes = np.zeros(pairs, np.uint8)
+        self.step = max(1, -(-pairs // SAMPLE))
+        self.chances = np.ones(-(-pairs // self.step), np.float16)
         self.drift = Drift()
+
+    @property
+    def sample(self) -> NDArray[np.int64]:
+        """Pairs that are spread evenly, up to `SAMPLE`."""
+        return np.arange(0, len(self.passes), self.step)
+
+    def begin(self, index: int) -> None:
+        """Close the pass before ``index``: what is `PASSES` passes old stays the oldest."""
+        self.drift.end_pass()
+        for begin in range(0, len(self.passes), SAMPLE):
+            some = self.passes[begin : begin + SAMPLE]
+            oldest = some % PASSES == index % PASSES
+            some[oldest] = some[oldest] // PASSES * PASSES + (index + 1) % PASSES
+
+    def note(self, pairs: Ints, chances: Floats) -> None:
+        """Remember the ``chances`` [P] of ``pairs`` [P] to be kept in this pass."""
+        mine = pairs % self.step == 0
+        self.chances[pairs[mine] // self.step] = chances[mine]
+
+    def weights(self, pairs: Ints) -> Doubles:
+        """Return how many pairs each of ``pairs`` [P] of the `sample`, being kept, stands for."""
+        chances = self.chances[pairs // self.step].astype(np.float64)
+        weights: Doubles = 1 / np.maximum(chances, LEAST_CHANCE)
+        return weights
 
     def learn(self, pairs: Ints, losses: Floats, expected: Floats, index: int) -> None:
         """Remember known ``losses`` [P] of pass ``index``, where ``expected`` [P] was expected.
@@ -74,6 +106,10 @@ class Surprise:
         """Class ``pairs`` [P]."""
         self.passes[pairs] = self.passes[pairs] % PASSES + classes.astype(np.uint8) * PASSES
 
+    def clear_classes(self) -> None:
+        """Class every pair as `OTHER`."""
+        self.passes %= np.uint8(PASSES)
+
     def state_dict(self) -> dict[str, Any]:
         """Return the state in plain types and arrays."""
         arrays = {name: getattr(self, name).copy() for name in ARRAYS}
@@ -81,7 +117,7 @@ class Surprise:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
-        for name in ARRAYS:
+        for name in ARRAYS if "chances" in state else ARRAYS[:-1]:
             mine, saved = getattr(self, name), np.asarray(state[name])
             if saved.shape != mine.shape:
                 raise StateError(

@@ -112,6 +112,7 @@ class Planner:
         margin = self.selection.margin(now, window, pairs)
         quota = int(now.quotas[window])
         batches, kept = pack_window(pairs, source, target, margin, quota, self.budget)
+        self.selection.note(now, window, pairs, margin, kept)
         pool = Batches.join(self.leftover, batches)
         rng = stream(DEAL, now.seed, now.index, window)
         dealt, leftover = deal(pool, now.group, window == now.windows - 1, rng)

@@ -14,6 +14,9 @@ from autoassist_fairseq.schedule.streams import DRAW, stream
 
 Ints = NDArray[Any]
 
+# Pairs that are looked at in one go, so that all of them need no memory of their own.
+BLOCK = 1_000_000
+
 
 class Selection:
     """Asks the policy, until the Assistant has failed.
@@ -42,7 +45,9 @@ class Selection:
         pairs = now.pairs_of(window)
         if now.keep_all or not self.settled(now):
             return pairs
-        return pairs[self.policy.keep_probability(pairs) > draw(now, window, len(pairs))]
+        keep = self.policy.keep_probability(pairs)
+        self.policy.note(pairs, keep)
+        return pairs[keep > draw(now, window, len(pairs))]
 
     def margin(self, now: Pass, window: int, pairs: Ints) -> Ints | None:
         """Return keep probability minus draw [P]; the draw alone once the Assistant has failed.
@@ -53,6 +58,16 @@ class Selection:
             return None
         drawn = draw(now, window, len(pairs))
         return -drawn if self.failed else self.policy.keep_probability(pairs) - drawn
+
+    def note(self, now: Pass, window: int, pairs: Ints, margin: Ints | None, kept: Ints) -> None:
+        """Tell the policy with which chances the rows ``kept`` [K] of ``pairs`` [P] were kept.
+
+        The quota has moved what the draws are compared with, to the least `margin` that was kept.
+        """
+        if margin is not None and not self.failed:
+            least = margin[kept].min(initial=1.0) if len(kept) < len(pairs) else -1.0
+            chances = margin + draw(now, window, len(pairs)) - least
+            self.policy.note(pairs, np.clip(chances, 0, 1).astype(np.float32))
 
     def expected_share(self, pairs: Ints, lengths: Ints) -> float:
         """Return the share of the tokens of ``pairs`` [P] that would be kept as things are now."""
@@ -85,7 +100,10 @@ class Selection:
 
     def hopeless(self, pairs: Ints) -> int:
         """Return how many of ``pairs`` [P] are hopeless."""
-        return 0 if self.failed else int(self.policy.hopeless(pairs).sum())
+        if self.failed:
+            return 0
+        blocks = (pairs[at : at + BLOCK] for at in range(0, len(pairs), BLOCK))
+        return sum(int(self.policy.hopeless(block).sum()) for block in blocks)
 
 
 def draw(now: Pass, window: int, count: int) -> NDArray[np.float32]:
