@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from autoassist_fairseq.tools.demo import child
+from autoassist_fairseq.tools.common import child
 
 WORDS = ["eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn"]
 PAIRS = 40

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_demo import processes_in, within
+from test_child import processes_in, within
 
 from autoassist_fairseq.tools.compare.updates import read_updates
 from autoassist_fairseq.tools.dataprep.pipeline import prepare

@@ -26,8 +26,10 @@ def test_budgets() -> None:
     assert parse_budget("tokens=1_000") == Budget("tokens", 1000)
     assert parse_budget("seconds=2e3") == Budget("seconds", 2000)
     assert str(parse_budget("tokens=1500000")) == "tokens=1500000"
-    for bad in ("tokens", "epochs=3", "tokens=0", "tokens=-1", "seconds=nan", "tokens=inf", "5"):
-        with pytest.raises(UserError, match="`--budget` must be tokens=N or seconds=S"):
+    assert parse_budget("passes=3") == Budget("passes", 3)
+    bad_ones = ("tokens", "epochs=3", "tokens=0", "tokens=-1", "seconds=nan", "tokens=inf", "5")
+    for bad in (*bad_ones, "passes=0", "passes=1.5", "passes=inf"):
+        with pytest.raises(UserError, match="`--budget` must be tokens=N, seconds=S or passes=P"):
             parse_budget(bad)
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from autoassist_fairseq.errors import UserError
 
-Kind = Literal["tokens", "seconds"]
+Kind = Literal["tokens", "seconds", "passes"]
 #: Updates of the first leg when only time will tell what an update costs.
 FIRST = 50
 # Seconds are not worth a process start for less than this share of the budget.
@@ -29,7 +29,8 @@ class Budget:
     """What each run may spend.
 
     Attributes:
-        kind: ``tokens`` (target tokens trained on) or ``seconds`` (of training alone).
+        kind: ``tokens`` (target tokens trained on), ``seconds`` (of training alone) or ``passes``
+            (epochs: arms that skip train on fewer tokens).
         amount: how many, > 0.
     """
 
@@ -41,21 +42,23 @@ class Budget:
 
 
 def parse_budget(text: str) -> Budget:
-    """Read ``tokens=N`` or ``seconds=S``.
+    """Read ``tokens=N``, ``seconds=S`` or ``passes=P``.
 
     Raises:
-        UserError: it is neither.
+        UserError: it is none of these.
     """
     kind, _, number = text.partition("=")
     try:
         amount = float(number.replace("_", ""))
     except ValueError:
         amount = math.nan
-    if kind not in ("tokens", "seconds") or not 0 < amount < math.inf:
+    whole = kind != "passes" or amount % 1 == 0
+    if kind not in get_args(Kind) or not 0 < amount < math.inf or not whole:
         raise UserError(
-            f"`--budget` must be tokens=N or seconds=S with a number above 0, but is {text!r}."
+            "`--budget` must be tokens=N, seconds=S or passes=P with a number above 0 (P: a whole "
+            f"one), but is {text!r}."
         )
-    return Budget("tokens" if kind == "tokens" else "seconds", amount)
+    return Budget(kind, amount)  # type: ignore[arg-type]
 
 
 def leg(budget: Budget, spent: Sequence[float], bound: int) -> int:

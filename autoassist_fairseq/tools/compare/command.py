@@ -32,24 +32,34 @@ from autoassist_fairseq.tools.scoring.evaluate import split_at_dashes
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; the table goes to stdout."""
-    own, extra = split_at_dashes(sys.argv[1:] if argv is None else argv)
+    try:
+        rows = compare(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:
+        say("\ninterrupted: the same command goes on from here")
+        return 130
+    print(table.as_text(rows))
+    return 1 if any(row.failed for row in rows) else 0
+
+
+def compare(argv: Sequence[str]) -> list[Row]:
+    """Run what is not done yet, write page, figures and report; return one row per arm.
+
+    Raises:
+        UserError: an option will not do.
+        KeyboardInterrupt: stopped by a signal; the same command goes on.
+    """
+    own, extra = split_at_dashes(argv)
     args = parser().parse_args(own)
     arms = arms_of(args)
     jobs = jobs_of(args, arms, extra)
     for job in jobs:
         check_started(job)
     signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        with clear_os_errors(), locked(args.out):
-            failed = run(jobs, args.jobs)
-            rows = rows_of(arms, jobs, failed)
-            _write(args.out, rows, jobs)
-    except KeyboardInterrupt:
-        say("\ninterrupted: the same command goes on from here")
-        return 130
-    print(table.as_text(rows))
+    with clear_os_errors(), locked(args.out):
+        rows = rows_of(arms, jobs, run(jobs, args.jobs))
+        _write(args.out, rows, jobs)
     say(f"details are in {args.out / 'compare.md'}")
-    return 1 if failed else 0
+    return rows
 
 
 def run(jobs: Sequence[Job], side_by_side: int) -> dict[str, str]:

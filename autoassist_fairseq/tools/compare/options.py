@@ -44,8 +44,8 @@ def parser() -> argparse.ArgumentParser:
         "the first is what the others are compared with")  # fmt: skip
     add("--arm", dest="arms", action="append", metavar="ARM", help="one arm more")
     add("--seeds", default="1", metavar="N,N,..", help="default: 1")
-    add("--budget", required=True, metavar="tokens=N|seconds=S", help="target tokens that each "
-        "run trains on, or seconds of training")  # fmt: skip
+    add("--budget", required=True, metavar="tokens=N|seconds=S|passes=P", help="target tokens "
+        "that each run trains on, seconds of training, or passes over the corpus")  # fmt: skip
     add("--out", required=True, type=Path, metavar="DIR", help="folder of runs and results")
     add("--jobs", type=int, default=2, metavar="N", help="runs side by side (default: 2)")
     add("--threads", type=int, default=1, metavar="N", help="of each run (default: 1)")

@@ -10,12 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from autoassist_fairseq.errors import AutoAssistError, UserError
+from autoassist_fairseq.tools.common.child import lines_of
 from autoassist_fairseq.tools.common.training_log import read_log
 from autoassist_fairseq.tools.compare.budget import expected, leg
 from autoassist_fairseq.tools.compare.jobs import Job
 from autoassist_fairseq.tools.compare.updates import NAME, Updates, epochs_of
 from autoassist_fairseq.tools.dataprep.files import read_json, write_json
-from autoassist_fairseq.tools.demo.child import lines_of
 
 LOG = "train.log"
 LEGS = "legs.json"
@@ -38,10 +38,12 @@ def train(job: Job, show: Show, stop: threading.Event) -> tuple[Updates, int]:
     legs = _Legs(job.folder / LEGS)
     while target := legs.target or _next(job, updates, legs):
         _run_leg(job, target, legs, updates, show, stop)
-        if len(updates.done) < target:
+        by_passes = job.budget.kind == "passes"
+        reached = updates.passes if by_passes else len(updates.done)
+        if reached < target:
             raise UserError(
-                f"`fairseq-train` must go on to update {target}, but ended at {len(updates.done)}, "
-                f"before the budget was spent; see {job.folder / LOG}."
+                f"`fairseq-train` must go on to {'pass' if by_passes else 'update'} {target}, but "
+                f"ended at {reached}, before the budget was spent; see {job.folder / LOG}."
             )
         legs.end()
     _write_epochs(job.folder, updates)
@@ -81,6 +83,10 @@ class _Legs:
 
 
 def _next(job: Job, updates: Updates, legs: _Legs) -> int:
+    if job.budget.kind == "passes":  # which fairseq counts by itself, in one leg
+        if not legs.count:
+            legs.begin(int(job.budget.amount), 0)
+        return legs.target
     spent = updates.cost(job.budget.kind)
     more = leg(job.budget, spent, job.bound)
     if not more:
@@ -93,10 +99,13 @@ def _next(job: Job, updates: Updates, legs: _Legs) -> int:
 def _run_leg(
     job: Job, target: int, legs: _Legs, updates: Updates, show: Show, stop: threading.Event
 ) -> None:
+    end = ["--max-update", str(target), "--autoassist-updates", str(legs.expected)]
+    if job.budget.kind == "passes":
+        end = ["--max-epoch", str(target)]
     command = [
         *(str(job.corpus.data), "--save-dir", str(job.folder), *job.flags, *job.resolved),
         *job.device,
-        *("--max-update", str(target), "--autoassist-updates", str(legs.expected)),
+        *end,
     ]
     log = job.folder / LOG
     for line in lines_of("fairseq-train", command, log, threads=job.threads):
@@ -104,7 +113,7 @@ def _run_leg(
             raise StoppedError
         if line is not None:
             updates.feed(line, time.monotonic())
-            if updates.saved == target:
+            if updates.saved == target and job.budget.kind != "passes":
                 legs.end()  # what comes after the checkpoint is not missed
         show(updates)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from autoassist_fairseq.tools.common.child import lines_of
 from autoassist_fairseq.tools.compare.jobs import LAST, Job
 from autoassist_fairseq.tools.compare.training import StoppedError
 from autoassist_fairseq.tools.dataprep.files import staged, write_json
-from autoassist_fairseq.tools.demo.child import lines_of
 from autoassist_fairseq.tools.scoring.generated import check_track, plain_text, read_generated
 from autoassist_fairseq.tools.scoring.metrics import (
     Figure,

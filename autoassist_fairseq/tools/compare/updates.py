@@ -54,6 +54,11 @@ class Updates:
         """Of all updates."""
         return self.done[-1].seconds if self.done else 0.0
 
+    @property
+    def passes(self) -> float:
+        """Passes over the corpus that are done, with a fraction."""
+        return self.done[-1].position if self.done else 0.0
+
     def feed(self, line: str, now: float) -> None:
         """Take a line that came at ``now`` (seconds)."""
         told = read_line(line)

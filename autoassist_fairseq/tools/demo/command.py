@@ -1,54 +1,54 @@
-"""The demo's command line and its steps (logic of ``scripts/demo.py``)."""
+"""The demo: three arms on an embedded corpus, from text to a table and a page.
+
+Plain SGD, AutoAssist, and SGD on as few tokens by chance: all by the same planner and with the same
+flags, so that they differ in nothing but whom they leave out.
+"""
 
 from __future__ import annotations
 
 import argparse
-import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
-from autoassist_fairseq.tools.dataprep.files import clear_os_errors, locked, write_json
-from autoassist_fairseq.tools.dataprep.manifest import version_of, versions
+from autoassist_fairseq.tools.compare import command as compare
+from autoassist_fairseq.tools.compare.table import Row
+from autoassist_fairseq.tools.dataprep.files import clear_os_errors, locked
+from autoassist_fairseq.tools.dataprep.manifest import version_of
 from autoassist_fairseq.tools.dataprep.pipeline import prepare
 from autoassist_fairseq.tools.dataprep.progress import say
 from autoassist_fairseq.tools.dataprep.reading import Source
 from autoassist_fairseq.tools.dataprep.settings import PrepSettings
 from autoassist_fairseq.tools.dataprep.steps import Step, Workshop
-from autoassist_fairseq.tools.demo.evaluation import score, translate_step
-from autoassist_fairseq.tools.demo.results import ArmResult, arm_result, as_json, table
 from autoassist_fairseq.tools.demo.settings import ARMS, DemoSettings, demo_settings
-from autoassist_fairseq.tools.demo.training import read_epochs, train_step
 from autoassist_fairseq.tools.demo_corpus.build import build, write
+from autoassist_fairseq.tools.report.table import aligned
+
+NOTE = """\
+{passes} passes each; the first keeps every pair. Tokens: target tokens trained on. Seconds: of
+training, two arms side by side. BLEU: sacreBLEU of the detokenised test set,
+{signature}
+"chance" skips as much as AutoAssist, whichever pairs: what is above it is what choosing won. One
+seed says little."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo; the closing table goes to stdout, everything else to stderr."""
-    options = _parser().parse_args(arguments)
-    settings = demo_settings(options.out, options.seed, options.epochs, fast=options.fast)
-    signal.signal(signal.SIGTERM, _interrupt)
+    options = _parser().parse_args(argv)
+    settings = demo_settings(options.out, options.seed, options.passes, fast=options.fast)
+    start = time.monotonic()
     try:
-        print(run(settings))
+        with clear_os_errors(), locked(settings.out):
+            Workshop(settings.out, say).do(corpus_step(settings))
+            prepare(prep_settings(settings))
+            rows = compare.compare(compare_flags(settings))
     except KeyboardInterrupt:
         say("\ninterrupted: the same command goes on from here")
         return 130
-    return 0
-
-
-def run(settings: DemoSettings) -> str:
-    """Do what is not done yet; returns the closing table, which ``results.json`` explains."""
-    start = time.monotonic()
-    with clear_os_errors(), locked(settings.out):
-        workshop = Workshop(settings.out, say)
-        workshop.do(corpus_step(settings))
-        prepare(prep_settings(settings))
-        for arm in ARMS:
-            workshop.do(train_step(settings, arm))
-            workshop.do(translate_step(settings, arm))
-        closing = _results(settings)
-    say(f"done in {time.monotonic() - start:.0f} s; details are in {settings.out}/results.json")
-    return closing
+    print(closing(settings, rows))
+    say(f"done in {time.monotonic() - start:.0f} s")
+    say(f"the page with pictures: {(settings.runs / 'report' / 'report.html').resolve()}")
+    return 1 if any(row.failed for row in rows) else 0
 
 
 def corpus_step(settings: DemoSettings) -> Step:
@@ -78,37 +78,62 @@ def prep_settings(settings: DemoSettings) -> PrepSettings:
         subwords="unigram",
         vocab_size=settings.vocab_size,
         split_digits=True,
-        workers=settings.threads,
+        workers=settings.cores,
     )
 
 
-def _results(settings: DemoSettings) -> str:
-    epochs = {arm: read_epochs(settings.arm(arm)) for arm in ARMS}
-    figures = {arm: score(settings, arm) for arm in ARMS}
-    arms: dict[str, ArmResult] = {arm: arm_result(epochs[arm], figures[arm].score) for arm in ARMS}
-    signature = next(iter(figures.values())).signature
-    content = as_json(arms, epochs, signature, versions())
-    write_json(settings.out / "results.json", content)
+def compare_flags(settings: DemoSettings) -> list[str]:
+    """The command line of ``autoassist compare`` that trains and scores the arms."""
+    model = settings.model
+    size = [
+        *("--encoder-layers", model.layers, "--decoder-layers", model.layers),
+        *("--encoder-embed-dim", model.width, "--decoder-embed-dim", model.width),
+        *("--encoder-ffn-embed-dim", model.inner, "--decoder-ffn-embed-dim", model.inner),
+    ]
+    arms = [word for name, arm in ARMS.items() for word in ("--arm", f"{name}={arm}")]
+    return [
+        *("--data", str(settings.data / "bin"), "--out", str(settings.runs), *arms),
+        *("--seeds", str(settings.seed), "--budget", f"passes={settings.passes}"),
+        *("--jobs", str(min(settings.cores, 2)), "--"),
+        *map(str, size),
+        *("--dropout", "0.1", "--lr", str(model.lr), "--max-tokens", str(settings.max_tokens)),
+        *("--warmup-updates", str(model.warmup_updates), "--cpu"),
+    ]
+
+
+def closing(settings: DemoSettings, rows: Sequence[Row]) -> str:
+    """The closing table: what each arm cost, and what came of it."""
+    header = ("", "tokens", "of SGD's", "seconds", "of SGD's", "BLEU", "beside SGD")
+    signatures = {run.signature for row in rows for run in row.runs.values()}
+    note = NOTE.format(passes=settings.passes, signature=", ".join(sorted(signatures)))
+    return f"{aligned([header, *(_cells(row, rows[0]) for row in rows)])}\n{note}"
+
+
+def _cells(row: Row, first: Row) -> tuple[str, ...]:
+    if row.failed or first.failed:
+        return (row.arm.name, *["failed" if row.failed else ""] * 6)
+    (run,), (base,) = row.runs.values(), first.runs.values()
     return (
-        f"{table(arms)}\n"
-        "Passes from the second on (the first keeps everything): target tokens, mean; seconds of\n"
-        f"training, median. BLEU: sacreBLEU of the detokenised test set, {signature}"
+        row.arm.name,
+        f"{run.tokens:,.0f}",
+        f"{run.tokens / base.tokens:.2f}",
+        f"{run.seconds:,.0f}",
+        f"{run.seconds / base.seconds:.2f}",
+        f"{run.bleu:.1f}",
+        "" if row is first else f"{run.bleu - base.bleu:+.1f}",
     )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="demo.py",
-        description="Train a small Transformer with and without the Assistant on an embedded "
-        "English-German corpus, and compare. A second run does only what is left to do.",
+        description="Train a small Transformer on an embedded English-German corpus as SGD does, "
+        "with the Assistant, and on fewer pairs by chance, and compare. A second run does only "
+        "what is left to do.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--out", type=Path, default=Path("demo-run"), help="folder to fill")
     parser.add_argument("--seed", type=int, default=1, help="of corpus and training")
-    parser.add_argument("--epochs", type=int, help="passes of each arm (None: 7, --fast: 3)")
+    parser.add_argument("--passes", type=int, help="of each arm (None: 6, --fast: 3)")
     parser.add_argument("--fast", action="store_true", help="a smoke test that learns nothing")
     return parser
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
