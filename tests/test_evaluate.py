@@ -57,6 +57,15 @@ def test_mistakes(
         main(["bin", "--checkpoints", "run", "--ref", "ref", *arguments])
 
 
+def test_a_place_that_cannot_be_written_to_is_one_sentence(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(corpus)
+    command = ["bin", "--checkpoints", "run", "--ref", "ref", "--detokenise", "none"]
+    with pytest.raises(UserError, match="could not be read or written at ref/out"):
+        main([*command, "--out", "ref/out"])
+
+
 def test_what_follows_the_dashes_is_not_ours() -> None:
     assert split_at_dashes(["a", "--", "--cpu", "--", "b"]) == (["a"], ["--cpu", "--", "b"])
     assert split_at_dashes(["a"]) == (["a"], [])

@@ -7,6 +7,7 @@ import pytest
 from autoassist_fairseq.tools.common.languages import (
     base_language,
     is_unspaced,
+    language_of,
     sacrebleu_tokenizer,
     unsplit_share,
 )
@@ -34,6 +35,24 @@ def test_every_way_to_write_a_language(
         assert base_language(tag) == base
         assert sacrebleu_tokenizer(tag) == tokenizer
         assert is_unspaced(tag) == unspaced
+
+
+@pytest.mark.parametrize(
+    ("name", "tag"),
+    [
+        ("test.zh", "zh"),
+        ("text/ref.zh_CN.gz", "zh_CN"),
+        ("ref.zh-Hans", "zh-Hans"),
+        ("flores.zho_Hans", "zho_Hans"),
+        ("test.translated.de", "de"),
+        ("reference.txt", ""),
+        ("de", ""),
+        ("-", ""),
+        ("a.tok", ""),
+    ],
+)
+def test_the_language_that_a_name_ends_in(name: str, tag: str) -> None:
+    assert language_of(name) == tag
 
 
 def test_lines_without_spaces_are_counted() -> None:

@@ -175,6 +175,15 @@ def test_no_such_split(tmp_path: Path, name: str, target: str | None) -> None:
         find_split(tmp_path, name, target=target)
 
 
+def test_several_language_pairs_must_be_told_apart(tmp_path: Path) -> None:
+    names = [f"test.{pair}.{side}.idx" for pair in ("en-de", "en-fr") for side in pair.split("-")]
+    split_files(tmp_path, *names)
+    with pytest.raises(UserError, match=r"`test` split is of en-de and en-fr; name yours"):
+        find_split(tmp_path, "test")
+    assert find_split(tmp_path, "test", target="fr") == Split("en", "fr", 1000)
+    assert find_split(tmp_path, "test", source="de") == Split("de", "en", 1000)
+
+
 def test_an_index_of_another_kind_has_an_unknown_number_of_pairs(tmp_path: Path) -> None:
     (tmp_path / "test.en-de.de.idx").write_bytes(b"TNTIDX")
     assert find_split(tmp_path, "test") == Split("en", "de", None)

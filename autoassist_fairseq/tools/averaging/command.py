@@ -23,6 +23,7 @@ from autoassist_fairseq.tools.averaging.choice import (
 )
 from autoassist_fairseq.tools.averaging.sums import ModelMean
 from autoassist_fairseq.tools.common.checkpoints import State, read_checkpoint, write_checkpoint
+from autoassist_fairseq.tools.dataprep.files import clear_os_errors
 
 RECORD = "autoassist_average"
 """Key in ``extra_state`` under which an averaged checkpoint lists what went into it."""
@@ -84,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
+@clear_os_errors()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; the path of the result goes to stdout."""
     print(run(parser().parse_args(argv)))

@@ -30,6 +30,13 @@ def base_language(tag: str) -> str:
     return _SHORT.get(language, language)
 
 
+def language_of(name: str) -> str:
+    """Return the tag that a name ends in, as ``test.zh`` or ``ref.zh_CN.gz``, else ``""``."""
+    ending = name.removesuffix(".gz").rpartition(".")[2]
+    tag = ending if "." in name and re.fullmatch(r"[a-z]{2}([-_]\w+)?", ending) else ""
+    return tag or (ending if ending.partition("_")[0] in _SHORT else "")
+
+
 def is_unspaced(tag: str) -> bool:
     """Say whether a language puts no spaces between its words."""
     return base_language(tag) in UNSPACED

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.languages import language_of
 from autoassist_fairseq.tools.dataprep.files import read_json
 from autoassist_fairseq.tools.report.run import Run
 from autoassist_fairseq.tools.scoring import layout
@@ -74,12 +75,7 @@ def _score(folder: Path, reference: Path | None) -> Score | None:
     hypotheses = read_lines(found[0], "RUN_DIR")
     references = read_lines(reference, "--ref")
     check_lengths({f"`RUN_DIR` {found[0]}": hypotheses, f"`--ref` {reference}": references})
-    metric = plain_metric("bleu", None, _language(found[0], reference))
+    language = language_of(found[0].name) or language_of(reference.name)
+    metric = plain_metric("bleu", None, language)
     figure = detokenised_bleu(hypotheses, [references], metric)
     return Score(figure.score, figure.signature)
-
-
-def _language(translations: Path, reference: Path) -> str:
-    """Return the target language as the files' names end: test.translated.zh, ref.zh, ref.zh.gz."""
-    file = reference if translations.suffix == ".txt" else translations
-    return Path(file.name.removesuffix(".gz")).suffix.removeprefix(".")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sacrebleu.metrics import BLEU
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.languages import language_of
 from autoassist_fairseq.tools.scoring import metrics
 from autoassist_fairseq.tools.scoring.text import (
     check_lengths,
@@ -31,7 +32,10 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--sys", metavar="FILE", help="plain (detokenised) output; - is stdin")
     p.add_argument("--ref", nargs="+", default=[], metavar="FILE", help="plain reference(s)")
-    p.add_argument("--lang", default="de", help="target language, for tokenising (default: de)")
+    p.add_argument(
+        "--lang",
+        help="target language, for tokenising (default: as the reference's name ends, else de)",
+    )
     p.add_argument(
         "--tokenised-sys",
         metavar="FILE",
@@ -81,6 +85,8 @@ def add_plain_ref(p: argparse.ArgumentParser) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; the figures go to stdout."""
     args = parser().parse_args(argv)
+    named = [*args.ref, *args.tokenised_ref]
+    args.lang = args.lang or next(filter(None, map(language_of, named)), "de")
     texts = read_texts(args)
     figures = score(texts, args)
     comparisons = compare_with_baseline(texts, args)

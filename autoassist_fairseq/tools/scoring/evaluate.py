@@ -16,6 +16,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from autoassist_fairseq.errors import UserError, run_main
+from autoassist_fairseq.tools.dataprep.files import clear_os_errors
 from autoassist_fairseq.tools.scoring import command as scoring
 from autoassist_fairseq.tools.scoring import generated as generation
 from autoassist_fairseq.tools.scoring import layout
@@ -99,6 +100,7 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
+@clear_os_errors()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the chain; the figures go to stdout."""
     own, extra = split_at_dashes(sys.argv[1:] if argv is None else argv)

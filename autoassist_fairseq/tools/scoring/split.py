@@ -38,19 +38,28 @@ def find_split(
         target: language to translate into; None for the other one.
 
     Raises:
-        UserError: no such split.
+        UserError: no such split, or one of several language pairs.
     """
     for reverse in (False, True):  # the direction in which the corpus was prepared comes first
+        found = {}
         for index in sorted(data.glob(f"{name}.*-*.*.idx")):
             pair, _, b = index.stem.removeprefix(f"{name}.").rpartition(".")
             # a tag may hold a hyphen itself, as in en-zh-Hans
             a = pair.removeprefix(f"{b}-") if reverse else pair.removesuffix(f"-{b}")
             if a != pair and source in (None, a) and target in (None, b):
-                return Split(a, b, _pairs(index))
+                found[f"{a}-{b}"] = Split(a, b, _pairs(index))
+        if len(found) > 1:
+            raise UserError(
+                f"DATA {data} must hold one language pair, but its `{name}` split is of "
+                f"{' and '.join(found)}; name yours (`--source-lang`, `--target-lang`)."
+            )
+        if found:
+            return found.popitem()[1]
     which = "" if source is None and target is None else f" for {source or '?'}-{target or '?'}"
+    there = sorted({file.name.partition(".")[0] for file in data.glob("*.*-*.*.idx")})
     raise UserError(
-        f"DATA {data} must hold a binarised `{name}` split{which}, but holds none; prepare it with "
-        "fairseq-preprocess or choose another with `--gen-subset`."
+        f"DATA {data} must hold a binarised `{name}` split{which}, but holds "
+        f"{', '.join(there) or 'none'}; prepare it with fairseq-preprocess."
     )
 
 
