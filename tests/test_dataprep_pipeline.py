@@ -15,7 +15,8 @@ import sentencepiece
 from prepared import use_fake_preprocess
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.dataprep import programs, subwords
+from autoassist_fairseq.tools.common import child
+from autoassist_fairseq.tools.dataprep import subwords
 from autoassist_fairseq.tools.dataprep.cleaning import CleaningRules
 from autoassist_fairseq.tools.dataprep.command import main
 from autoassist_fairseq.tools.dataprep.dictionary import respelled
@@ -315,21 +316,21 @@ def test_bad_text_leaves_an_earlier_result_as_it_was(raw: Path) -> None:
 def test_a_program_that_fails_names_its_last_line(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "log"
     with pytest.raises(UserError, match=r"`fairseq-preprocess` failed with status 2 .*--no-such"):
-        programs.run_logged("fairseq-preprocess", ["--no-such-flag"], log, filling=tmp_path)
+        child.run_logged("fairseq-preprocess", ["--no-such-flag"], log, filling=tmp_path)
 
 
 def test_programs_read_and_write_utf_8_in_any_locale(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("PYTHONUTF8", "0"), ("PYTHONCOERCECLOCALE", "0"), ("LC_ALL", "C")):
         monkeypatch.setenv(name, value)
     command = [sys.executable, "-c", "print('\u00fc')"]
-    out = subprocess.run(command, env=programs.environment(), capture_output=True, check=True)
+    out = subprocess.run(command, env=child.environment(), capture_output=True, check=True)
     assert out.stdout.decode("utf-8") == "ü\n"
 
 
 def test_a_program_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(UserError, match="`fairseq-train` must be installed beside .*make setup"):
-        programs.program("fairseq-train")
+        child.program("fairseq-train")
 
 
 def test_default_rules_are_conservative() -> None:

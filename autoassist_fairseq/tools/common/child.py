@@ -1,23 +1,71 @@
-"""A program whose output is read as it comes, and that does not outlive this process."""
+"""Calling fairseq's command-line programs: read as they go on, logged, and ended with us."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import queue
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from autoassist_fairseq.tools.dataprep.programs import environment, failure, program
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.dataprep.progress import bar, tick
 
 _PR_SET_PDEATHSIG = 1
 _GRACE = 10.0  # seconds between asking a program to end and ending it
 _END = object()
+
+
+def program(name: str) -> Path:
+    """The program ``name`` of the environment of this interpreter.
+
+    Raises:
+        UserError: it is not installed there.
+    """
+    path = Path(sys.executable).with_name(name)
+    if not path.is_file():
+        raise UserError(
+            f"`{name}` must be installed beside {sys.executable}, but is not; run `make setup` and "
+            "use its .venv/bin/python."
+        )
+    return path
+
+
+def environment(**changes: str) -> Mapping[str, str]:
+    """This process's environment, with ``changes``; text is UTF-8, whatever the locale.
+
+    Threads wait for each other asleep: OpenMP's threads otherwise spin, and on a machine that
+    other work shares that slows small models down several times.
+    """
+    return {**os.environ, "PYTHONUTF8": "1", "OMP_WAIT_POLICY": "passive", **changes}
+
+
+def run_logged(name: str, arguments: Sequence[str], log: Path, *, filling: Path) -> None:
+    """Run a program to its end, its output in ``log``; shows how the folder ``filling`` grows.
+
+    Raises:
+        UserError: it failed; the message has its last line and the log's place.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.unlink(missing_ok=True)
+    with bar(desc=name, unit="B", unit_scale=True, delay=1) as shown:
+        for _ in lines_of(name, arguments, log, threads=1):
+            shown.n = _size(filling)
+            tick(shown)
+
+
+def _size(folder: Path) -> int:
+    size = 0
+    for file in folder.glob("*"):
+        with suppress(FileNotFoundError):  # workers remove what has been joined
+            size += file.stat().st_size
+    return size
 
 
 def lines_of(
@@ -47,7 +95,7 @@ def lines_of(
             yield line.decode("utf-8", errors="replace").rstrip("\n")
         status = child.wait()
     if status:
-        raise failure(name, status, log)
+        raise _failure(name, status, log)
 
 
 def _forward(stream: IO[bytes], lines: queue.Queue[object]) -> None:
@@ -87,3 +135,10 @@ def _end_with_parent() -> None:
     # Runs in the child: Linux ends it when this process is killed and cannot do so itself.
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _failure(name: str, status: int, log: Path) -> UserError:
+    """The error for a program that ended with ``status``."""
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    last = lines[-1].strip() if lines else "it printed nothing"
+    return UserError(f"`{name}` failed with status {status} ({last}); its output is in {log}.")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from autoassist_fairseq.tools.common.child import run_logged
 from autoassist_fairseq.tools.dataprep.files import count_lines, staged
-from autoassist_fairseq.tools.dataprep.programs import run_logged
 
 _PREFIX_OPTIONS = {"train": "--trainpref", "valid": "--validpref", "test": "--testpref"}
 
@@ -50,7 +50,6 @@ def binarise(
             ],
             log,
             filling=part,
-            OMP_NUM_THREADS="1",
         )
         # fairseq's own log names the temporary folder; ours has the same lines.
         (part / "preprocess.log").unlink(missing_ok=True)
