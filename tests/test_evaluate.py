@@ -106,11 +106,11 @@ def test_the_chain_on_the_moses_track(
 ) -> None:
     assert main([*COMMAND, "--beam", "5", "--", "--max-len-b", "7"]) == 0
     out = corpus / "run" / "evaluation"
-    said = (out / "generate-test.txt").read_text().splitlines()[0]
-    assert said == (
+    said = (out / "generate-test.txt").read_text().splitlines()
+    assert (
         "options bin --path run/model.pt --gen-subset test --source-lang en --target-lang de "
         "--beam 5 --lenpen 0.6 --max-tokens 4000 --max-len-b 7"
-    )
+    ) in said
     plain = (out / "hypotheses.txt").read_text().splitlines()
     assert plain[:3] == ["Ein Kleinbetrieb, ja.", "Ein Kleinbetrieb, no.", "Ein Kleinbetrieb, ja."]
     assert (out / "reference.tok").read_text().splitlines()[0] == "Ein Kleinbetrieb , ja ."
@@ -141,7 +141,7 @@ def test_references_of_the_moses_track_have_no_unknown_symbols(
 
 def test_a_failing_generate_is_one_sentence(generate: Path, corpus: Path) -> None:
     generate.write_text(FAKE.format(python=PYTHON, status=3).replace("out of", "no"))
-    with pytest.raises(UserError, match=r"exit status 3 \(RuntimeError: no luck\); .*test.log"):
+    with pytest.raises(UserError, match=r"status 3 \(RuntimeError: no luck\); .*generate-test.txt"):
         main(COMMAND)
     assert not (corpus / "run" / "evaluation" / "hypotheses.txt").exists()
 

@@ -69,7 +69,7 @@ def _size(folder: Path) -> int:
 
 
 def lines_of(
-    name: str, arguments: Sequence[str], log: Path, *, threads: int, tick: float = 1.0
+    name: str, arguments: Sequence[str], log: Path, *, threads: int | None = None, tick: float = 1.0
 ) -> Iterator[str | None]:
     """Run a program of fairseq's and yield its lines; None after every ``tick`` seconds without.
 
@@ -107,14 +107,15 @@ def _forward(stream: IO[bytes], lines: queue.Queue[object]) -> None:
 
 @contextmanager
 def _started(
-    name: str, arguments: Sequence[str], threads: int
+    name: str, arguments: Sequence[str], threads: int | None
 ) -> Iterator[subprocess.Popen[bytes]]:
+    limit = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
     child = subprocess.Popen(
         [str(program(name)), *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=environment(OMP_NUM_THREADS=str(threads), PYTHONUNBUFFERED="1"),
+        env=environment(**limit, PYTHONUNBUFFERED="1"),
         # Ctrl-C is for this process alone: it ends the child, which then prints no traceback.
         start_new_session=True,
         preexec_fn=_end_with_parent,

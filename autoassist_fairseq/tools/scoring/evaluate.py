@@ -6,9 +6,7 @@ average -> ``fairseq-generate`` -> detokenise -> score, each step the tool that 
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from autoassist_fairseq.errors import UserError, run_main
+from autoassist_fairseq.tools.common.child import lines_of
 from autoassist_fairseq.tools.dataprep.files import clear_os_errors
 from autoassist_fairseq.tools.scoring import command as scoring
 from autoassist_fairseq.tools.scoring import generated as generation
@@ -191,37 +190,11 @@ def _generate_options(args: argparse.Namespace, model: Path, split: Split) -> li
 
 
 def _generate(options: list[str], output: Path, pairs: int) -> None:
-    tool = Path(sys.executable).with_name("fairseq-generate")
-    if not tool.exists():
-        raise UserError(f"fairseq-generate must be beside {sys.executable}; run `make setup`.")
-    command = [str(tool), *options]
-    log = output.with_suffix(".log")
-    print(f"$ {shlex.join(command)} > {output} 2> {log}", file=sys.stderr)
-    # UTF-8 in any locale; each line shows as progress at once
-    environment = {**os.environ, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
-    with (
-        output.open("w", encoding="utf-8") as lines,
-        log.open("w", encoding="utf-8") as errors,
-        tqdm(total=pairs, unit="pair", desc="translate", mininterval=1.0) as bar,
-        subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=environment,
-            text=True,
-            encoding="utf-8",
-        ) as process,
-    ):
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.write(line)
-            bar.update(line.startswith("D-"))
-    if process.returncode:
-        said = (log.read_text(encoding="utf-8", errors="replace").strip() or "nothing").splitlines()
-        raise UserError(
-            f"fairseq-generate failed with exit status {process.returncode} ({said[-1][:200]}); "
-            f"{log} holds all it said."
-        )
+    print(f"$ fairseq-generate {shlex.join(options)} > {output} 2>&1", file=sys.stderr)
+    output.unlink(missing_ok=True)
+    with tqdm(total=pairs, unit="pair", desc="translate", mininterval=1.0) as bar:
+        for line in lines_of("fairseq-generate", options, output):
+            bar.update(line is not None and line.startswith("H-"))
 
 
 def _detokenise(args: argparse.Namespace, generated: Path, split: Split, out: Path) -> list[str]:

@@ -25,7 +25,7 @@ _MARK = "\u2581"
 _DECODING = ("--post-process", "--remove-bpe")
 _OUTPUT = (
     *("--path", "--gen-subset", "--source-lang", "-s", "--target-lang", "-t", "--results-path"),
-    *("--quiet", "--score-reference", "--num-shards", "--shard-id"),
+    *("--quiet", "--log-format", "--score-reference", "--num-shards", "--shard-id"),
 )
 UNKNOWN = "<<unk>>"
 """What fairseq prints for a symbol of the reference that the dictionary lacks."""
