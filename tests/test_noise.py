@@ -34,6 +34,8 @@ def test_a_share_is_spoiled_and_the_rest_is_as_it_was(kind: str, share: float, s
 def test_kinds() -> None:
     assert spoil(SOURCE, TARGET, "copy", 1, 1)[0] == SOURCE
     assert set(spoil(SOURCE, TARGET, "truncate", 1, 1)[0]) == {"a b"}
+    assert spoil(["x"], ["a  b  c"], "truncate", 1, 1)[0] == ["a"]
+    assert spoil(["x"], ["我们都很好。"], "truncate", 1, 1)[0] == ["我们"]  # words need no spaces
 
 
 def test_the_script_writes_noisy_and_clean_text_and_the_truth(tmp_path: Path) -> None:

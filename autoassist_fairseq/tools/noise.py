@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.languages import count_words
 from autoassist_fairseq.tools.dataprep.files import clear_os_errors, staged
 
 Lines = list[str]
@@ -35,7 +36,14 @@ def copied(source: Lines, target: Lines, rng: np.random.Generator) -> Lines:
 
 def truncated(source: Lines, target: Lines, rng: np.random.Generator) -> Lines:
     """Return ``target`` cut to its first third, at least one word: half-translated pairs."""
-    return [" ".join(line.split()[: max(1, len(line.split()) // 3)]) for line in target]
+    return [_first_third(line) for line in target]
+
+
+def _first_third(line: str) -> str:
+    words = line.split()
+    if count_words(" ".join(words)) > len(words):  # a script without spaces
+        return line[: max(1, len(line) // 3)]
+    return " ".join(words[: max(1, len(words) // 3)])
 
 
 KINDS: dict[str, Callable[[Lines, Lines, np.random.Generator], Lines]] = {

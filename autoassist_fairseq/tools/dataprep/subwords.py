@@ -77,7 +77,7 @@ def _explained(error: RuntimeError, vocab_size: int) -> UserError:
     if found := _TOO_LOW.search(message):
         return UserError(
             f"`--vocab-size` must be at least {int(found[1]):,} to hold the characters of this "
-            f"text, but is {vocab_size:,}; choose a larger one."
+            f"text, but is {vocab_size:,}; give more, or `--character-coverage` below 1."
         )
     return UserError(f"sentencepiece could not learn a model of {vocab_size:,} pieces: {message}")
 
