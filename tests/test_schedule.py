@@ -118,7 +118,7 @@ def test_dealt_updates_are_of_similar_length_and_the_rest_stays_over() -> None:
 
 
 def check_pass(planner: Planner, index: int, group: int) -> set[int]:
-    """Run a pass; check the promises that DESIGN section 2 makes; return the pairs trained on."""
+    """Run a pass; check what windows promise; return the pairs trained on."""
     plans = run_pass(planner, index, group)
     now = planner.current
     assert now is not None

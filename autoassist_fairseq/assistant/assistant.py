@@ -45,7 +45,7 @@ class Lesson:
 
 
 class Assistant:
-    """Keep probabilities from features, learned online from losses (DESIGN section 1).
+    """Keep probabilities from features, learned online from losses.
 
     Args:
         corpus: the training set; `attach` changes it (sharded data).

@@ -1,4 +1,4 @@
-"""Pair -> features: sentence length, word frequency, and token-level weights (DESIGN section 1).
+"""Pair -> features: sentence length, word frequency, and token-level weights.
 
 Everything about words is linear in the tokens, so per-word tables are gathered and reduced per
 pair; a feature matrix exists for one window at a time only.
