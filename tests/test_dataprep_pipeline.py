@@ -21,7 +21,6 @@ from autoassist_fairseq.tools.dataprep.cleaning import CleaningRules
 from autoassist_fairseq.tools.dataprep.command import main
 from autoassist_fairseq.tools.dataprep.dictionary import respelled
 from autoassist_fairseq.tools.dataprep.files import sha256
-from autoassist_fairseq.tools.dataprep.words import count_words
 from autoassist_fairseq.tools.demo_corpus.build import build
 
 Corpus = Mapping[str, list[tuple[str, str]]]
@@ -257,7 +256,7 @@ def test_vocabulary_that_the_data_does_not_allow(raw: Path, size: str, sentence:
 
 def test_the_size_that_the_message_names_is_allowed(tmp_path: Path) -> None:
     # 12 letters, 4 other symbols
-    text = count_words(["some words to learn from", "and some more words"] * 5)
+    text = subwords.word_counts(["some words to learn from", "and some more words"] * 5)
     with pytest.raises(UserError) as error:
         subwords.learn(text, tmp_path / "m", kind="bpe", vocab_size=9999)
     allowed = int(str(error.value).split("at most ")[1].split(" ")[0].replace(",", ""))

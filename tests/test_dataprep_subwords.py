@@ -18,7 +18,6 @@ from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.dataprep import bpe, subwords
 from autoassist_fairseq.tools.dataprep.command import main
 from autoassist_fairseq.tools.dataprep.dictionary import read_pieces, write_dictionary
-from autoassist_fairseq.tools.dataprep.words import count_words
 from autoassist_fairseq.tools.demo_corpus.build import build
 
 Pairs = list[tuple[str, str]]
@@ -37,17 +36,17 @@ def lines(pairs: Pairs) -> list[str]:
 @given(st.lists(st.lists(st.sampled_from("abcdef"), min_size=1).map(" ".join)))
 def test_words_are_counted_as_a_counter_does(sentences: list[str]) -> None:
     expected = Counter(word for line in sentences for word in line.split())
-    assert dict(count_words(sentences)) == expected
+    assert dict(subwords.word_counts(sentences)) == expected
 
 
 def test_counted_words_have_a_fixed_order() -> None:
-    assert count_words(["b a c", "c a", ""]) == [("a", 2), ("c", 2), ("b", 1)]
+    assert subwords.word_counts(["b a c", "c a", ""]) == [("a", 2), ("c", 2), ("b", 1)]
 
 
 def test_only_the_frequent_words_are_remembered() -> None:
     once = [f"rare{number}" for number in range(50)]
     text = [f"the of {word}" for word in once] + ["and"] * 9
-    assert count_words(text, most=3) == [("of", 50), ("the", 50), ("and", 9)]
+    assert subwords.word_counts(text, most=3) == [("of", 50), ("the", 50), ("and", 9)]
 
 
 def learned_by_sentencepiece_alone(lines: list[str]) -> list[tuple[str, float]]:
@@ -68,13 +67,13 @@ def vocabulary(model: sentencepiece.SentencePieceProcessor) -> list[tuple[str, f
 
 
 def test_counted_words_give_the_model_that_sentences_give(lines: list[str], tmp_path: Path) -> None:
-    subwords.learn(count_words(lines), tmp_path / "model", kind="bpe", vocab_size=300)
+    subwords.learn(subwords.word_counts(lines), tmp_path / "model", kind="bpe", vocab_size=300)
     model = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "model"))
     assert vocabulary(model) == learned_by_sentencepiece_alone(lines)
 
 
 def test_counted_words_give_the_codes_that_sentences_give(lines: list[str], tmp_path: Path) -> None:
-    bpe.learn(count_words(lines), tmp_path / "codes", 200)
+    bpe.learn(subwords.word_counts(lines), tmp_path / "codes", 200)
     expected = io.StringIO()
     learn_bpe(lines, expected, 200)
     assert (tmp_path / "codes").read_text("utf-8") == expected.getvalue()
@@ -84,7 +83,7 @@ def test_characters_beyond_the_coverage_are_unknown(tmp_path: Path) -> None:
     text = ["abc abd acd bcd"] * 3_000 + ["☃"]
     for coverage, known in ((1.0, True), (0.9999, False)):
         subwords.learn(
-            count_words(text),
+            subwords.word_counts(text),
             tmp_path / "model",
             kind="bpe",
             vocab_size=14,

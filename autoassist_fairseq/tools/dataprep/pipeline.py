@@ -20,7 +20,6 @@ from autoassist_fairseq.tools.dataprep.manifest import NAME, version_of, write_m
 from autoassist_fairseq.tools.dataprep.progress import progress, say
 from autoassist_fairseq.tools.dataprep.settings import PrepSettings, check
 from autoassist_fairseq.tools.dataprep.steps import Record, Step, Workshop
-from autoassist_fairseq.tools.dataprep.words import count_words
 
 
 def prepare(settings: PrepSettings, before: Sequence[Record] = ()) -> Path:
@@ -94,7 +93,7 @@ def _model_step(settings: PrepSettings) -> Step:
 
 def _learn(settings: PrepSettings) -> dict[str, int]:
     lines = chain.from_iterable(map(_lines, settings.words("train")))
-    counted = count_words(progress(lines, "counting words", unit="line"))
+    counted = subwords.word_counts(progress(lines, "counting words", unit="line"))
     words = progress(counted, "learning from words", unit="word")
     if settings.moses:
         bpe.learn(words, settings.model, settings.vocab_size)
