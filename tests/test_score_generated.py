@@ -10,10 +10,9 @@ import sentencepiece
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.scoring.generated import (
-    Generated,
     Track,
     check_flags,
-    check_track,
+    find_model,
     load_sentencepiece,
     plain_text,
     read_generated,
@@ -70,24 +69,13 @@ def test_output_with_gaps(tmp_path: Path, text: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("track", "line", "expected"),
     [
-        ("sentencepiece", "▁Ein ▁Hund , ▁ja ▁klein -", "Ein Hund, ja klein-"),
         ("moses", "Ein Klein@@ betrieb , &quot; ja &quot; .", 'Ein Kleinbetrieb, "ja".'),
         ("moses", "end@@", "end"),
         ("none", "Ein Hund , ja", "Ein Hund , ja"),
-        ("sentencepiece", "▁我 有 猫", "我有猫"),
     ],
 )
 def test_plain_text(track: Track, line: str, expected: str) -> None:
-    assert plain_text([line, ""], track, "de") == [expected, ""]
-
-
-def test_text_that_was_decoded_already_is_not_decoded_again() -> None:
-    decoded = Generated(["Ein Hund, ja", "Nein"], ["Ein Kind, ja", "Nein"])
-    with pytest.raises(UserError, match="needs a corpus of its pieces.* none: 'Ein Kind"):
-        check_track(decoded, "sentencepiece", "de")
-    check_track(decoded, "moses", "de")
-    check_track(Generated(["ed ed", ""], ["▁Ein ▁Kind", ""]), "sentencepiece", "de")
-    check_track(Generated(["我 有 猫"], ["我 有 狗"]), "sentencepiece", "zh_CN")
+    assert plain_text([line, ""], track, "de", None) == [expected, ""]
 
 
 @pytest.mark.parametrize(
@@ -124,9 +112,19 @@ def test_sentencepiece_decodes_what_it_encoded(tmp_path: Path) -> None:
     pieces = [" ".join(processor.encode(line, out_type=str)) for line in lines]
     plain = [line.replace("  ", " ") for line in lines]
     assert plain_text(pieces, "sentencepiece", "de", tmp_path / "m.model") == plain
-    assert plain_text(pieces, "sentencepiece", "de") == plain
     unknown = plain_text(["▁Ball <unk>"], "sentencepiece", "de", tmp_path / "m.model")
     assert "<unk>" not in unknown[0]
+
+    def found(symbols: str, track: Track = "sentencepiece") -> Path | None:
+        text = "".join(f"{symbol} 9\n" for symbol in symbols.split())
+        (tmp_path / "dict.de.txt").write_text(text, encoding="utf-8")
+        return find_model(tmp_path, "de", tmp_path / "m.model", track)
+
+    assert found("▁ a b madeupword0000") == tmp_path / "m.model"
+    assert found("i e n r t") == tmp_path / "m.model"  # single words may have no mark
+    assert found("Ein Hund kl@@ ein", "moses") is None
+    with pytest.raises(UserError, match=r"needs a corpus of pieces, .*dict.de.txt has none"):
+        found("Ein Hund kl@@ ein a")
 
 
 def test_a_model_that_is_none(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from autoassist_fairseq.tools.compare.budget import parse_budget
 from autoassist_fairseq.tools.compare.jobs import Corpus, Job, Test, corpus_digest
 from autoassist_fairseq.tools.scoring import layout
 from autoassist_fairseq.tools.scoring.command import add_plain_ref, check_plain_reference
-from autoassist_fairseq.tools.scoring.generated import check_flags, load_sentencepiece
+from autoassist_fairseq.tools.scoring.generated import check_flags, find_model
 from autoassist_fairseq.tools.scoring.split import find_split
 from autoassist_fairseq.tools.scoring.text import check_lengths, read_lines
 from autoassist_fairseq.tools.training.recipes import as_words
@@ -126,14 +126,7 @@ def _corpus(args: argparse.Namespace, data: Path) -> Corpus:
     languages = (split.source, split.target)
     for needed in ("train", "valid"):
         find_split(data, needed, *languages)
-    model = layout.sentencepiece_model(data, args.spm)
-    if args.detokenise in (None, "sentencepiece"):
-        if model is None:
-            raise UserError(
-                f"`--spm` is missing: give the sentencepiece model of {data}, or say with "
-                "`--detokenise moses|none` that it was prepared otherwise."
-            )
-        load_sentencepiece(model)
+    model = find_model(data, split.target, args.spm, args.detokenise or "sentencepiece")
     digest = corpus_digest(data, languages, ("train", "valid", args.gen_subset))
     return Corpus(data, languages, model, digest)
 

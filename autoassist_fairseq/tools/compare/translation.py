@@ -9,7 +9,7 @@ from autoassist_fairseq.tools.common.child import lines_of
 from autoassist_fairseq.tools.compare.jobs import LAST, Job
 from autoassist_fairseq.tools.compare.training import StoppedError
 from autoassist_fairseq.tools.dataprep.files import staged, write_json
-from autoassist_fairseq.tools.scoring.generated import check_track, plain_text, read_generated
+from autoassist_fairseq.tools.scoring.generated import plain_text, read_generated
 from autoassist_fairseq.tools.scoring.metrics import (
     Figure,
     as_json,
@@ -46,9 +46,8 @@ def translate(job: Job, show: Callable[[int], None], stop: threading.Event) -> l
             raise StoppedError
         pairs += line is not None and line.startswith("H-")
         show(pairs)
-    found = read_generated(log)
-    check_track(found, job.test.track, target)
-    lines = plain_text(found.hypotheses, job.test.track, target, job.corpus.model)
+    found = read_generated(log).hypotheses
+    lines = plain_text(found, job.test.track, target, job.corpus.model)
     with staged(job.folder / f"{job.test.subset}.translated.{target}") as part:
         part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return lines

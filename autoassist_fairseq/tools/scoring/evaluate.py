@@ -68,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--detokenise",
         choices=["sentencepiece", "moses", "none"],
+        default="sentencepiece",
         help="how the corpus was prepared (default: sentencepiece, with --spm)",
     )
     p.add_argument(
@@ -107,7 +108,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     generation.check_flags(extra, "--")
     split = find_split(args.data, args.gen_subset, args.source_lang, args.target_lang)
     args.ref = layout.references(args.data, args.gen_subset, split.target, args.ref)
-    args.spm = layout.sentencepiece_model(args.data, args.spm)
     pairs = _check(args, split)
     out = args.out or _folder(args.checkpoints) / "evaluation"
     out.mkdir(parents=True, exist_ok=True)
@@ -136,13 +136,7 @@ def _check(args: argparse.Namespace, split: Split) -> int:
             f"`{chosen[0]}` needs a folder of checkpoints, but `--checkpoints` {args.checkpoints} "
             "is one file, which is evaluated as it is; leave it out."
         )
-    if args.spm is None and args.detokenise in (None, "sentencepiece"):
-        raise UserError(
-            "`--spm` is missing: give the sentencepiece model of the corpus, or say with "
-            "`--detokenise moses|none` that it was prepared otherwise."
-        )
-    if args.spm is not None:
-        generation.load_sentencepiece(args.spm)
+    args.spm = generation.find_model(args.data, split.target, args.spm, args.detokenise)
     for path in args.ref:
         lines = read_lines(path, "--ref")
         scoring.check_plain_reference(path, lines, args.plain_ref)
@@ -199,9 +193,8 @@ def _generate(options: list[str], output: Path, pairs: int) -> None:
 
 def _detokenise(args: argparse.Namespace, generated: Path, split: Split, out: Path) -> list[str]:
     """Write hypotheses as plain text and return what to score, as options of score_bleu.py."""
-    track: generation.Track = args.detokenise or "sentencepiece"
+    track = args.detokenise
     lines = generation.read_generated(generated)
-    generation.check_track(lines, track, split.target)
     plain = generation.plain_text(lines.hypotheses, track, split.target, args.spm)
     options = ["--sys", _write(out / "hypotheses.txt", plain), "--ref", *args.ref]
     reference = _reference_tokens(args, lines.targets, split) if track == "moses" else None

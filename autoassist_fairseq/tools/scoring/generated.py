@@ -12,7 +12,8 @@ import sacremoses
 import sentencepiece
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.common.languages import base_language, is_unspaced
+from autoassist_fairseq.tools.common.languages import base_language
+from autoassist_fairseq.tools.scoring import layout
 from autoassist_fairseq.tools.scoring.text import listed, read_lines
 
 Track = Literal["sentencepiece", "moses", "none"]
@@ -91,36 +92,19 @@ def read_generated(path: Path) -> Generated:
     return Generated(ordered, [targets.get(pair, "") for pair in range(total)])
 
 
-def check_track(generated: Generated, track: Track, language: str) -> None:
-    """Require targets of pieces where pieces are to be joined; a model may write anything.
-
-    Raises:
-        UserError: they were prepared otherwise, or are decoded already.
-    """
-    text = " ".join(generated.targets)
-    marked = _MARK in text or not text.strip() or is_unspaced(language)
-    if track == "sentencepiece" and not marked:
-        raise UserError(
-            f"`--detokenise` sentencepiece needs a corpus of its pieces, marked {_MARK}, but the "
-            f"targets have none: {text[:60]!r}; say how the corpus was prepared."
-        )
-
-
 def words(lines: Sequence[str], track: Track) -> list[str]:
     """Join subwords to words or tokens: ``@@`` for ``moses``, nothing to do for ``none``."""
     return [_JOIN.sub("", line) if track == "moses" else line for line in lines]
 
 
-def plain_text(
-    lines: Sequence[str], track: Track, language: str, model: Path | None = None
-) -> list[str]:
+def plain_text(lines: Sequence[str], track: Track, language: str, model: Path | None) -> list[str]:
     """Turn symbols of the dictionary into plain text.
 
     Args:
         lines: symbols joined by spaces.
         track: how the corpus was prepared.
         language: target language, for Moses' rules.
-        model: sentencepiece model; without it pieces are joined by their marks alone.
+        model: sentencepiece model; only for its track.
 
     Raises:
         UserError: the model cannot be read.
@@ -130,13 +114,37 @@ def plain_text(
         return [detokenizer.detokenize(line.split()) for line in words(lines, track)]
     if track == "none":
         return list(lines)
-    if model is None:
-        return [line.replace(" ", "").replace(_MARK, " ").strip() for line in lines]
     processor = load_sentencepiece(model)
     return [processor.decode(line.split()) for line in lines]
 
 
-def load_sentencepiece(model: Path) -> sentencepiece.SentencePieceProcessor:
+def find_model(data: Path, language: str, given: Path | None, track: Track) -> Path | None:
+    """Return the sentencepiece model, the given or the prepared one, if the track needs it.
+
+    Raises:
+        UserError: it is missing or none, or the corpus was not made of its pieces.
+    """
+    if track != "sentencepiece":
+        return None
+    model = layout.sentencepiece_model(data, given)
+    otherwise = "say with `--detokenise moses|none` that it was prepared otherwise"
+    if model is None:
+        raise UserError(
+            f"`--spm` is missing: give the sentencepiece model of {data}, or {otherwise}."
+        )
+    processor, file = load_sentencepiece(model), data / f"dict.{language}.txt"
+    lines = read_lines(file, "DATA") if file.is_file() else []
+    symbols = [line.rpartition(" ")[0] for line in lines]
+    known = sum(processor.piece_to_id(symbol) != processor.unk_id() for symbol in symbols)
+    if 2 * known < len(symbols) and _MARK not in "".join(symbols):
+        raise UserError(
+            f"`--detokenise` sentencepiece needs a corpus of pieces, marked {_MARK}, but {file} "
+            f"has none of them; {otherwise}."
+        )
+    return model
+
+
+def load_sentencepiece(model: Path | None) -> sentencepiece.SentencePieceProcessor:
     """Load a sentencepiece model.
 
     Raises:
