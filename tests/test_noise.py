@@ -53,6 +53,14 @@ def test_the_script_writes_noisy_and_clean_text_and_the_truth(tmp_path: Path) ->
     ]
 
 
+def test_a_damaged_file_is_one_sentence(tmp_path: Path) -> None:
+    path, whole = tmp_path / "a.de.gz", gzip.compress(b"1\n2\n3\n" * 99)
+    for damaged in (whole[:-9], whole[:12] + b"\xff" * 20):
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match="`SOURCE` .* must be a readable file"):
+            main([str(path), str(path), "--out", f"{tmp_path}/o"])
+
+
 @pytest.mark.parametrize(
     ("flags", "says"),
     [

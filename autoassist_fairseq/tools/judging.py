@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from sklearn.metrics import precision_score, recall_score, roc_auc_score, roc_curve
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.dataprep.cleaning import normalise
 from autoassist_fairseq.tools.dataprep.files import clear_os_errors
-from autoassist_fairseq.tools.noise import read_lines
 from autoassist_fairseq.tools.report.style import drawn, look, plain
 from autoassist_fairseq.tools.report.table import aligned
 from autoassist_fairseq.tools.scores import Scores, read_scores
+from autoassist_fairseq.tools.scoring.text import read_lines
 
 HEADER = ("checkpoint", "AUC surprise", "AUC loss", "hopeless", "precision", "recall")
 Truth = NDArray[np.bool_]
@@ -74,10 +75,13 @@ def truth_of(noise: Path, text: Path) -> Truth:
             f"{len(languages)} files train.*, not 2."
         )
     sides = [
-        [_plain_lines(folder / f"train.{language}") for language in languages]
-        for folder in (noise, text)
+        [
+            list(map(normalise, read_lines(folder / f"train.{language}", option)))
+            for language in languages
+        ]
+        for folder, option in ((noise, "--noise"), (text, "--text"))
     ]
-    flags = [line == "1" for line in read_lines(noise / "spoiled.txt")]
+    flags = [line == "1" for line in read_lines(noise / "spoiled.txt", "--noise")]
     told = dict(zip(zip(*sides[0], strict=True), flags, strict=True))
     pairs = list(zip(*sides[1], strict=True))
     strange = [number for number, pair in enumerate(pairs) if pair not in told]
@@ -87,10 +91,6 @@ def truth_of(noise: Path, text: Path) -> Truth:
             f"is none ({len(strange):,} are not); give the folder text/ that was prepared from it."
         )
     return np.array([told[pair] for pair in pairs])
-
-
-def _plain_lines(path: Path) -> list[str]:
-    return [" ".join(line.split()) for line in read_lines(path)]
 
 
 def parser() -> argparse.ArgumentParser:

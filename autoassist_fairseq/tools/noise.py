@@ -7,7 +7,6 @@ the same with the truth at hand: which pairs are spoiled, and how a run on the c
 from __future__ import annotations
 
 import argparse
-import gzip
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.languages import count_words
 from autoassist_fairseq.tools.dataprep.files import clear_os_errors, staged
+from autoassist_fairseq.tools.scoring.text import read_lines
 
 Lines = list[str]
 
@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError(f"`--kind` must be one of {', '.join(KINDS)}, but is {args.kind}.")
     if not 0 <= args.share <= 1:
         raise UserError(f"`--share` must be in [0, 1], but is {args.share}; 0.3 spoils 30%.")
-    source, target = read_lines(args.source), read_lines(args.target)
+    source, target = read_lines(args.source, "SOURCE"), read_lines(args.target, "TARGET")
     if len(source) != len(target):
         raise UserError(
             f"SOURCE and TARGET must have as many lines, but have {len(source):,} and "
@@ -118,16 +118,3 @@ def main(argv: Sequence[str] | None = None) -> int:
 def language_of(path: Path) -> str:
     """Return the language that a file's name ends with: ``train.de.gz`` -> de."""
     return path.name.removesuffix(".gz").rpartition(".")[2]
-
-
-def read_lines(path: Path) -> Lines:
-    """Return the lines of a text file, plain or gzipped, without their ends."""
-    with clear_os_errors():
-        data = path.read_bytes()
-        data = gzip.decompress(data) if path.suffix == ".gz" else data
-    try:
-        return data.decode("utf-8-sig").removesuffix("\n").split("\n") if data else []
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path} must be UTF-8 text, but is not (byte {error.start}); convert it."
-        ) from error

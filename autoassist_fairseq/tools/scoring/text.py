@@ -6,6 +6,7 @@ import codecs
 import gzip
 import re
 import sys
+import zlib
 from collections.abc import Mapping, Sequence, Sized
 from functools import lru_cache
 from pathlib import Path
@@ -47,7 +48,7 @@ def read_lines(path: Path | str, option: str) -> list[str]:
     """
     try:
         data = _read_bytes(str(path))
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"`{option}` {path} must be a readable file: {error}.") from error
     if not data:
         raise UserError(f"`{option}` {path} must hold at least one line, but is empty.")
