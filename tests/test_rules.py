@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -33,7 +35,9 @@ def test_the_self_paced_limit_reaches_all_pairs_at_its_pace() -> None:
     limits = [rules.self_paced_limit(losses, generation, 4) for generation in (1, 2, 3, 4, 5)]
     assert limits == [2, 4, 6, np.inf, np.inf]
     # Pairs of unknown loss count as too hard, until there is no known one left.
-    assert rules.self_paced_limit(floats(1, 2, NAN, NAN), 1, 4) == 1
+    assert rules.self_paced_limit(floats(1, 2, *[NAN] * 6), 1, 4) == 2
+    # Losses that are all alike say nothing: all pairs, not none.
+    assert rules.self_paced_limit(floats(*[3] * 8), 1, 4) == np.inf
     assert rules.self_paced_limit(floats(1, NAN, NAN, NAN), 3, 4) == np.inf
 
 
@@ -56,9 +60,20 @@ def test_competence_grows_with_the_root_of_training() -> None:
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=30))
 def test_ranks_are_shares(values: list[int]) -> None:
-    share = rules.rank_share(np.array(values))
+    share = rules.rank_share(np.array(values, np.float32))
     assert sorted(share) == pytest.approx(np.arange(1, len(values) + 1) / len(values))
-    assert (np.diff(np.array(values)[np.argsort(share)]) >= 0).all()
+    by_share = [(values[row], row) for row in np.argsort(share)]
+    assert by_share == sorted(by_share), "ties by row"
+
+
+def test_ranks_need_no_more_than_they_say() -> None:
+    values = np.random.default_rng(0).random(600_000, np.float32)
+    tracemalloc.start()
+    share = rules.rank_share(values)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 15 * len(values)
+    assert (np.diff(values[np.argsort(share, kind="stable")]) >= 0).all()
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from autoassist_fairseq.assistant import rules
 from autoassist_fairseq.assistant.bigrams import Bigrams
 from autoassist_fairseq.assistant.features import Corpus, Floats
 from autoassist_fairseq.assistant.model import Model
+from autoassist_fairseq.assistant.model_kernels import HIGHEST, LOWEST
 from autoassist_fairseq.assistant.threshold import Confidence, Threshold
 from autoassist_fairseq.assistant.token_store import Ints
 from autoassist_fairseq.settings import Settings
@@ -87,14 +88,14 @@ class Assistant:
         return self.expectation.expected(pairs) if self.expectation else None
 
     def _extra(self, expected: Floats | None) -> Floats | None:
-        """Return the feature ``expected`` [P]: how far expected losses are above T, in nats.
+        """Return the feature ``expected`` [P]: nats that expected losses are above T, clipped.
 
         0 where that is not known yet; None if it is not used.
         """
         if expected is None or "expected" not in self.settings.features:
             return None
         extra: Floats = np.nan_to_num(expected - np.float32(self.threshold.value))
-        return extra
+        return np.clip(extra, LOWEST, HIGHEST)
 
     def learn(
         self, pairs: Ints, losses: NDArray[np.float32], expected: Floats | None = None

@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant import kernels
 from autoassist_fairseq.assistant.features import Corpus
+from autoassist_fairseq.assistant.rules import BLOCK
 from autoassist_fairseq.assistant.token_store import Ints
-
-BLOCK = 65_536
 
 
 def difficulty(corpus: Corpus, pairs: Ints, kind: str) -> NDArray[np.float32]:
@@ -20,11 +19,10 @@ def difficulty(corpus: Corpus, pairs: Ints, kind: str) -> NDArray[np.float32]:
         pairs: ids.
         kind: ``length`` (tokens), or ``rarity`` (minus the log probability of the words, in nats).
     """
-    lengths = corpus.source.sizes(pairs).astype(np.float32)
-    if kind == "length":
-        return lengths
-    table = corpus.source_words.table()
-    blocks = [pairs[begin : begin + BLOCK] for begin in range(0, len(pairs), BLOCK)]
-    means = [corpus.source.describe(block, table)[:, kernels.MEAN_IDF] for block in blocks]
-    rarity: NDArray[np.float32] = lengths * np.concatenate([*means, np.empty(0, np.float32)])
-    return rarity
+    table, out = corpus.source_words.table(), np.empty(len(pairs), np.float32)
+    for begin in range(0, len(pairs), BLOCK):
+        some = pairs[begin : begin + BLOCK]
+        described, lengths = corpus.source.describe_and_size(some, table)
+        rarity = described[:, kernels.MEAN_IDF] if kind == "rarity" else 1
+        out[begin : begin + BLOCK] = lengths.astype(np.float32) * rarity
+    return out

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.exact import Doubles
 from autoassist_fairseq.assistant.rules import Floats
+from autoassist_fairseq.assistant.threshold import LARGEST_LOSS
 from autoassist_fairseq.assistant.token_store import Ints
 from autoassist_fairseq.errors import StateError
 
@@ -78,7 +79,7 @@ class Surprise:
         """
         known = np.isfinite(expected)
         pairs, losses = pairs[known], losses[known]
-        surprises = losses - expected[known]
+        surprises = np.clip(losses - expected[known], -LARGEST_LOSS, LARGEST_LOSS)
         lately = (self.ages(pairs, index) == 1) & np.isfinite(self.surprises[pairs])
         before = self.surprises[pairs[lately]].astype(np.float64)
         self.drift.add(before, surprises[lately].astype(np.float64))

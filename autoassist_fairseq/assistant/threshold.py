@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# Nats per token; a larger loss is as bad, and would drown all others in every mean.
+LARGEST_LOSS = np.float32(1000)
 # The threshold looks back on a quarter of the corpus, and on this many pairs at most.
 LONGEST_HORIZON = 131_072
 # Weight of the past in the confidence, per update (AutoAssist 2019).

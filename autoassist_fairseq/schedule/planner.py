@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from autoassist_fairseq.assistant.assistant import Assistant, Lesson
 from autoassist_fairseq.assistant.hopeless import policy_of
 from autoassist_fairseq.assistant.policy import Moment
+from autoassist_fairseq.assistant.threshold import LARGEST_LOSS
 from autoassist_fairseq.schedule import passes
 from autoassist_fairseq.schedule.batches import Batches
-from autoassist_fairseq.schedule.messages import Feedback
+from autoassist_fairseq.schedule.messages import MISSING, Feedback
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.passes import Pass
 from autoassist_fairseq.schedule.plan import Plan, PlanStats, deal, pack_window
@@ -167,10 +168,12 @@ class Planner:
         plan = self.live[0]
         pairs = np.concatenate(plan.update(feedback.update))
         if not self.failed:
+            finite = np.isfinite(feedback.losses)
+            losses = np.where(finite, np.minimum(feedback.losses, LARGEST_LOSS), MISSING)
             expected = self.assistant.expected(pairs)
-            self.lesson += self.assistant.learn(pairs, feedback.losses, expected)
-            self.policy.learn(pairs, feedback.losses, expected)
-            self.assistant.adjust(pairs, feedback.losses)
+            self.lesson += self.assistant.learn(pairs, losses, expected)
+            self.policy.learn(pairs, losses, expected)
+            self.assistant.adjust(pairs, losses)
         self.learned += 1
         if self.learned >= plan.end_update:
             self.live.popleft()

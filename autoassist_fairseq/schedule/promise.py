@@ -61,6 +61,9 @@ def promise(
     now = Pass(index, order, window, group, empty, keep_all, settings.seed, settings.policy)
     if keep_all or selection.settled(now):
         windows = [selection.candidates(now, number) for number in range(now.windows)]
+        if sum(map(len, windows)) < group:  # too few for one update: the pass keeps every pair
+            now = replace(now, keep_all=True)
+            windows = [selection.candidates(now, number) for number in range(now.windows)]
         return replace(now, quotas=passes.exact_quotas(windows, pairs.sizes, budget, group))
     windows = [counted[begin : begin + window] for begin in range(0, len(counted), window)]
     batches = scale * _count(windows, pairs, budget)
