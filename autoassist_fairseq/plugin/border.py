@@ -1,7 +1,8 @@
 """The border to the user: an error whose cause is known becomes one sentence and exit status 1.
 
-Errors in our hooks are turned around on the spot. What fairseq raises elsewhere (a checkpoint that
-does not fit, a full disk) ends the program uncaught, and is turned around there.
+In fairseq's programs, errors in our hooks are turned around on the spot. What fairseq raises
+elsewhere (a checkpoint that does not fit, a full disk) ends the program uncaught, and is turned
+around there. A library call, `from_pretrained` say, raises: only programs exit.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 PREFIX = "autoassist: error: "
+TRAINING = ("hydra_train", "train")  # the first one imports the other
 # A file or folder that the user named cannot be used; other system errors are somebody's mistake.
 _USERS_FILES = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
@@ -60,6 +62,15 @@ _TELLS = re.compile(r"--[a-z]|[Pp]lease install")
 _SPAWNED = re.compile(r"(?:autoassist_fairseq|fairseq\.autoassist)[\w.]*\.\w+Error: (.+)")
 
 
+def program() -> str:
+    """Return which of fairseq's programs runs (train, hydra_train, generate, ...); "" = none."""
+    path = Path(getattr(sys.modules.get("__main__"), "__file__", None) or "")
+    if path.parent.name == "fairseq_cli":  # python -m, or torchrun
+        return path.stem
+    names = [name.partition(".")[2] for name in sys.modules if name.startswith("fairseq_cli.")]
+    return next((name for name in TRAINING if name in names), (names or [""])[0])
+
+
 def one_sentence(hook: Callable[P, R]) -> Callable[P, R]:
     """Wrap a hook that fairseq calls."""
 
@@ -68,6 +79,8 @@ def one_sentence(hook: Callable[P, R]) -> Callable[P, R]:
         try:
             return hook(*args, **kwargs)
         except AutoAssistError as error:
+            if not program():
+                raise
             sys.exit(f"{PREFIX}{error}")
 
     return wrapped
@@ -76,9 +89,9 @@ def one_sentence(hook: Callable[P, R]) -> Callable[P, R]:
 def install() -> None:
     """In a training program, tell uncaught errors whose cause is known in one sentence."""
     hook = sys.excepthook
-    if "fairseq_cli.train" in sys.modules and getattr(hook, "func", None) is not tell:
+    if program() in TRAINING and getattr(hook, "func", None) is not tell:
         sys.excepthook = functools.partial(tell, hook)
-    if "fairseq_cli.hydra_train" in sys.modules:
+    if program() == "hydra_train":
         os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else hydra prints errors by itself
 
 

@@ -3,9 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from fairseq import checkpoint_utils
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.log_lines import read_line
+
+
+def settle_rates(cfg: Any) -> None:
+    """Write the rates that a log has into ``cfg`` (of the task), and so into every checkpoint.
+
+    Once the log is gone, the run goes on with those of the checkpoint.
+    """
+    text, whole = str(cfg.autoassist_rate), cfg._get_parent()
+    try:
+        rates = rates_from(text)
+    except UserError:
+        rates = _rates_of_checkpoint(whole.checkpoint)
+        if not rates:
+            raise
+    cfg.autoassist_rate = whole.task.autoassist_rate = ",".join(map(repr, rates))
+
+
+def _rates_of_checkpoint(options: Any) -> tuple[float, ...]:
+    """Return the rates of the run that ``options`` go on with; () if it has none."""
+    path = Path(options.restore_file)
+    if options.restore_file == "checkpoint_last.pt":
+        path = Path(options.save_dir) / path
+    if not path.is_file():
+        return ()
+    saved = checkpoint_utils.load_checkpoint_to_cpu(str(path))["cfg"]["task"]
+    return rates_from(str(saved.get("autoassist_rate", "")))
 
 
 def rates_from(text: str) -> tuple[float, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.assistant.features import Corpus
 from autoassist_fairseq.assistant.threshold import LONGEST_HORIZON
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.plugin.border import one_sentence
+from autoassist_fairseq.plugin.border import TRAINING, one_sentence, program
 from autoassist_fairseq.plugin.corpus import corpus_of, eligible_pairs
 from autoassist_fairseq.plugin.feedback import Ticket
 from autoassist_fairseq.plugin.files import check_train_files
@@ -27,6 +28,7 @@ from autoassist_fairseq.plugin.options import (
     settings_from,
     update_freq_of,
 )
+from autoassist_fairseq.plugin.rates import settle_rates
 from autoassist_fairseq.plugin.sampler import ORDER, TICKET
 from autoassist_fairseq.plugin.state import identity
 from autoassist_fairseq.plugin.weighting import SIZES, resized
@@ -34,6 +36,7 @@ from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.planner import Planner
 from autoassist_fairseq.schedule.promise import Pairs
 from autoassist_fairseq.schedule.streams import CHUNK
+from autoassist_fairseq.settings import Settings
 
 
 @register_task("autoassist_translation", dataclass=AutoAssistTranslationConfig)
@@ -45,19 +48,21 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
 
     def __init__(self, cfg: AutoAssistTranslationConfig, src_dict: Any, tgt_dict: Any) -> None:
         super().__init__(cfg, src_dict, tgt_dict)
-        self.settings = settings_from(cfg)
         # fairseq's default of -1 would give the first of several train splits a negative length.
         cfg.upsample_primary = max(1, cfg.upsample_primary)
         self._positions: Any = None
         self._assistant: Assistant | None = None
+        self._criterion: Any = None
         self._tap: LossTap | None = None
         self._iterator: AutoAssistIterator | None = None
 
     @classmethod
     @one_sentence
     def setup_task(cls, cfg: AutoAssistTranslationConfig, **kwargs: Any) -> Any:
-        """Check every option before anything is loaded, then set up as fairseq does."""
-        settings_from(cfg)
+        """In training, check every option before anything is loaded; set up as fairseq does."""
+        if program() in TRAINING:
+            settle_rates(cfg)
+            settings_from(cfg)
         try:
             return super().setup_task(cfg, **kwargs)
         except FileNotFoundError as error:
@@ -74,10 +79,15 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
                 "`DATA`."
             ) from error
 
+    @functools.cached_property
+    def settings(self) -> Settings:
+        """The checked settings, which only training needs."""
+        return settings_from(self.cfg)
+
     @property
     def planned(self) -> bool:
         """Whether training batches come from the planner."""
-        return self.settings.policy != "off"
+        return bool(self.cfg.autoassist_policy != "off")
 
     def build_model(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
         """Build the model; its positions, without ``--max-tokens``, say which pairs are kept."""
@@ -85,13 +95,10 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         self._positions = resolve_max_positions(self.max_positions(), model.max_positions())
         return model
 
-    @one_sentence
     def build_criterion(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
-        """Build the criterion, and tap its losses."""
-        criterion = super().build_criterion(cfg, *args, **kwargs)
-        if self.planned:
-            self._tap = LossTap(criterion)
-        return criterion
+        """Build the criterion, whose losses are tapped when training starts."""
+        self._criterion = super().build_criterion(cfg, *args, **kwargs)
+        return self._criterion
 
     @one_sentence
     def load_dataset(
@@ -126,6 +133,7 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         if not self.planned or not training:
             return self._stock_iterator(dataset, **kwargs)
         if self._iterator is None:
+            self._tap = LossTap(self._criterion)
             self._iterator = self._build_iterator(dataset, kwargs)
         elif self._iterator.dataset is not dataset:
             # The next of several data directories: same Assistant, other pairs.

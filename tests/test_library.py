@@ -1,0 +1,87 @@
+"""Library calls: they raise where programs exit, and ask for nothing that only training needs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from binarised import Binarised
+from checkpointed import load
+from training import Server
+
+from autoassist_fairseq.errors import UserError
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No program of fairseq's runs."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "fairseq_cli"]:
+        monkeypatch.delitem(sys.modules, name)
+
+
+def test_a_run_outlives_the_log_that_its_rates_came_from(
+    server: Server, corpus: Binarised, tmp_path: Path, library: None
+) -> None:
+    from fairseq import checkpoint_utils
+
+    log, save = tmp_path / "other.log", tmp_path / "save"
+    lines = [
+        f"epoch 00{n} | aa_keep_tokens {kept} | num_updates {n}"
+        for n, kept in ((1, 1), (2, 0.6), (3, 0.7))
+    ]
+    log.write_text("\n".join(lines))
+    flags = ("--autoassist-policy", "random", "--autoassist-rate", log, "--max-tokens", 200)
+    first = server.train(corpus.data, save, *flags, "--max-epoch", 1)
+    assert first.status == 0, first.output
+    log.unlink()
+    rates = ",".join(repr(1 - kept) for kept in (1.0, 0.6, 0.7))
+    path = save / "checkpoint_last.pt"
+    assert load(path)["cfg"]["task"]["autoassist_rate"] == rates
+    _, _, task = checkpoint_utils.load_model_ensemble_and_task([str(path)])
+    task.load_dataset("valid")
+    on = server.train(corpus.data, save, *flags, "--max-epoch", 3)
+    assert on.status == 0 and "on resume" not in on.output, on.output
+    sizes = [len(on.trained(epoch)) for epoch in (2, 3)]
+    assert sizes[0] < sizes[1] < 0.85 * corpus.pairs
+    assert load(path)["cfg"]["task"]["autoassist_rate"] == rates
+
+
+def test_settings_are_checked_when_training_starts_and_errors_are_raised(
+    corpus: Binarised, library: None
+) -> None:
+    from autoassist_fairseq.plugin import AutoAssistTranslationTask as Task
+    from autoassist_fairseq.plugin.options import AutoAssistTranslationConfig
+
+    values: dict[str, Any] = {"autoassist_policy": "random", "autoassist_rate": "none.log"}
+    values |= {"train_subset": "train", "dataset_impl": None, "seed": 1}
+    cfg = AutoAssistTranslationConfig(data=str(corpus.data), max_update=1, max_epoch=1, **values)
+    task = Task.setup_task(cfg)
+    with pytest.raises(UserError, match="`--autoassist-rate` .*'none.log'"):
+        print(task.settings)
+    with pytest.raises(UserError, match="must hold a tests split"):
+        task.load_dataset("tests")
+
+
+@pytest.mark.parametrize(
+    ("modules", "main", "name"),
+    [
+        ((), "/home/me/notebook.py", ""),
+        (("fairseq_cli", "fairseq_cli.generate"), "/bin/fairseq-generate", "generate"),
+        (("fairseq_cli.train", "fairseq_cli.hydra_train"), "/bin/fairseq-hydra-train", "hydra_tra"),
+        (("fairseq_cli",), "/lib/fairseq_cli/train.py", "train"),
+    ],
+)
+def test_which_program_runs(
+    modules: tuple[str, ...], main: str, name: str, library: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from autoassist_fairseq.plugin.border import program
+
+    for module in modules:
+        monkeypatch.setitem(sys.modules, module, SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "__main__", SimpleNamespace(__file__=main))
+    assert program().startswith(name) and bool(program()) == bool(name)
