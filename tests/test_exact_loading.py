@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 PAIRS, MAX_TOKENS, MULTIPLE = 1200, 128, 8
 FREQ = (1, 2, 4)
-LOADING = [(0, 10), (2, 0), (2, 10)]
+LOADING = [(2, 0), (2, 10)]
 FLAGS: tuple[object, ...] = (
     *("--max-tokens", MAX_TOKENS, "--required-batch-size-multiple", MULTIPLE),
     *("--max-epoch", len(FREQ), "--batch-size-valid", 40, "--no-save"),

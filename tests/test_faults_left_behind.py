@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +17,7 @@ from training import ENVIRONMENT, Server, train_flags
 
 pytestmark = pytest.mark.slow
 
-# Two workers that load data, and fairseq's thread that buffers what they load.
+# Two workers that load data.
 FLAGS = ("--max-tokens", 100, "--max-epoch", 2, "--num-workers", 2, "--data-buffer-size", 10)
 AT = [2, 12, 0]
 SECONDS = 10
@@ -115,22 +113,3 @@ def processes() -> list[int]:
     with contextlib.suppress(OSError):
         return [int(name) for name in os.listdir("/proc") if name.isdigit()]
     return []
-
-
-@pytest.mark.parametrize("waits_to_put", [False, True])
-def test_the_thread_that_fills_the_buffer_ends_before_python_does(waits_to_put: bool) -> None:
-    from autoassist_fairseq.plugin import loading
-
-    batches = itertools.repeat("batch") if waits_to_put else slow_batches()
-    buffer = loading.Buffer(3, loading.Stoppable(batches, 10**9))
-    assert next(buffer) == "batch" and buffer.runs()
-    loading._close_all()
-    assert not buffer.runs()
-    other = loading.Buffer(3, loading.Stoppable([], 0))
-    assert loading._buffers == [other], "those that have ended are forgotten"
-
-
-def slow_batches() -> Iterator[str]:
-    while True:
-        time.sleep(0.01)
-        yield "batch"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from binarised import Binarised
+from binarised import Binarised, binarise
 from checkpointed import load
 from training import Server
 
@@ -28,6 +30,8 @@ def test_a_run_outlives_the_log_that_its_rates_came_from(
     server: Server, corpus: Binarised, tmp_path: Path, library: None
 ) -> None:
     from fairseq import checkpoint_utils
+
+    import autoassist_fairseq.plugin  # noqa: F401
 
     log, save = tmp_path / "other.log", tmp_path / "save"
     lines = [
@@ -85,3 +89,31 @@ def test_which_program_runs(
         monkeypatch.setitem(sys.modules, module, SimpleNamespace())
     monkeypatch.setitem(sys.modules, "__main__", SimpleNamespace(__file__=main))
     assert program().startswith(name) and bool(program()) == bool(name)
+
+
+@pytest.mark.parametrize("hook", ["setup_task", "load_dataset"])
+def test_data_that_cannot_be_read_is_called_so(
+    hook: str, corpus: Binarised, library: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of mode 600; whoever is root reads everything, so this pretends."""
+    from fairseq.tasks.translation import TranslationTask
+
+    from autoassist_fairseq.plugin import AutoAssistTranslationTask as Task
+
+    def denied(*args: Any, **kwargs: Any) -> Any:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/data/dict.de.txt")
+
+    monkeypatch.setattr(TranslationTask, hook, denied)
+    task: Any = Task.__new__(Task)
+    task.cfg = SimpleNamespace(source_lang="de", target_lang="en", train_subset="train")
+    says = r"`DATA` must be readable, but /data/dict.de.txt cannot be read \(Permission denied\);"
+    with pytest.raises(UserError, match=says):
+        task.setup_task(task.cfg) if hook == "setup_task" else task.load_dataset("valid")
+
+
+def test_cached_data_is_read_whatever_the_option_says(
+    server: Server, corpus: Binarised, tmp_path: Path
+) -> None:
+    binarise(server, corpus.data.parent, tmp_path / "data", "--dataset-impl", "cached")
+    run = server.train(tmp_path / "data", tmp_path / "save", "--max-tokens", 200, "--max-epoch", 1)
+    assert run.status == 0 and sorted(run.trained(1)) == [*range(corpus.pairs)], run.output

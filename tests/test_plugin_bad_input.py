@@ -145,8 +145,11 @@ def test_one_sentence(name: str, server: Server, folders: dict[str, Path], tmp_p
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        ("--max-tokens-valid 10", "`--max-tokens-valid`.* has 16 tokens, but is 10"),
-        ("--max-source-positions 12 --batch-size 4", "--skip-invalid"),
+        ("--max-tokens-valid 10", "`--max-tokens-valid`.* valid has 16 tokens, but is 10; .*-skip"),
+        (
+            "--max-source-positions 12 --batch-size 4",
+            "`--max-source-positions` .* valid has 16 source tokens, but is 12; .*`--skip-invalid",
+        ),
     ],
 )
 def test_pairs_that_validation_cannot_take(
@@ -156,7 +159,17 @@ def test_pairs_that_validation_cannot_take(
     run = server.train(folders["good"], tmp_path, *limits, *flags.split())
     assert run.status == 1 and "Traceback" not in run.output
     assert re.search(f"autoassist: error: .*{says}", run.output.splitlines()[-1])
-    assert not run.checkpoints()
+    assert not run.checkpoints() and not run.of("batch"), "told before the first update"
+
+
+def test_pairs_that_validation_cannot_take_are_skipped_on_request(
+    server: Server, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    limits = ("--max-tokens", 100, "--max-update", 3, "--max-tokens-valid", 10)
+    flag = "--skip-invalid-size-inputs-valid-test"
+    run = server.train(folders["good"], tmp_path, *limits, flag)
+    assert run.status == 0 and run.logged("valid"), run.output
+    assert re.search(r"\d+ samples have invalid sizes .*max_positions=\(10, 10\)", run.output)
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,8 @@ def _copied(dataset: Any) -> Segment:
         "autoassist: the training set is not memory-mapped (--dataset-impl mmap): its tokens are "
         "copied into memory"
     )
+    if getattr(dataset, "supports_prefetch", False):  # what fairseq calls cached: all or nothing
+        dataset.prefetch(range(len(dataset)))
     sizes = np.asarray(dataset.sizes, np.int64)
     tokens = np.concatenate([dataset[i].numpy() for i in range(len(sizes))]).astype(np.int32)
     if getattr(dataset, "data_file", None) is not None:

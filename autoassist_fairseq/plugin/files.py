@@ -1,9 +1,11 @@
-"""Checks of the binarised files before fairseq opens them."""
+"""Checks of the data before fairseq opens it, or before the first update."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+
+from fairseq.data import LanguagePairDataset
 
 from autoassist_fairseq.errors import UserError
 
@@ -38,3 +40,37 @@ def _files(folder: Path, split: str, source: str, target: str, language: str) ->
     names = (f"{split}.{one}-{two}.{language}" for one, two in ((source, target), (target, source)))
     paths = [path for name in names for path in (folder / name, folder / f"{name}.bin")]
     return [path for path in paths if path.is_file()]
+
+
+def unreadable(error: OSError) -> UserError:
+    """Return what to say of a file of ``DATA`` that is there, but cannot be read."""
+    return UserError(
+        f"`DATA` must be readable, but {error.filename or 'a file of it'} cannot be read "
+        f"({error.strerror or error}); see to its rights and its disk, or give another folder."
+    )
+
+
+def check_lengths(
+    split: str,
+    dataset: LanguagePairDataset,
+    positions: tuple[int, int] | None,
+    max_tokens: int | None,
+) -> None:
+    """Check that validation can take every pair of ``split``.
+
+    Raises:
+        UserError: names the option that is too small.
+    """
+    longest = [int(max(sizes, default=0)) for sizes in (dataset.src_sizes, dataset.tgt_sizes)]
+    way_out = "raise it, or leave such pairs out with `--skip-invalid-size-inputs-valid-test`."
+    if max_tokens and max(longest) > max_tokens:
+        raise UserError(
+            "`--max-tokens-valid` must be at least as long as the longest pair of every validation "
+            f"split, which in {split} has {max(longest)} tokens, but is {max_tokens}; {way_out}"
+        )
+    for side, length, limit in zip(("source", "target"), longest, positions or (), strict=False):
+        if length > limit:
+            raise UserError(
+                f"`--max-{side}-positions` must admit every validation pair, the longest of which "
+                f"in {split} has {length} {side} tokens, but is {limit}; {way_out}"
+            )

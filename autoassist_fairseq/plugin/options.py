@@ -5,7 +5,7 @@ No ``from __future__ import annotations`` here: fairseq reads the types of the f
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Optional
 
 from fairseq.tasks.translation import TranslationConfig
 from omegaconf import II
@@ -92,7 +92,7 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
         "what to do when the Assistant fails: stop, or continue without it, keeping every pair",
     )
 
-    # What the planner must know of other groups; no flags of their own.
+    # What the plug-in must know of other groups; no flags of their own.
     seed: int = II("common.seed")
     curriculum: int = II("dataset.curriculum")
     update_freq: Any = II("optimization.update_freq")
@@ -101,6 +101,10 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
     num_workers: int = II("dataset.num_workers")
     max_update: int = II("optimization.max_update")
     max_epoch: int = II("optimization.max_epoch")
+    valid_subset: str = II("dataset.valid_subset")
+    max_tokens_valid: Optional[int] = II("dataset.max_tokens_valid")
+    skip_invalid_size_inputs_valid_test: bool = II("dataset.skip_invalid_size_inputs_valid_test")
+    disable_validation: bool = II("dataset.disable_validation")
 
 
 def settings_from(cfg: Any) -> Settings:

@@ -18,7 +18,7 @@ from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.plugin.border import TRAINING, one_sentence, program
 from autoassist_fairseq.plugin.corpus import corpus_of, eligible_pairs
 from autoassist_fairseq.plugin.feedback import Ticket
-from autoassist_fairseq.plugin.files import check_train_files
+from autoassist_fairseq.plugin.files import check_lengths, check_train_files, unreadable
 from autoassist_fairseq.plugin.importance import Drawn, draw
 from autoassist_fairseq.plugin.iterator import AutoAssistIterator
 from autoassist_fairseq.plugin.loading import Spread
@@ -70,6 +70,8 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
                 "`DATA` must be a folder made by fairseq-preprocess, with a dictionary for each "
                 f"language, but {error.filename or error} was not found; give another folder."
             ) from error
+        except OSError as error:
+            raise unreadable(error) from error
         except Exception as error:
             if "infer language pair" not in str(error):
                 raise
@@ -106,9 +108,9 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
     ) -> None:
         """Load a split; a training split that is missing or uneven is one clear sentence."""
         languages = self.cfg.source_lang, self.cfg.target_lang
-        if split == self.cfg.train_subset:
-            check_train_files(split_paths(self.cfg.data), split, *languages)
         try:
+            if split == self.cfg.train_subset:
+                check_train_files(split_paths(self.cfg.data), split, *languages)
             super().load_dataset(split, epoch=epoch, combine=combine, **kwargs)
         except FileNotFoundError as error:
             raise UserError(
@@ -116,6 +118,8 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
                 f"({error}); run fairseq-preprocess for it, or name another with `--train-subset` "
                 "or `--valid-subset`."
             ) from error
+        except OSError as error:
+            raise unreadable(error) from error
         except AssertionError as error:
             if "same number of examples" not in str(error):
                 raise
@@ -130,6 +134,8 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         """Return the planned iterator for training, fairseq's own for everything else."""
         # Only the trainer's call for training says this; it may validate on the same data set.
         training = "update_epoch_batch_itr" in kwargs and isinstance(dataset, LanguagePairDataset)
+        if training and self._iterator is None:
+            self._check_validation()
         if not self.planned or not training:
             return self._stock_iterator(dataset, **kwargs)
         if self._iterator is None:
@@ -141,7 +147,19 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
             self._iterator = self._build_iterator(dataset, kwargs)
         return self._iterator
 
+    def _check_validation(self) -> None:
+        """Raise `UserError` for pairs that validation would stop at, an epoch from now."""
+        if self.cfg.disable_validation or self.cfg.skip_invalid_size_inputs_valid_test:
+            return
+        for split in str(self.cfg.valid_subset).split(","):
+            if isinstance(dataset := self.datasets.get(split), LanguagePairDataset):
+                check_lengths(split, dataset, self._positions, self.cfg.max_tokens_valid)
+
     def _stock_iterator(self, dataset: Any, **kwargs: Any) -> Any:
+        limit = kwargs.get("max_tokens")
+        if limit and kwargs.get("ignore_invalid_inputs"):
+            positions = kwargs.get("max_positions") or (limit, limit)
+            kwargs["max_positions"] = tuple(min(limit, position) for position in positions)
         try:
             return super().get_batch_iterator(dataset, **kwargs)
         except AssertionError as error:
