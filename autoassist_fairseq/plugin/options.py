@@ -102,7 +102,7 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
     max_update: int = II("optimization.max_update")
     max_epoch: int = II("optimization.max_epoch")
     valid_subset: str = II("dataset.valid_subset")
-    max_tokens_valid: Optional[int] = II("dataset.max_tokens_valid")
+    max_tokens_valid: Optional[int] = II("dataset.max_tokens_valid")  # noqa: UP045 (fairseq reads it)
     skip_invalid_size_inputs_valid_test: bool = II("dataset.skip_invalid_size_inputs_valid_test")
     disable_validation: bool = II("dataset.disable_validation")
 
