@@ -123,8 +123,14 @@ def test_sentencepiece_decodes_what_it_encoded(tmp_path: Path) -> None:
     assert found("▁ a b madeupword0000") == tmp_path / "m.model"
     assert found("i e n r t") == tmp_path / "m.model"  # single words may have no mark
     assert found("Ein Hund kl@@ ein", "moses") is None
-    with pytest.raises(UserError, match=r"needs a corpus of pieces, .*dict.de.txt has none"):
-        found("Ein Hund kl@@ ein a")
+    assert found("Ein Hund klein", "none") is None
+    with pytest.raises(UserError, match=r"needs a corpus of the pieces of .*holds few of them"):
+        found("Ein Hund klein a")
+    with pytest.raises(UserError, match=r"1 of 4 symbols are marked @@; give `--detokenise moses`"):
+        found("Ein Hund kl@@ ein")
+    for track in ("moses", "none"):
+        with pytest.raises(UserError, match="marked ▁; give `--detokenise sentencepiece`"):
+            found("▁Ein ▁Hund klein", track)  # type: ignore[arg-type]
 
 
 def test_a_model_that_is_none(tmp_path: Path) -> None:

@@ -122,8 +122,19 @@ def find_model(data: Path, language: str, given: Path | None, track: Track) -> P
     """Return the sentencepiece model, the given or the prepared one, if the track needs it.
 
     Raises:
-        UserError: it is missing or none, or the corpus was not made of its pieces.
+        UserError: it is missing or none, or the dictionary shows that the corpus was prepared
+            otherwise than ``track`` says.
     """
+    file = data / f"dict.{language}.txt"
+    lines = read_lines(file, "DATA") if file.is_file() else []
+    symbols = [line.rpartition(" ")[0] for line in lines]
+    for mark, other in ((_MARK, "sentencepiece"), ("@@", "moses")):
+        marked = sum(mark in symbol for symbol in symbols)
+        if 10 * marked > len(symbols) and other != track:
+            raise UserError(
+                f"`--detokenise` {track} does not fit {file}, where {marked} of {len(symbols)} "
+                f"symbols are marked {mark}; give `--detokenise {other}`."
+            )
     if track != "sentencepiece":
         return None
     model = layout.sentencepiece_model(data, given)
@@ -132,14 +143,12 @@ def find_model(data: Path, language: str, given: Path | None, track: Track) -> P
         raise UserError(
             f"`--spm` is missing: give the sentencepiece model of {data}, or {otherwise}."
         )
-    processor, file = load_sentencepiece(model), data / f"dict.{language}.txt"
-    lines = read_lines(file, "DATA") if file.is_file() else []
-    symbols = [line.rpartition(" ")[0] for line in lines]
+    processor = load_sentencepiece(model)
     known = sum(processor.piece_to_id(symbol) != processor.unk_id() for symbol in symbols)
     if 2 * known < len(symbols) and _MARK not in "".join(symbols):
         raise UserError(
-            f"`--detokenise` sentencepiece needs a corpus of pieces, marked {_MARK}, but {file} "
-            f"has none of them; {otherwise}."
+            f"`--detokenise` sentencepiece needs a corpus of the pieces of {model}, but {file} "
+            f"holds few of them; {otherwise}."
         )
     return model
 
