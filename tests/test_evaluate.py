@@ -37,6 +37,8 @@ def corpus(tmp_path: Path) -> Path:
         (["--spm", "ref"], "`--spm` .*ref must be a sentencepiece model"),
         (["--detokenise", "none", "--ref", "tokens"], "must be plain text"),
         (["--detokenise", "none", "--ref", "short"], "short has 8, `--gen-subset` test has 1000"),
+        (["--detokenise", "none", "--baseline", "gone"], "`--baseline` gone must be a readable"),
+        (["--detokenise", "none", "--baseline", "short"], "`--baseline` short has 8"),
         (["--detokenise", "none", "--gen-subset", "valid"], "must hold a binarised `valid` split"),
         (["--detokenise", "none", "--checkpoints", "gone"], "gone must exist"),
         (["--detokenise", "none"], "^`--average` 10 asks for more epoch"),

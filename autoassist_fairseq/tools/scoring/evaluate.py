@@ -137,11 +137,14 @@ def _check(args: argparse.Namespace, split: Split) -> int:
             "is one file, which is evaluated as it is; leave it out."
         )
     args.spm = generation.find_model(args.data, split.target, args.spm, args.detokenise)
+    texts = {}
     for path in args.ref:
-        lines = read_lines(path, "--ref")
+        lines = texts[f"`--ref` {path}"] = read_lines(path, "--ref")
         scoring.check_plain_reference(path, lines, args.plain_ref)
-        pairs = len(lines) if split.pairs is None else split.pairs
-        check_lengths({f"`--ref` {path}": lines, f"`--gen-subset` {args.gen_subset}": range(pairs)})
+    pairs = len(lines) if split.pairs is None else split.pairs
+    if args.baseline:
+        texts[f"`--baseline` {args.baseline}"] = read_lines(args.baseline, "--baseline")
+    check_lengths({**texts, f"`--gen-subset` {args.gen_subset}": range(pairs)})
     return pairs
 
 
