@@ -58,12 +58,25 @@ def test_a_damaged_file_is_one_sentence(tmp_path: Path) -> None:
     for damaged in (whole[:-9], whole[:12] + b"\xff" * 20):
         path.write_bytes(damaged)
         with pytest.raises(UserError, match="`SOURCE` .* must be a readable file"):
-            main([str(path), str(path), "--out", f"{tmp_path}/o"])
+            main([str(path), f"{tmp_path}/a.en", "--out", f"{tmp_path}/o"])
+
+
+def test_nothing_is_written_over(tmp_path: Path) -> None:
+    for language, lines in (("de", SOURCE), ("en", TARGET)):
+        (tmp_path / f"train.{language}").write_text("\n".join(lines))
+    words = [f"{tmp_path}/train.de", f"{tmp_path}/train.en", "--out"]
+    with pytest.raises(UserError, match="another folder than .* but train.de would be written"):
+        main([*words, f"{tmp_path}/x/.."])
+    (tmp_path / "other.de").write_text("\n".join(TARGET))
+    with pytest.raises(UserError, match="both end with 'de'"):
+        main([words[0], f"{tmp_path}/other.de", "--out", f"{tmp_path}/out"])
+    assert (tmp_path / "train.en").read_text() == "\n".join(TARGET)
 
 
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
+        ("--seed=-1", "`--seed` must be 0 or more, but is -1"),
         ("--kind rot13", "`--kind` must be one of shuffle, copy, truncate, but is rot13"),
         ("--share 30", r"`--share` must be in \[0, 1\], but is 30"),
         ("", "as many lines, but have 3 and 2"),

@@ -90,6 +90,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError(f"`--kind` must be one of {', '.join(KINDS)}, but is {args.kind}.")
     if not 0 <= args.share <= 1:
         raise UserError(f"`--share` must be in [0, 1], but is {args.share}; 0.3 spoils 30%.")
+    if args.seed < 0:
+        raise UserError(f"`--seed` must be 0 or more, but is {args.seed}.")
+    languages = [language_of(path) for path in (args.source, args.target)]
+    if languages[0] == languages[1]:
+        raise UserError(
+            "SOURCE and TARGET must have names that end with their languages, train.de and "
+            f"train.en, but both end with {languages[0]!r}; rename them."
+        )
     source, target = read_lines(args.source, "SOURCE"), read_lines(args.target, "TARGET")
     if len(source) != len(target):
         raise UserError(
@@ -97,7 +105,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{len(target):,}; give two files that belong together."
         )
     noisy, spoiled = spoil(source, target, args.kind, args.share, args.seed)
-    languages = [language_of(path) for path in (args.source, args.target)]
     clean = np.flatnonzero(~spoiled)
     files = {
         f"train.{languages[0]}": source,
@@ -106,6 +113,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"clean.{languages[1]}": [target[i] for i in clean],
         "spoiled.txt": [str(int(flag)) for flag in spoiled],
     }
+    given = {path.resolve() for path in (args.source, args.target)}
+    if lost := [name for name in files if (args.out / name).resolve() in given]:
+        raise UserError(
+            f"`--out` must be another folder than that of SOURCE and TARGET, but {lost[0]} would "
+            "be written over; choose another."
+        )
     with clear_os_errors():
         args.out.mkdir(parents=True, exist_ok=True)
         for name, lines in files.items():
