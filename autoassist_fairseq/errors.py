@@ -6,6 +6,7 @@ border (command line, fairseq's hooks) it becomes that sentence on stderr and ex
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 
@@ -32,6 +33,9 @@ class StarvedError(AutoAssistError):
 
 def run_main(main: Callable[[], int | None]) -> None:
     """Run a script's ``main`` and exit: status 1 and one sentence for an `AutoAssistError`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a locale may know fewer characters than we print
+            stream.reconfigure(errors="replace")
     try:
         status = main() or 0
     except AutoAssistError as error:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -115,6 +118,14 @@ def test_both_pages_say_the_same_of_pairs_with_units(tmp_path: Path) -> None:
         assert "by how many standard deviations their loss is beyond what is usual" in text
         assert "4.57" in text and "nats" not in text
         assert "Of 40,000 pairs" in text and "in the next pass is 61%" in text
+
+
+def test_a_table_is_printed_in_any_locale() -> None:
+    code = "from autoassist_fairseq.errors import run_main; run_main(lambda: print('20 –'))"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, env=environment, capture_output=True, check=True)
+    assert done.stdout.startswith(b"20 ?")
 
 
 def test_markdown_is_escaped() -> None:
