@@ -218,6 +218,14 @@ def test_a_report_counts_whole_epochs_whatever_the_legs(data: Path) -> None:
     assert not run.missing
 
 
+def test_the_validation_set_may_have_another_name(data: Path) -> None:
+    for file in data.glob("valid.*"):
+        file.rename(data / file.name.replace("valid", "dev"))
+    with pytest.raises(UserError, match="`valid` split"):
+        compare(data, "--arms", "off")
+    assert compare(data, "--arms", "off", "--", "--valid-subset", "dev") == 0
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

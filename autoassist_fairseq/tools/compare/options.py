@@ -91,7 +91,8 @@ def jobs_of(args: argparse.Namespace, arms: Sequence[Arm], extra: Sequence[str])
     flags.check_flags(extra, "--")
     for arm in arms:
         flags.check_flags(arm.flags, f"--arm {arm.name}")
-    corpora = {arm.data: _corpus(args, arm.data or args.data) for arm in (*arms, Arm("", ""))}
+    used = (*_names(extra, "--train-subset", "train"), *_names(extra, "--valid-subset", "valid"))
+    corpora = {arm.data: _corpus(args, arm.data or args.data, used) for arm in (*arms, Arm("", ""))}
     test = _test(args, corpora[None], [corpus.data for corpus in corpora.values()])
     device = () if "--cpu" in extra or _gpu() else ("--cpu",)
     found = []
@@ -121,13 +122,17 @@ def seeds_of(text: str) -> list[int]:
     return seeds
 
 
-def _corpus(args: argparse.Namespace, data: Path) -> Corpus:
+def _names(extra: Sequence[str], flag: str, default: str) -> list[str]:
+    return (flags.value_of(extra, flag) or default).split(",")
+
+
+def _corpus(args: argparse.Namespace, data: Path, used: Sequence[str]) -> Corpus:
     split = find_split(data, args.gen_subset, args.source_lang, args.target_lang)
     languages = (split.source, split.target)
-    for needed in ("train", "valid"):
+    for needed in used:
         find_split(data, needed, *languages)
     model = find_model(data, split.target, args.spm, args.detokenise or "sentencepiece")
-    digest = corpus_digest(data, languages, ("train", "valid", args.gen_subset))
+    digest = corpus_digest(data, languages, (*used, args.gen_subset))
     return Corpus(data, languages, model, digest)
 
 
