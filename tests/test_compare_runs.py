@@ -231,6 +231,7 @@ def test_the_validation_set_may_have_another_name(data: Path) -> None:
     [
         (["--arms", "off", "--jobs", "0"], "`--jobs` must be 1 or more, but is 0"),
         (["--arms", "off", "--bootstrap-samples", "0"], "`--bootstrap-samples` must be 1 or more"),
+        (["--arms", "off", "--generate", "'--beam 5"], "`--generate` must have closed quotes"),
         (["--arms", "off", "--", "--max-update", "5"], "leave --max-update"),
         (["--arm", "a=off --max-epoch 5"], "`--arm a` must leave --max-epoch"),
         (["--arms", "off", "--ref", "gone"], "`--ref` gone must be a readable file"),

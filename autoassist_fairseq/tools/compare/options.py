@@ -149,7 +149,12 @@ def _test(args: argparse.Namespace, main: Corpus, everywhere: Sequence[Path]) ->
                 {f"`--ref` {path}": lines, f"the {args.gen_subset} of {data}": range(pairs)}
             )
     track = args.detokenise or "sentencepiece"
-    words = tuple(shlex.split(args.generate))
+    try:
+        words = tuple(shlex.split(args.generate))
+    except ValueError as error:
+        raise UserError(
+            f"`--generate` must have closed quotes, but is {args.generate!r}."
+        ) from error
     check_flags(words, "--generate")
     return Test(args.gen_subset, tuple(lines), track, words, args.bootstrap_samples)
 
