@@ -135,6 +135,7 @@ CHINESE = ["我有一只猫它很喜欢吃鱼。", "天气很好我去公园。"
 OTHER = ["我有一只狗它很喜欢吃鱼。", *CHINESE[1:]]
 
 
+@pytest.mark.slow  # Moses' rules for Chinese take seconds to set up
 @pytest.mark.parametrize("tag", ["zh", "zh_CN", "zh-Hans", "ZH", "zho_Hans"])
 def test_chinese_is_cut_into_characters_however_its_tag_is_written(
     tag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
