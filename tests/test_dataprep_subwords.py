@@ -49,6 +49,18 @@ def test_only_the_frequent_words_are_remembered() -> None:
     assert subwords.word_counts(text, most=3) == [("of", 50), ("the", 50), ("and", 9)]
 
 
+def test_clauses_of_scripts_without_spaces_are_not_forgotten() -> None:
+    chinese = [f"我们去{chr(0x4E00 + number)}城" for number in range(300)]
+    english = [f"the word{number % 3}" for number in range(300)]
+    counts = subwords.word_counts([*english, *chinese], most=100)
+    assert counts[:4] == [("the", 300), ("word0", 100), ("word1", 100), ("word2", 100)]
+    sample = dict(counts[4:])
+    assert len(sample) == 100 and sample.keys() <= set(chinese)
+    assert sum(sample.values()) == 300  # they count for all
+    assert subwords.word_counts([*english, *reversed(chinese)], most=100) == counts
+    assert dict(subwords.word_counts(chinese)) == dict.fromkeys(chinese, 1)
+
+
 def learned_by_sentencepiece_alone(lines: list[str]) -> list[tuple[str, float]]:
     content = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from heapq import nsmallest
 from itertools import chain
 from pathlib import Path
 
 import sentencepiece
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.languages import count_words
 from autoassist_fairseq.tools.dataprep.dictionary import respelled
 from autoassist_fairseq.tools.dataprep.files import staged
 from autoassist_fairseq.tools.dataprep.parallel import blocks
@@ -37,15 +40,39 @@ def word_counts(lines: Iterable[str], most: int = MOST_WORDS) -> list[tuple[str,
     """How often words (between spaces) occur in ``lines``: the ``most`` frequent, in a fixed order.
 
     While counting, at most twice as many are remembered: when there are more, the rarest are
-    forgotten, so that a count may come out too small by what was forgotten before.
+    forgotten, so that a count may come out too small by what was forgotten before. What stands
+    between spaces in scripts that put few are whole clauses, hardly one of them twice: of these a
+    sample of ``most`` is remembered, and counts for all of them.
     """
     counts: Counter[str] = Counter()
+    clauses: Counter[str] = Counter()
+    seen = 0
     for line in lines:
-        counts.update(line.split(" "))
+        words = line.split(" ")
+        if count_words(line) > len(words):
+            found = [word for word in words if count_words(word) > 1]
+            words = [word for word in words if count_words(word) == 1]
+            clauses.update(found)
+            seen += len(found)
+        counts.update(words)
         if len(counts) > 2 * most:
             counts = _frequent(counts, most)
+        if len(clauses) > 2 * most:
+            clauses = _sample(clauses, most)
     del counts[""]
-    return sorted(_frequent(counts, most).items(), key=lambda item: (-item[1], item[0]))
+    clauses = _sample(clauses, most)
+    weight = seen / max(1, clauses.total())
+    scaled = {clause: round(count * weight) for clause, count in clauses.items()}
+    every = {**_frequent(counts, most), **scaled}
+    return sorted(every.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _sample(counts: Counter[str], most: int) -> Counter[str]:
+    # By a hash, so that it is the same sample whatever was forgotten on the way.
+    if len(counts) <= most:
+        return counts
+    kept = nsmallest(most, counts, key=lambda word: (zlib.crc32(word.encode()), word))
+    return Counter({word: counts[word] for word in kept})
 
 
 def _frequent(counts: Counter[str], most: int) -> Counter[str]:
