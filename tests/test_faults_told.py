@@ -83,6 +83,18 @@ def test_what_is_told(error: Exception, says: str | None) -> None:
         assert says.split(" .* ")[-1] in told and told.endswith(".") and "\n" not in told
 
 
+def test_a_file_that_cannot_be_read_is_not_said_to_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from autoassist_fairseq.plugin.border import sentence_of
+
+    (path := tmp_path / "dict.txt").touch()
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.R_OK)  # root may read all
+    told = sentence_of(system(errno.EACCES, str(path)))
+    says = "must be a file that can be read, but is not (Permission denied); see to it."
+    assert told == f"`{path}` {says}"
+
+
 def test_a_lost_connection_is_told_while_ranks_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
     from autoassist_fairseq.plugin.border import sentence_of
 

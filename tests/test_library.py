@@ -117,3 +117,24 @@ def test_cached_data_is_read_whatever_the_option_says(
     binarise(server, corpus.data.parent, tmp_path / "data", "--dataset-impl", "cached")
     run = server.train(tmp_path / "data", tmp_path / "save", "--max-tokens", 200, "--max-epoch", 1)
     assert run.status == 0 and sorted(run.trained(1)) == [*range(corpus.pairs)], run.output
+
+
+@pytest.mark.parametrize(("name", "option"), [("generate", "--gen-"), ("train", "--train-")])
+def test_the_option_that_is_named_is_the_program_s(
+    name: str, option: str, corpus: Binarised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fairseq.tasks.translation import TranslationTask
+
+    from autoassist_fairseq.plugin import border
+    from autoassist_fairseq.plugin import task as plugin
+
+    def missing(*args: Any, **kwargs: Any) -> Any:
+        raise FileNotFoundError("Dataset not found: tests")
+
+    monkeypatch.setattr(TranslationTask, "load_dataset", missing)
+    monkeypatch.setattr(plugin, "program", lambda: name)
+    monkeypatch.setattr(border, "program", lambda: name)
+    task: Any = plugin.AutoAssistTranslationTask.__new__(plugin.AutoAssistTranslationTask)
+    task.cfg = SimpleNamespace(source_lang="de", target_lang="en", train_subset="train")
+    with pytest.raises(SystemExit, match=f"must hold a tests split .* with `{option}subset`"):
+        task.load_dataset("tests")

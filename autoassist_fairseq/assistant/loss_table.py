@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.rules import Floats
-from autoassist_fairseq.errors import StateError
+from autoassist_fairseq.errors import ANEW, StateError
 
 
 class LossTable:
@@ -45,7 +45,6 @@ class LossTable:
         if losses.shape != self.losses.shape:
             raise StateError(
                 f"`--restore-file` must remember {len(self.losses):,} losses, one for each pair of "
-                f"`DATA`, but remembers {len(losses):,}; go on without them with "
-                "`--reset-dataloader`."
+                f"`DATA`, but remembers {len(losses):,}; begin on this data with {ANEW}."
             )
         self.losses = losses

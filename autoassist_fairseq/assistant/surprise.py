@@ -11,7 +11,7 @@ from autoassist_fairseq.assistant.exact import Doubles
 from autoassist_fairseq.assistant.rules import Floats
 from autoassist_fairseq.assistant.threshold import LARGEST_LOSS
 from autoassist_fairseq.assistant.token_store import Ints
-from autoassist_fairseq.errors import StateError
+from autoassist_fairseq.errors import ANEW, StateError
 
 # A byte for each pair holds the pass of its measurement, and in its two highest bits its class.
 PASSES = 64
@@ -123,8 +123,8 @@ class Surprise:
             if saved.shape != mine.shape:
                 raise StateError(
                     f"`--restore-file` must remember the {name} of {len(mine):,} pairs, one for "
-                    f"each of `DATA`, but remembers {len(saved):,}; go on without them with "
-                    "`--reset-dataloader`."
+                    f"each of `DATA`, but remembers {len(saved):,}; begin on this data with "
+                    f"{ANEW}."
                 )
             mine[...] = saved
         self.drift.load_state_dict(state["drift"])

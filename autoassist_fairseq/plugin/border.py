@@ -141,6 +141,10 @@ def _of_a_file(error: OSError) -> str | None:
     path = Path(os.fsdecode(error.filename))
     if path.name == "dummy":  # fairseq writes a file of this name to try `--save-dir`
         path = path.parent
+    if path.is_file() and not os.access(path, os.R_OK):
+        return (
+            f"`{path}` must be a file that can be read, but is not ({error.strerror}); see to it."
+        )
     return (
         f"`{path}` must be a place that can be written to, but is not ({error.strerror}); see to "
         "it, or name another, for checkpoints with `--save-dir`."

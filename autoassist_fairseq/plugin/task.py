@@ -113,10 +113,11 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
                 check_train_files(split_paths(self.cfg.data), split, *languages)
             super().load_dataset(split, epoch=epoch, combine=combine, **kwargs)
         except FileNotFoundError as error:
+            generates = program() == "generate"
+            options = "`--gen-subset`" if generates else "`--train-subset` or `--valid-subset`"
             raise UserError(
                 f"`DATA` must hold a {split} split for {'-'.join(languages)}, but there is none "
-                f"({error}); run fairseq-preprocess for it, or name another with `--train-subset` "
-                "or `--valid-subset`."
+                f"({error}); run fairseq-preprocess for it, or name another with {options}."
             ) from error
         except OSError as error:
             raise unreadable(error) from error
