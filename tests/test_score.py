@@ -93,6 +93,14 @@ def test_paired_bootstrap_is_that_of_sacrebleu(
         assert "bs:1000|seed:12345" in found[name]["signature"]
 
 
+def test_equal_systems_do_not_differ(
+    files: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ("--sys", files["sys"], "--ref", files["ref"], "--baseline", files["sys"])
+    found = report(capsys, *command, "--bootstrap-samples", "50", "--chrf")["comparisons"]
+    assert [comparison["p_value"] for comparison in found] == [1.0, 1.0]
+
+
 def test_text_report_labels_every_figure_and_signs_it(
     files: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

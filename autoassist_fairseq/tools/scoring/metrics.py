@@ -134,16 +134,20 @@ def compare(
     metrics: dict[str, Metric],
     samples: int,
 ) -> list[Comparison]:
-    """Compare two systems on plain text; the seed is sacreBLEU's (``SACREBLEU_SEED``, 12345)."""
+    """Compare two systems on plain text; the seed is sacreBLEU's (``SACREBLEU_SEED``, 12345).
+
+    Equal scores have p = 1: sacreBLEU counts resamples whose difference is *larger* than that
+    found, of which equal systems have none, and would call them significantly different.
+    """
     systems = [("baseline", baseline), ("system", system)]
     test = PairedTest(systems, metrics, references, test_type="bs", n_samples=samples)
     signatures, scores = test()
     found = []
     for name, signature in signatures.items():
         base, ours = (_result(r) for r in scores[name])
-        found.append(
-            Comparison(name, base, ours, float(ours.pop("p_value") or 0.0), signature.format())
-        )
+        p = 1.0 if ours["score"] == base["score"] else float(ours["p_value"] or 0.0)
+        del ours["p_value"]
+        found.append(Comparison(name, base, ours, p, signature.format()))
     return found
 
 
