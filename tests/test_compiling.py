@@ -73,6 +73,20 @@ def test_the_first_place_that_can_be_written_to_is_taken(tmp_path: Path) -> None
     assert compiling.writable(places[:1]) is None and not places[2].exists()
 
 
+def test_a_place_that_is_lost_or_full_later_costs_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiling, "FOLDER", tmp_path / "kept")
+
+    def twice(number: int) -> int:
+        return 2 * number
+
+    loop = compiling.compiled(twice)
+    shutil.rmtree(tmp_path / "kept")
+    (tmp_path / "kept").write_text("")
+    assert loop(21) == 42
+
+
 def test_loops_take_constants_only_from_files_that_name_their_folder() -> None:
     known = {f"autoassist_fairseq.assistant.{path.stem}" for path in compiling.sources()}
     assert len(known) > 4

@@ -63,6 +63,21 @@ def compiled(function: Callable[..., Any]) -> Any:
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(FOLDER or "")
     try:
-        return numba.njit(nogil=True, cache=FOLDER is not None)(function)
+        loop = numba.njit(nogil=True, cache=FOLDER is not None)(function)
     finally:
         numba.config.CACHE_DIR = before
+    for name in ("load_overload", "save_overload"):
+        setattr(loop._cache, name, _if_possible(getattr(loop._cache, name)))
+    return loop
+
+
+def _if_possible(action: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``action``, but None where the disk is full, or gone: that costs time, not the run."""
+
+    def attempt(*what: Any) -> Any:
+        try:
+            return action(*what)
+        except OSError:
+            return None
+
+    return attempt
