@@ -2,7 +2,7 @@
 
 In fairseq's programs, errors in our hooks are turned around on the spot. What fairseq raises
 elsewhere (a checkpoint that does not fit, a full disk) ends the program uncaught, and is turned
-around there. A library call, `from_pretrained` say, raises: only programs exit.
+around there. A library call (to load a model, say) raises: only programs exit.
 """
 
 from __future__ import annotations
