@@ -39,7 +39,11 @@ _EVENTS = {
         ("fresh", r"No existing checkpoint found"),
         ("stopping", r"Stopping training due to"),
         ("done", r"done training in"),
-        ("policy", r"'autoassist_policy': '(?P<policy>[\w-]+)'"),
+        (
+            "policy",
+            r"'autoassist_policy': '(?P<policy>[\w-]+)'"
+            r"(?:.*'autoassist_warmup_passes': (?P<warmup>\d+))?",
+        ),
     )
 }
 
@@ -85,7 +89,8 @@ def read_line(raw: str) -> Line:
         return _simple(text, time, rank)
     for event, pattern in _EVENTS.items():
         if told := pattern.search(text):
-            return Line(time, rank, event=event, words=told.groupdict())
+            words = {name: word for name, word in told.groupdict().items() if word}
+            return Line(time, rank, event=event, words=words)
     return Line(time, rank)
 
 

@@ -225,4 +225,4 @@ def test_one_epoch_is_taken_as_it_is(tmp_path: Path) -> None:
     log.epoch(1, 10, 100, seconds=20, loss=5)
     log.done()
     page, _ = report(tmp_path, log.write(tmp_path / "one"))
-    assert "Only one epoch, which is taken instead: one." in page.text
+    assert "No such epoch, so that all count: one." in page.text

@@ -11,6 +11,7 @@ from report_runs import LogWriter, plain_run, shrunk_run
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.log_lines import read_line
 from autoassist_fairseq.tools.report.run import read_run
+from autoassist_fairseq.tools.report.table import note
 
 BEFORE = "2026-03-01 10:00:01 | INFO | {} | {}"
 SIMPLE = {
@@ -109,6 +110,16 @@ def test_a_validation_set_may_have_any_name(tmp_path: Path, subset: str) -> None
     run = read_run(folder, "run")
     assert [point.loss for point in run.points] == [5, 4, 3]
     assert [epoch.tokens for epoch in run.epochs] == [1000, 1000, 1000]
+
+
+def test_passes_of_a_longer_warm_up_do_not_count(tmp_path: Path) -> None:
+    folder = shrunk_run(tmp_path)
+    text = (folder / "train.log").read_text()
+    asked = "'autoassist_policy': 'shrink', 'lr': [1], 'autoassist_warmup_passes': 2, 'x': 3"
+    (folder / "train.log").write_text(text.replace("'autoassist_policy': 'shrink'", asked))
+    run = read_run(folder, "run")
+    assert (run.policy, run.tokens_per_epoch, run.seconds_per_epoch) == ("shrink", 800, 17)
+    assert "from number 3 on" in note([run])
 
 
 @pytest.mark.parametrize("form", ["json", "simple"])

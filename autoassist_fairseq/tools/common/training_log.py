@@ -33,6 +33,7 @@ class Log:
         resumed: epochs in which a process began anew: the log's clock lost part of them.
         subset: that is validated on; empty before a validation.
         policy: ``--autoassist-policy``, if the log names it.
+        warmup: ``--autoassist-warmup-passes``, which keep every pair.
         done: training came to its end.
         damaged: lines that could not be read.
     """
@@ -44,6 +45,7 @@ class Log:
     resumed: set[int] = field(default_factory=set)
     subset: str = ""
     policy: str | None = None
+    warmup: int = 1
     done: bool = False
     damaged: int = 0
 
@@ -165,6 +167,7 @@ class Reader:
             self.log.done = True
         elif line.event == "policy" and self.log.policy is None:
             self.log.policy = line.words["policy"]
+            self.log.warmup = int(line.words.get("warmup", 1))
 
     def _resume(self, updates: int) -> None:
         """Go back to a checkpoint: what was trained after it is trained again."""

@@ -11,9 +11,8 @@ from typing import Any
 from autoassist_fairseq.tools.compare.arms import Arm
 from autoassist_fairseq.tools.compare.jobs import Result, summary
 from autoassist_fairseq.tools.compare.significance import Paired
-from autoassist_fairseq.tools.report.table import aligned
+from autoassist_fairseq.tools.report.table import aligned, number
 
-UNKNOWN = "–"
 HEADER = (
     "arm",
     "policy",
@@ -66,18 +65,18 @@ def _cells(row: Row, base: float | None) -> tuple[str, ...]:
     return (
         row.arm.name,
         row.arm.policy,
-        _number(epoch, ",.0f"),
-        _number(epoch / base if epoch and base else None, ".2f"),
-        _number(row.mean("tokens"), ",.0f"),
-        _number(row.mean("updates"), ",.0f"),
-        _number(row.mean("seconds"), ",.1f"),
-        _number(row.mean("valid_loss"), ".3f"),
-        _number(row.mean("bleu"), ".2f"),
-        _number(row.spread, ".2f"),
+        number(epoch, ",.0f"),
+        number(epoch / base if epoch and base else None, ".2f"),
+        number(row.mean("tokens"), ",.0f"),
+        number(row.mean("updates"), ",.0f"),
+        number(row.mean("seconds"), ",.1f"),
+        number(row.mean("valid_loss"), ".3f"),
+        number(row.mean("bleu"), ".2f"),
+        number(row.spread, ".2f"),
         f"{len(row.runs)}" + (f" ({len(row.failed)} failed)" if row.failed else ""),
-        _number(test.difference if test else None, "+.2f"),
-        _number(test.sentences if test else None, ".4f"),
-        _number(test.over_seeds if test else None, ".4f"),
+        number(test.difference if test else None, "+.2f"),
+        number(test.sentences if test else None, ".4f"),
+        number(test.over_seeds if test else None, ".4f"),
     )
 
 
@@ -151,15 +150,11 @@ def _run_cells(run: Result, p: float | None) -> tuple[str, ...]:
         f"{run.seconds:,.1f}",
         str(run.legs),
         str(run.epochs),
-        _number(run.valid_loss, ".3f"),
+        number(run.valid_loss, ".3f"),
         f"{run.bleu:.2f}",
-        _number(p, ".4f"),
+        number(p, ".4f"),
     )
 
 
 def _words(arm: Arm) -> list[str]:
     return [arm.policy, *arm.flags, *(["(another corpus)"] if arm.data else [])]
-
-
-def _number(value: float | None, form: str) -> str:
-    return UNKNOWN if value is None else format(value, form)

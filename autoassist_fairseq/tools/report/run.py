@@ -13,8 +13,6 @@ from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.training_log import Log, Mark, read_log
 from autoassist_fairseq.tools.dataprep.files import read_json
 
-#: From this pass on the Assistant chooses; with `--autoassist-warmup-passes` 1, the default.
-FIRST_SHRUNK = 2
 LOG = "train.log"
 # Logs that other programs leave in the folder
 _OTHERS = ("translate", "generate", "preprocess")
@@ -64,6 +62,7 @@ class Run:
 
     Attributes:
         name: for people; unique in a report.
+        warmup: passes at the start that keep every pair.
         bleu: final score with its signature, if it was found.
         missing: sentences on what is not there.
     """
@@ -71,6 +70,7 @@ class Run:
     name: str
     folder: Path
     policy: str | None = None
+    warmup: int = 1
     epochs: list[Epoch] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
     beliefs: list[Belief] = field(default_factory=list)
@@ -80,8 +80,8 @@ class Run:
 
     @property
     def counted(self) -> list[Epoch]:
-        """The epochs that Table 2 is a mean of: from the second on, if there is one."""
-        return [e for e in self.epochs if e.number >= FIRST_SHRUNK] or self.epochs
+        """The epochs that Table 2 is a mean of: those after the warm-up, if there are any."""
+        return [e for e in self.epochs if e.number > self.warmup] or self.epochs
 
     @property
     def tokens_per_epoch(self) -> float | None:
@@ -110,7 +110,7 @@ def read_run(path: Path, name: str) -> Run:
         raise UserError(f"`RUN_DIR` must be a folder of a run, but {path} is not there.")
     run = Run(name, path if path.is_dir() else path.parent)
     log = _read(path, run)
-    run.policy = log.policy
+    run.policy, run.warmup = log.policy, log.warmup
     run.epochs = _epochs(log, run)
     run.points = _points(log, run.epochs)
     run.beliefs = [belief for mark in log.inner or log.train if (belief := _belief(mark))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoassist_fairseq.tools.report.run import FIRST_SHRUNK, Run
+from autoassist_fairseq.tools.report.run import Run
 
 HEADER = (
     "run",
@@ -57,9 +57,9 @@ def rows(runs: Sequence[Run]) -> list[tuple[str, ...]]:
         (
             run.name,
             run.policy or UNKNOWN,
-            _number(run.tokens_per_epoch, ",.0f"),
-            _number(run.seconds_per_epoch, ",.1f"),
-            _number(run.bleu, ".2f"),
+            number(run.tokens_per_epoch, ",.0f"),
+            number(run.seconds_per_epoch, ",.1f"),
+            number(run.bleu, ".2f"),
             str(len(run.epochs)),
             f"{run.tokens:,}" if run.epochs else UNKNOWN,
             percent(saving.tokens),
@@ -72,14 +72,15 @@ def rows(runs: Sequence[Run]) -> list[tuple[str, ...]]:
 def note(runs: Sequence[Run]) -> str:
     """What the figures of the table are."""
     signatures = sorted({run.signature for run in runs if run.signature})
-    short = [run.name for run in runs if run.epochs and len(run.epochs) < FIRST_SHRUNK]
+    short = [run.name for run in runs if run.epochs and run.epochs[-1].number <= run.warmup]
+    numbers = " or ".join(str(first) for first in sorted({run.warmup + 1 for run in runs}))
     parts = [
-        f"Epochs from number {FIRST_SHRUNK} on (the first keeps every pair): target tokens trained "
+        f"Epochs from number {numbers} on (those before keep every pair): target tokens trained "
         "on, mean; seconds of training without validation and writing checkpoints, median. Saved: "
         f"against {runs[0].name}."
     ]
     if short:
-        parts.append(f"Only one epoch, which is taken instead: {', '.join(short)}.")
+        parts.append(f"No such epoch, so that all count: {', '.join(short)}.")
     if signatures:
         parts.append(f"BLEU on the test set: {'; '.join(signatures)}.")
     return " ".join(parts)
@@ -112,5 +113,6 @@ def _saved(mine: float | None, baseline: float | None) -> float | None:
     return None if mine is None or not baseline else 1 - mine / baseline
 
 
-def _number(value: float | None, form: str) -> str:
+def number(value: float | None, form: str) -> str:
+    """A number, or `UNKNOWN`, for people."""
     return UNKNOWN if value is None else format(value, form)
