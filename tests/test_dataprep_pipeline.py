@@ -337,7 +337,7 @@ def test_default_rules_are_conservative() -> None:
     assert CleaningRules() == limits
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("quick")
 def test_sentences_that_were_copied_go_unless_they_are_asked_for(raw: Path) -> None:
     for name in ("en", "de"):
         with gzip.open(raw / f"train.{name}.gz", "ab") as text:
