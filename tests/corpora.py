@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.assistant.features import Corpus, WordTable
+from autoassist_fairseq.assistant.pair_ids import PairIds
 from autoassist_fairseq.assistant.token_store import Segment, TokenSide
+from autoassist_fairseq.schedule.folder import CORPUS, Folder
 from autoassist_fairseq.schedule.messages import Feedback
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.plan import Plan
 from autoassist_fairseq.schedule.planner import Planner
-from autoassist_fairseq.schedule.promise import Pairs
 from autoassist_fairseq.settings import Settings
 
 WORDS = 50
@@ -38,13 +40,18 @@ def make_planner(
     pairs: int, budget: Budget, settings: Settings, longest: int = 12, seed: int = 0
 ) -> Planner:
     """A planner over a random corpus."""
+    return Planner(make_folder(pairs, longest, seed), budget, settings)
+
+
+def make_folder(
+    pairs: int, longest: int = 12, seed: int = 0, left_out: Sequence[int] = ()
+) -> Folder:
+    """A data folder with a random corpus."""
     rng = np.random.default_rng(seed)
     source, target = (random_sentences(rng, pairs, longest) for _ in range(2))
-    corpus = corpus_of(source, target)
     sizes = [np.array([len(s) for s in side], np.int32) for side in (source, target)]
-    ids = np.arange(pairs, dtype=np.int32)
-    assistant = Assistant(corpus, settings, horizon=max(1, pairs // 4))
-    return Planner(assistant, Pairs(ids, sizes[0], sizes[1]), budget, settings)
+    fits = {CORPUS: f"{pairs} pairs of {seed}"}
+    return Folder(corpus_of(source, target), PairIds(pairs, left_out), sizes[0], sizes[1], fits)
 
 
 def boss_losses(pairs: NDArray[np.int64]) -> NDArray[np.float32]:

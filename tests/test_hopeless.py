@@ -11,17 +11,18 @@ import pytest
 from corpora import make_planner
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant import hopeless, surprise
+from autoassist_fairseq.assistant import hopeless, pair_ids, surprise
 from autoassist_fairseq.assistant.bigrams import Bigrams
 from autoassist_fairseq.assistant.hopeless import Hopeless
 from autoassist_fairseq.assistant.mixture import Mixture
+from autoassist_fairseq.assistant.pair_ids import PairIds
 from autoassist_fairseq.assistant.policy import Policy
 from autoassist_fairseq.assistant.surprise import LIKELY, OTHER, PASSES, SURE, Drift, Surprise
 from autoassist_fairseq.errors import StateError
-from autoassist_fairseq.schedule import selection
 from autoassist_fairseq.schedule.messages import Feedback
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.planner import Planner
+from autoassist_fairseq.schedule.selection import Selection
 from autoassist_fairseq.settings import Settings
 
 pytestmark = pytest.mark.slow  # many passes
@@ -137,7 +138,7 @@ def test_classes_change_with_hysteresis() -> None:
     policy = hopeless_of(planner)
     planner.begin_pass(5, 1)
     two, everyone, standard = np.array([0, 1]), np.arange(PAIRS), policy.standard
-    tokens = planner.pairs.target_sizes[two]
+    tokens = planner.folder.target_sizes[two]
     usual = standard.level + standard.tilt * np.log(tokens)
     just_below = policy.surprise_threshold - 0.02
     policy.surprise.surprises[two] = usual + just_below * standard.spread / np.sqrt(tokens)
@@ -206,8 +207,8 @@ def test_a_measurement_counts_for_those_that_its_pair_stands_for(
 
 def test_a_large_corpus_is_looked_at_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """7 bytes a pair are remembered (two of them in `Bigrams`); nothing else grows with them."""
-    for place in (surprise, hopeless, selection):
-        monkeypatch.setattr(place, "BLOCK" if place is selection else "SAMPLE", 1_000)
+    for place in (surprise, hopeless, pair_ids):
+        monkeypatch.setattr(place, "BLOCK" if place is pair_ids else "SAMPLE", 1_000)
     pairs = 200_000
     tracemalloc.start()
     memory = Surprise(pairs)
@@ -215,22 +216,22 @@ def test_a_large_corpus_is_looked_at_in_pieces(monkeypatch: pytest.MonkeyPatch) 
     tracemalloc.stop()
     assert peak < 5.1 * pairs
     planner = planner_of()
-    policy = Hopeless(Policy(planner.assistant, CUT, np.arange(pairs, dtype=np.int32)))
+    policy = Hopeless(Policy(planner.assistant, CUT, PairIds(pairs)))
     policy.surprise = memory
     memory.surprises[::3] = np.random.default_rng(0).normal(0, 1, -(-pairs // 3))
     memory.passes[:] = 4
     monkeypatch.setattr(policy, "_tokens", lambda ids: np.full(len(ids), 7))
-    chosen = selection.Selection(policy)
+    chosen = Selection(policy)
     for two_kinds in (None, Mixture((0.7, 0.3), (-9.0, 2.0), (1.0, 1.0))):
         monkeypatch.setattr(policy, "_mixture", lambda index, found=two_kinds: found)
         tracemalloc.start()
         before = tracemalloc.get_traced_memory()[0]
         memory.begin(5)
         policy._class(5)
-        found = chosen.hopeless(policy.ids)
+        found = any(map(chosen.hopeless, policy.ids.blocks()))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert (found > 0) == bool(two_kinds) and peak - before < 0.7 * pairs
+        assert found == bool(two_kinds) and peak - before < 0.7 * pairs
 
 
 def test_a_memory_of_another_corpus_is_refused() -> None:

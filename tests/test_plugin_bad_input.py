@@ -85,6 +85,21 @@ CASES: dict[str, tuple[str, str, str]] = {
         "--source-lang de --target-lang en",
         "`DATA` .*train split .*no train.de-en.de",
     ),
+    "long pairs in the second folder": (
+        "good and long",
+        "--max-tokens 20",
+        "[^`]*/long/data: `--max-tokens` .* has 31 tokens, but is 20",
+    ),
+    "few pairs in the second folder": (
+        "good and few",
+        "--update-freq 8",
+        r"[^`]*/few/data: `DATA` .*batches \(8 .* but 3 are left",
+    ),
+    "long updates in the second epoch": (
+        "good",
+        "--update-freq 1,1000",
+        r"`DATA` .*batches \(1000 .* but 400 are left",
+    ),
     "another dictionary": (
         "small dictionary",
         "",
@@ -120,10 +135,17 @@ def folders(
     words = folders["small dictionary"] / "dict.en.txt"
     words.write_text("".join(words.read_text().splitlines(keepends=True)[:20]))
     good = folders["good"]
+    some = {"pairs": 30, "low": 30, "high": 30}, {"pairs": 3}
+    long, few = (
+        make_corpus(server, root / name, **shape, dictionaries=corpus.data).data
+        for name, shape in zip(("long", "few"), some, strict=True)
+    )
     return {
         **folders,
         "nowhere": root / "nowhere",
         "good and empty": Path(f"{good}:{folders['empty']}"),
+        "good and long": Path(f"{good}:{long}"),
+        "good and few": Path(f"{good}:{few}"),
         "good and none": Path(f"{good}:{folders['no train']}"),
     }
 

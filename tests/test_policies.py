@@ -118,7 +118,7 @@ def test_random_follows_a_rate_for_each_pass() -> None:
 
 def test_competence_opens_the_easy_pairs_first() -> None:
     planner = planner_of("competence", difficulty="rarity")
-    hardness = difficulty(planner.assistant.model.corpus, planner.pairs.ids, "rarity")
+    hardness = difficulty(planner.assistant.model.corpus, planner.folder.ids[:], "rarity")
     sizes = []
     for index in range(1, 12):
         pairs = trained(run_pass(planner, index, 1))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +9,7 @@ from hypothesis import strategies as st
 
 from autoassist_fairseq.assistant import rules
 from autoassist_fairseq.assistant.loss_table import LossTable
+from autoassist_fairseq.assistant.pair_ids import PairIds
 from autoassist_fairseq.errors import StateError
 
 NAN = float("nan")
@@ -59,21 +58,13 @@ def test_competence_grows_with_the_root_of_training() -> None:
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=30))
-def test_ranks_are_shares(values: list[int]) -> None:
-    share = rules.rank_share(np.array(values, np.float32))
-    assert sorted(share) == pytest.approx(np.arange(1, len(values) + 1) / len(values))
-    by_share = [(values[row], row) for row in np.argsort(share)]
-    assert by_share == sorted(by_share), "ties by row"
-
-
-def test_ranks_need_no_more_than_they_say() -> None:
-    values = np.random.default_rng(0).random(600_000, np.float32)
-    tracemalloc.start()
-    share = rules.rank_share(values)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 15 * len(values)
-    assert (np.diff(values[np.argsort(share, kind="stable")]) >= 0).all()
+def test_the_easiest_are_those_that_sorting_puts_first(values: list[int]) -> None:
+    hardness = np.array([*values, np.inf], np.float32)
+    for count in range(1, len(values) + 1):
+        limit, last = rules.easiest(hardness, count)
+        first = np.sort(np.argsort(hardness, kind="stable")[:count])
+        tied = (hardness == limit) & (np.arange(len(hardness)) <= last)
+        assert np.array_equal(np.flatnonzero((hardness < limit) | tied), first)
 
 
 @pytest.mark.slow
@@ -100,10 +91,10 @@ def test_importance_takes_an_infinite_score_for_the_largest() -> None:
 
 def test_the_table_remembers_what_came_and_nothing_else() -> None:
     table = LossTable(5)
-    assert np.isnan(table.mean(np.arange(5)))
+    assert np.isnan(table.mean(PairIds(5)))
     table.learn(np.array([4, 1, 2, 0]), floats(3, 1, -1, np.inf))
     assert table.losses.tolist() == pytest.approx([NAN, 1, NAN, NAN, 3], nan_ok=True)
-    assert table.mean(np.array([1, 2, 4])) == 2
+    assert table.mean(PairIds(5, [0, 3])) == 2
     again = LossTable(5)
     again.load_state_dict(table.state_dict())
     assert again.losses.tobytes() == table.losses.tobytes()

@@ -133,14 +133,14 @@ def check_pass(planner: Planner, index: int, group: int) -> set[int]:
     assert len(np.unique(trained)) == len(trained), "a kept pair is trained exactly once"
     assert sum(plan.stats.kept for plan in plans) == len(trained)
     considered = np.concatenate([now.pairs_of(w) for w in range(now.windows)])
-    assert np.array_equal(np.sort(considered), planner.pairs.ids), "considered exactly once"
+    assert np.array_equal(np.sort(considered), planner.folder.ids[:]), "considered exactly once"
     assert sum(plan.stats.considered for plan in plans) == len(considered)
     assert len(planner.leftover) == 0 and not planner.live
     for plan in plans:
         for begin, end in itertools.pairwise(plan.batches.offsets):
             pairs = plan.batches.pairs[begin:end]
             assert len(pairs) > 0 and (np.diff(pairs) > 0).all()
-            longest = np.maximum(*planner.pairs.sizes(pairs)).max()
+            longest = np.maximum(*planner.folder.sizes(pairs)).max()
             assert len(pairs) == 1 or len(pairs) * longest <= planner.budget.max_tokens
     return set(trained.tolist())
 
@@ -194,7 +194,7 @@ def test_pairs_are_kept_as_often_as_the_rule_says() -> None:
     # A fixed Assistant: word weights at random, and never a lesson.
     planner.assistant.model.arrays["target"][:] = rng.normal(0, 4, 50)
     planner.assistant.confidence.value = 1.0
-    probability = planner.assistant.keep_probability(planner.pairs.ids)
+    probability = planner.assistant.keep_probability(planner.folder.ids[:])
     kept = np.zeros(3000)
     passes_run = 40
     for index in range(1, passes_run + 1):
@@ -214,10 +214,10 @@ def test_the_forecast_of_a_pass_is_what_the_rule_would_keep() -> None:
     planner = make_planner(20_000, Budget(300, 0), Settings(warmup_passes=0))
     planner.assistant.model.arrays["target"][:] = np.random.default_rng(0).normal(0, 4, 50)
     now = planner.begin_pass(1, 4)
-    keep = planner.assistant.keep_probability(planner.pairs.ids)
-    longest = np.maximum(*planner.pairs.sizes(planner.pairs.ids))
+    keep = planner.assistant.keep_probability(planner.folder.ids[:])
+    longest = np.maximum(*planner.folder.sizes(planner.folder.ids[:]))
     windows = [now.pairs_of(w) for w in range(now.windows)]
-    whole = passes.exact_quotas(windows, planner.pairs.sizes, planner.budget, 4)
+    whole = passes.exact_quotas(windows, planner.folder.sizes, planner.budget, 4)
     share = (keep * longest).sum() / longest.sum()
     assert now.updates * 4 / whole.sum() == pytest.approx(share, rel=0.02)
 

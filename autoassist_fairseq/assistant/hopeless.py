@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.assistant.mixture import Mixture, fit
+from autoassist_fairseq.assistant.pair_ids import PairIds
 from autoassist_fairseq.assistant.policy import POLICIES, Moment, Policy
 from autoassist_fairseq.assistant.rules import Floats
 from autoassist_fairseq.assistant.standard import Standard, standard_of
@@ -72,7 +73,7 @@ class Hopeless(Policy):
         self.inner.begin(moment)
         self.surprise.begin(index)
         rate, treat = self.settings.reexamine, self.settings.hopeless
-        threshold = self._class(index) if moment.index >= FIRST_PASS else np.inf
+        threshold = self._class(index) if index >= FIRST_PASS else np.inf
         self.surprise.chances[:] = 1  # of whom nobody asks
         self.frozen = {
             "pass": float(index),
@@ -174,7 +175,7 @@ def where(mixture: Mixture, chance: float) -> float:
     return float(grid[above[0]]) if len(above) else float(grid[-1])
 
 
-def policy_of(assistant: Assistant, settings: Settings, ids: Ints) -> Policy:
+def policy_of(assistant: Assistant, settings: Settings, ids: PairIds) -> Policy:
     """Return the policy that ``settings`` ask for."""
     policy = POLICIES[settings.policy](assistant, settings, ids)
     return policy if settings.hopeless == "off" else Hopeless(policy)

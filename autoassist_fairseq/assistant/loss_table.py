@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autoassist_fairseq.assistant.pair_ids import PairIds
 from autoassist_fairseq.assistant.rules import Floats
 from autoassist_fairseq.errors import ANEW, StateError
 
@@ -29,9 +30,9 @@ class LossTable:
         known = np.isfinite(losses) & (losses >= 0)
         self.losses[pairs[known]] = losses[known]
 
-    def mean(self, pairs: NDArray[Any]) -> float:
-        """Return the mean of what is known of ``pairs`` [P]; NaN if nothing is."""
-        losses = self.losses[pairs]
+    def mean(self, pairs: PairIds) -> float:
+        """Return the mean of what is known of ``pairs``; NaN if nothing is."""
+        losses = pairs.of(self.losses)
         known = losses[~np.isnan(losses)]
         return float(known.mean(dtype=np.float64)) if len(known) else float("nan")
 

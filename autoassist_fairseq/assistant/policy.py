@@ -19,6 +19,7 @@ from autoassist_fairseq.assistant import rules
 from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.assistant.difficulty import difficulty
 from autoassist_fairseq.assistant.loss_table import LossTable
+from autoassist_fairseq.assistant.pair_ids import PairIds
 from autoassist_fairseq.assistant.rules import Floats
 from autoassist_fairseq.assistant.token_store import Ints
 from autoassist_fairseq.settings import Settings
@@ -47,7 +48,7 @@ class Policy:
     Args:
         assistant: what has been learned.
         settings: rate, pace and the like.
-        ids: [P] the pairs to train on.
+        ids: the pairs to train on.
 
     Attributes:
         settled: whether whom it keeps is known when a pass begins.
@@ -56,7 +57,7 @@ class Policy:
 
     settled: ClassVar[bool] = True
 
-    def __init__(self, assistant: Assistant, settings: Settings, ids: Ints) -> None:
+    def __init__(self, assistant: Assistant, settings: Settings, ids: PairIds) -> None:
         self.assistant, self.settings, self.ids = assistant, settings, ids
         self.frozen: dict[str, float] = {}
 
@@ -163,7 +164,7 @@ class Random(Warming):
 class _Remembering(Warming):
     """Goes by remembered losses."""
 
-    def __init__(self, assistant: Assistant, settings: Settings, ids: Ints) -> None:
+    def __init__(self, assistant: Assistant, settings: Settings, ids: PairIds) -> None:
         super().__init__(assistant, settings, ids)
         self.table = LossTable(len(assistant.model.corpus))
 
@@ -189,7 +190,7 @@ class SelfPaced(_Remembering):
     def freeze(self, moment: Moment) -> dict[str, float]:
         """Return lambda of this generation, the first after the warm-up being 1."""
         generation = moment.index - self.settings.warmup_passes
-        losses = self.table.losses[self.ids]
+        losses = self.ids.of(self.table.losses)
         return {"limit": rules.self_paced_limit(losses, generation, round(self.settings.pace))}
 
     def chances(self, pairs: Ints) -> Floats:
@@ -229,20 +230,28 @@ class InfoBatch(_Remembering):
 class Competence(Policy):
     """``competence``: the easiest pairs, more of them as training goes on; no warm-up."""
 
-    def __init__(self, assistant: Assistant, settings: Settings, ids: Ints) -> None:
+    def __init__(self, assistant: Assistant, settings: Settings, ids: PairIds) -> None:
         super().__init__(assistant, settings, ids)
         corpus = assistant.model.corpus
-        self._place: NDArray[np.float32] = np.ones(len(corpus), np.float32)
-        self._place[ids] = rules.rank_share(difficulty(corpus, ids, settings.difficulty))
+        self._hardness: Floats = np.full(len(corpus), np.inf, np.float32)
+        for some in ids.blocks():
+            self._hardness[some] = difficulty(corpus, some, settings.difficulty)
 
     def begin(self, moment: Moment) -> None:
-        """Freeze the competence of this pass; it always fills an update."""
-        share = rules.competence(moment.trained, self.settings.pace)
-        self.frozen = {"competence": max(share, moment.least)}
+        """Freeze how hard the pairs of this pass may be; they always fill an update."""
+        share = max(rules.competence(moment.trained, self.settings.pace), moment.least)
+        limit, ties = rules.easiest(self._hardness, round(share * len(self.ids)))
+        self.frozen = {"limit": limit, "last": float(ties)}
 
     def keep_probability(self, pairs: Ints) -> Floats:
-        """Return 1 for pairs that are open, else 0 [P]."""
-        return (self._place[pairs] <= self.frozen.get("competence", 1.0)).astype(np.float32)
+        """Return 1 for pairs that are open, else 0 [P]; of those as hard as the limit, the first.
+
+        (All, before a pass has begun.)
+        """
+        limit, hardness = self.frozen.get("limit", np.inf), self._hardness[pairs]
+        open_ties = (hardness == limit) & (pairs <= self.frozen.get("last", np.inf))
+        keep: Floats = ((hardness < limit) | open_ties).astype(np.float32)
+        return keep
 
 
 POLICIES: dict[str, type[Policy]] = {

@@ -86,22 +86,16 @@ def competence(trained: float, pace: float) -> float:
     return float(min(1.0, np.sqrt(trained * (1 - first) / pace + first)))
 
 
-def rank_share(difficulty: Floats) -> Floats:
-    """Return each pair's place by ``difficulty`` [P], 0 or more, as a share in (0, 1]; ties by row.
+def easiest(hardness: Floats, count: int) -> tuple[float, int]:
+    """Return the hardness of the ``count`` easiest pairs' hardest, and the last of these.
 
-    At its peak it takes 12 bytes a pair.
+    Args:
+        hardness: [P] by pair; infinite = not to be trained on.
+        count: 1 or more. Of pairs that are equally hard the first ones are easier.
     """
-    # Difficulty and row in one number: positive floats are in the order of their bits.
-    keys, place = difficulty.view(np.uint32).astype(np.uint64), np.empty_like(difficulty)
-    keys <<= np.uint64(32)
-    for begin in range(0, len(keys), BLOCK):
-        some = keys[begin : begin + BLOCK]
-        some |= np.arange(begin, begin + len(some), dtype=np.uint64)
-    keys.sort()
-    for begin in range(0, len(keys), BLOCK):
-        rows = keys[begin : begin + BLOCK] & np.uint64(2**32 - 1)
-        place[rows] = np.arange(begin + 1, begin + 1 + len(rows)) / len(keys)
-    return place
+    limit = np.partition(hardness, count - 1)[count - 1]
+    ties = count - int(np.count_nonzero(hardness < limit))
+    return float(limit), int(np.flatnonzero(hardness == limit)[ties - 1])
 
 
 def importance_draw(

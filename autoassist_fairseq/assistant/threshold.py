@@ -26,7 +26,7 @@ class Threshold:
     """
 
     def __init__(self, horizon: float) -> None:
-        self.horizon = horizon
+        self.horizon = float(horizon)
         self._sum, self._count = 0.0, 0.0
 
     @property
@@ -42,11 +42,12 @@ class Threshold:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state in plain types and arrays."""
-        return {"sum": self._sum, "count": self._count}
+        return {"sum": self._sum, "count": self._count, "horizon": self.horizon}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
         self._sum, self._count = float(state["sum"]), float(state["count"])
+        self.horizon = float(state["horizon"])  # the first of several folders set it
 
 
 class Confidence:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from fairseq.data.indexed_dataset import (
 )
 
 from autoassist_fairseq.assistant.features import Corpus, WordTable
+from autoassist_fairseq.assistant.pair_ids import PairIds
 from autoassist_fairseq.assistant.token_store import Segment, TokenSide
 from autoassist_fairseq.errors import UserError
 
@@ -113,34 +115,36 @@ def _copied(dataset: Any) -> Segment:
     return Segment(tokens, np.cumsum(sizes) - sizes, sizes)
 
 
-def eligible_pairs(dataset: LanguagePairDataset, max_positions: Any, max_tokens: int | None) -> Any:
-    """Return the ids [P] int32 of the pairs that fit the model.
+def eligible_pairs(
+    dataset: LanguagePairDataset, max_positions: Any, max_tokens: int | None
+) -> PairIds:
+    """Return the pairs that fit the model.
 
     Raises:
         UserError: there are no pairs, none fits, or one that fits is longer than a batch.
     """
-    ids = np.arange(len(dataset), dtype=np.int32)
-    if not len(ids):
+    if not len(dataset):
         raise UserError("`DATA` must hold a train split with at least one pair, but it is empty.")
-    if max_positions is not None:
-        ids, ignored = dataset.filter_indices_by_size(ids, max_positions)
-        if len(ignored):
-            logger.warning(
-                f"autoassist: {len(ignored):,} of {len(dataset):,} pairs are longer than "
-                f"{max_positions} (source, target) and are left out; first ids: {ignored[:5]}"
-            )
-    longest = np.maximum(dataset.src_sizes, dataset.tgt_sizes)
-    if not len(ids):
+    left_out: list[int] = []
+    shortest, longest = sys.maxsize, 0
+    for ids in PairIds(len(dataset)).blocks():
+        lengths = np.maximum(dataset.src_sizes[ids], dataset.tgt_sizes[ids])
+        shortest = min(shortest, int(lengths.min()))
+        if max_positions is not None:
+            fit, ignored = dataset.filter_indices_by_size(ids, max_positions)
+            left_out += ignored
+            lengths = lengths[fit - ids[0]]
+        longest = max(longest, int(lengths.max(initial=0)))
+    if len(left_out) == len(dataset):
         raise UserError(
             f"`--max-source-positions` and `--max-target-positions` must admit some pairs, but "
-            f"with {max_positions} all {len(dataset):,} are too long (the shortest has "
-            f"{int(longest.min())} tokens); raise them, or split long sentences."
+            f"with {max_positions} all {len(dataset):,} are too long (the shortest has {shortest} "
+            "tokens); raise them, or split long sentences."
         )
-    longest = int(longest[ids].max())
     if max_tokens is not None and longest > max_tokens:
         raise UserError(
             f"`--max-tokens` must be at least as long as the longest pair that is kept, which has "
             f"{longest} tokens, but is {max_tokens}; raise it, or lower `--max-source-positions` "
             "and `--max-target-positions`."
         )
-    return ids
+    return PairIds(len(dataset), left_out)

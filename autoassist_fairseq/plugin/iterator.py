@@ -16,6 +16,7 @@ from autoassist_fairseq.plugin.loading import Spread, load
 from autoassist_fairseq.plugin.metrics import UpdateLog
 from autoassist_fairseq.plugin.sampler import ORDER, TICKET, PlannedSampler
 from autoassist_fairseq.plugin.weighting import add_weights
+from autoassist_fairseq.schedule.folder import Folder
 from autoassist_fairseq.schedule.passes import Pass
 from autoassist_fairseq.schedule.plan import Plan
 from autoassist_fairseq.schedule.planner import Planner
@@ -34,7 +35,6 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         dataset: the training set.
         planner: plans its pairs.
         spread: how training is spread over processes.
-        fits: see `state.identity`.
         epoch: the first epoch, from 1.
     """
 
@@ -43,10 +43,9 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         dataset: LanguagePairDataset,
         planner: Planner,
         spread: Spread,
-        fits: dict[str, str],
         epoch: int = 1,
     ) -> None:
-        self.dataset, self.spread, self._fits = dataset, spread, fits
+        self.dataset, self.spread = dataset, spread
         self.settings, self.epoch = planner.settings, epoch
         self.worker = Worker(planner, spread.rank, self.settings.timeout)
         self.collector = Collector(spread.ranks, self.worker.assistant_queue.put)
@@ -55,6 +54,12 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         self._pad = dataset.tgt_dict.pad()
         self._current: iterators.CountingIterator | None = None
         self._restored = False
+
+    def turn_to(self, dataset: LanguagePairDataset, folder: Folder) -> None:
+        """Train on ``dataset``, the next of several folders: the same run, other pairs."""
+        self.settle()
+        self.worker.attempt(lambda: self.planner.turn_to(folder))
+        self.dataset = dataset
 
     @property
     def planner(self) -> Planner:
@@ -101,7 +106,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
             self.worker.attempt(lambda: self.planner.begin_pass(self.epoch, group))
         now = self.planner.current
         assert now is not None
-        announce(now, len(self.planner.pairs.ids), self.planner.learned)
+        announce(now, len(self.planner.folder.ids), self.planner.learned)
         self.worker.attempt(lambda: announce_hopeless(self.planner))
         return now
 
@@ -128,11 +133,6 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         self.collector.flush()
         self.worker.settle()
 
-    def close(self) -> None:
-        """Learn what is left, and end the thread."""
-        self.settle()
-        self.worker.close()
-
     def end_of_epoch(self) -> bool:
         """Return whether the pass has been trained on to its end."""
         return self._current is not None and not self._current.has_next()
@@ -157,7 +157,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
             "epoch": self.epoch + ended,
             "iterations_in_epoch": 0 if ended else self.iterations_in_epoch,
             "shuffle": True,
-            "autoassist": state.save(self.planner, self._fits, self.settings),
+            "autoassist": state.save(self.planner, self.planner.folder.fits, self.settings),
         }
 
     @one_sentence
@@ -171,7 +171,9 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
                 f"pair of epoch {self.epoch}"
             )
             return
-        state.restore(self.planner, saved, self._fits, self.settings, self.spread.sharded)
+        state.restore(
+            self.planner, saved, self.planner.folder.fits, self.settings, self.spread.sharded
+        )
         self._restored = self.planner.current is not None
 
 
@@ -188,8 +190,8 @@ def announce(now: Pass, pairs: int, done: int) -> None:
 def announce_hopeless(planner: Planner) -> None:
     """Log how many pairs are hopeless in the pass that begins, if any are."""
     if not planner.failed and math.isfinite(planner.policy.surprise_threshold):
-        pairs = planner.pairs.ids
-        hopeless = planner.selection.hopeless(pairs)
+        pairs = planner.folder.ids
+        hopeless = sum(map(planner.selection.hopeless, pairs.blocks()))
         logger.info(
             f"autoassist: {hopeless:,} pairs ({hopeless / len(pairs):.1%}) are hopeless: what the "
             f"Boss loses on them is {planner.policy.surprise_threshold:.2f} standard deviations or "

@@ -2,7 +2,7 @@
 
 Only plain types and tensors, so that torch loads it with ``weights_only=True``. Size: 8 bytes per
 dictionary word, at most two windows of pairs at 4 bytes each (8 with weights), 4 bytes per pair for
-policies that remember losses, and 5 where hopeless pairs are looked for.
+policies that remember losses, and 5 where hopeless pairs are looked for: of all folders of DATA.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from fairseq.data import Dictionary, LanguagePairDataset
 
 from autoassist_fairseq import __version__
 from autoassist_fairseq.assistant.features import Corpus, sample_pairs
+from autoassist_fairseq.assistant.pair_ids import PairIds
 from autoassist_fairseq.errors import ANEW, StateError
+from autoassist_fairseq.schedule.folder import CORPUS
 from autoassist_fairseq.schedule.planner import Planner
 from autoassist_fairseq.settings import Settings
 
@@ -27,14 +29,11 @@ logger = logging.getLogger(__name__)
 # Changes with whatever an older state cannot be gone on with: what is stored, random streams, the
 # order of pairs. The versions before this one did not say which they were.
 FORMAT, FIRST_VERSION = 4, "0.1.0"
-CORPUS = "training set"
-# What policies remember of single pairs.
-PAIRWISE = ("table", "surprise", "hopeless")
 # The end of training, which only one policy goes by; changing it is nothing special.
 END = {"passes": "--max-epoch", "updates": "--max-update"}
 
 
-def identity(dataset: LanguagePairDataset, ids: Any, corpus: Corpus) -> dict[str, str]:
+def identity(dataset: LanguagePairDataset, ids: PairIds, corpus: Corpus) -> dict[str, str]:
     """Return digests of what a state belongs to: training set and dictionaries.
 
     The training set's covers all lengths, the pairs that fit the model, and the tokens of up to
@@ -43,7 +42,7 @@ def identity(dataset: LanguagePairDataset, ids: Any, corpus: Corpus) -> dict[str
     sample = sample_pairs(len(corpus))
     tokens = [side.gather(sample).tokens for side in (corpus.source, corpus.target)]
     return {
-        CORPUS: _digest(dataset.src_sizes, dataset.tgt_sizes, ids, *tokens),
+        CORPUS: _digest(dataset.src_sizes, dataset.tgt_sizes, ids.left_out, *tokens),
         "source dictionary": _dictionary(dataset.src_dict),
         "target dictionary": _dictionary(dataset.tgt_dict),
     }
@@ -95,7 +94,7 @@ def restore(
     """Bring ``planner`` to the ``state`` that `save` returned.
 
     With several data directories (``sharded``) the next pass is over another one, so that between
-    passes only the dictionaries must be the same; what is remembered of single pairs starts anew.
+    passes only the dictionaries must be the same.
 
     Raises:
         StateError: the state is of another format, belongs to another corpus, or is damaged.
@@ -111,8 +110,6 @@ def restore(
         _check_whole(state)
         _check(state["fits"], fits, skip=CORPUS if sharded and state["pass"] is None else "")
         _tell_changes(state["settings"], settings)
-        if state["fits"][CORPUS] != fits[CORPUS]:
-            state = {**state, "policy": _without_pairs(state["policy"])}
         planner.load_state_dict(_convert(state, torch.Tensor, lambda tensor: tensor.numpy()))
     except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
         raise StateError(
@@ -125,11 +122,6 @@ def restore(
             f"autoassist: the Assistant failed earlier in this run ({planner.failed}), so every "
             "pair is kept; start it anew with `--reset-dataloader`"
         )
-
-
-def _without_pairs(policy: dict[str, Any]) -> dict[str, Any]:
-    """Return the state of a policy without what it remembers of the pairs of another corpus."""
-    return {name: value for name, value in policy.items() if name not in PAIRWISE}
 
 
 def _check_whole(state: dict[str, Any]) -> None:

@@ -11,14 +11,11 @@ from fairseq.tasks import register_task
 from fairseq.tasks.translation import TranslationTask
 from fairseq.utils import resolve_max_positions, split_paths
 
-from autoassist_fairseq.assistant.assistant import Assistant
-from autoassist_fairseq.assistant.features import Corpus
-from autoassist_fairseq.assistant.threshold import LONGEST_HORIZON
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.plugin.border import TRAINING, one_sentence, program
-from autoassist_fairseq.plugin.corpus import corpus_of, eligible_pairs
 from autoassist_fairseq.plugin.feedback import Ticket
 from autoassist_fairseq.plugin.files import check_lengths, check_train_files, unreadable
+from autoassist_fairseq.plugin.folders import check_folder, folder_of, lengths_only
 from autoassist_fairseq.plugin.importance import Drawn, draw
 from autoassist_fairseq.plugin.iterator import AutoAssistIterator
 from autoassist_fairseq.plugin.loading import Spread
@@ -30,11 +27,9 @@ from autoassist_fairseq.plugin.options import (
 )
 from autoassist_fairseq.plugin.rates import settle_rates
 from autoassist_fairseq.plugin.sampler import ORDER, TICKET
-from autoassist_fairseq.plugin.state import identity
 from autoassist_fairseq.plugin.weighting import SIZES, resized
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.planner import Planner
-from autoassist_fairseq.schedule.promise import Pairs
 from autoassist_fairseq.schedule.streams import CHUNK
 from autoassist_fairseq.settings import Settings
 
@@ -51,7 +46,6 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         # fairseq's default of -1 would give the first of several train splits a negative length.
         cfg.upsample_primary = max(1, cfg.upsample_primary)
         self._positions: Any = None
-        self._assistant: Assistant | None = None
         self._criterion: Any = None
         self._tap: LossTap | None = None
         self._iterator: AutoAssistIterator | None = None
@@ -143,9 +137,7 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
             self._tap = LossTap(self._criterion)
             self._iterator = self._build_iterator(dataset, kwargs)
         elif self._iterator.dataset is not dataset:
-            # The next of several data directories: same Assistant, other pairs.
-            self._iterator.close()
-            self._iterator = self._build_iterator(dataset, kwargs)
+            self._iterator.turn_to(dataset, folder_of(dataset, *self._limits(kwargs)))
         return self._iterator
 
     def _check_validation(self) -> None:
@@ -175,30 +167,35 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
     def _build_iterator(
         self, dataset: LanguagePairDataset, options: dict[str, Any]
     ) -> AutoAssistIterator:
-        positions = self._positions or options.get("max_positions")
-        ids = eligible_pairs(dataset, positions, options.get("max_tokens"))
-        corpus = corpus_of(dataset)
+        spread = self._spread(options)
+        self._look_at_folders(options, spread.ranks)
         chunk = self.settings.presample if self.settings.policy == "importance" else 1
         budget = Budget(
             chunk * (options.get("max_tokens") or 0),
             chunk * (options.get("max_sentences") or 0),
             options.get("required_batch_size_multiple", 1),
         )
-        pairs = Pairs(ids, dataset.src_sizes, dataset.tgt_sizes)
-        planner = Planner(self._assist(corpus), pairs, budget, self.settings)
-        fits = identity(dataset, ids, corpus)
-        return AutoAssistIterator(
-            dataset, planner, self._spread(options), fits, options.get("epoch", 1)
-        )
+        folder = folder_of(dataset, *self._limits(options))
+        planner = Planner(folder, budget, self.settings)
+        return AutoAssistIterator(dataset, planner, spread, options.get("epoch", 1))
 
-    def _assist(self, corpus: Corpus) -> Assistant:
-        """Return the one Assistant of this run, at work on ``corpus``."""
-        if self._assistant is None:
-            horizon = min(LONGEST_HORIZON, max(1, len(corpus) // 4))
-            self._assistant = Assistant(corpus, self.settings, horizon)
-        else:
-            self._assistant.attach(corpus)
-        return self._assistant
+    def _limits(self, options: dict[str, Any]) -> tuple[Any, int | None]:
+        return self._positions or options.get("max_positions"), options.get("max_tokens")
+
+    def _look_at_folders(self, options: dict[str, Any], ranks: int) -> None:
+        """Check what each folder of ``DATA`` will be asked for, before the first update."""
+        paths, train = split_paths(self.cfg.data), self.cfg.train_subset
+        here, first, freqs = self.datasets[train], options.get("epoch", 1), self.cfg.update_freq
+        for epoch in range(first, first + len(paths)):
+            coming = range(epoch, epoch + len(freqs) * len(paths), len(paths))
+            last = self.settings.passes or coming[-1]
+            groups = [ranks * update_freq_of(freqs, one) for one in coming if one <= last]
+            if len(paths) > 1:
+                with lengths_only():
+                    self.load_dataset(train, epoch=epoch, combine=True)
+            path = paths[(epoch - 1) % len(paths)] if len(paths) > 1 else ""
+            check_folder(path, self.datasets[train], *self._limits(options), groups)
+        self.datasets[train] = here
 
     def _spread(self, options: dict[str, Any]) -> Spread:
         return Spread(

@@ -7,7 +7,7 @@ a known number of batches (decision note: docs/decisions/epoch-length.md).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.schedule.order import Order
 from autoassist_fairseq.schedule.packing import Budget
-from autoassist_fairseq.schedule.streams import ORDER, stream
 
 Ints = NDArray[Any]
 Sizes = Callable[[Ints], tuple[Ints, Ints]]
@@ -49,7 +49,7 @@ class Pass:
     """
 
     index: int
-    order: NDArray[np.int32]
+    order: Order
     window_pairs: int
     group: int
     quotas: NDArray[np.int64]
@@ -90,11 +90,6 @@ class Pass:
         return min(lengths, default=self.updates + LEAST_UPDATES)
 
 
-def pass_order(pairs: NDArray[np.int32], seed: int, index: int) -> NDArray[np.int32]:
-    """Return ``pairs`` in the order of pass ``index``: the same on every rank and after resume."""
-    return stream(ORDER, seed, index).permutation(pairs)
-
-
 def window_size(pairs: int, updates: int, wanted: int) -> int:
     """Return pairs per window: ``wanted`` (0 = chosen), raised so that `LEAST_UPDATES` fit."""
     wanted = wanted or min(LARGEST_WINDOW, math.ceil(pairs / LEAST_WINDOWS))
@@ -109,17 +104,18 @@ def count_batches(pairs: Ints, sizes: Sizes, budget: Budget) -> int:
 
 
 def exact_quotas(
-    windows: Sequence[Ints], sizes: Sizes, budget: Budget, group: int
+    windows: Iterable[Ints], sizes: Sizes, budget: Budget, group: int
 ) -> NDArray[np.int64]:
     """Return the batches of every window [W] for the pairs kept in it, made whole updates.
 
     The last windows split batches to fill the last update. Only if too many hold a single pair
     (``--batch-size 1``) are fewer than ``group`` batches left out instead.
     """
-    check_enough(sum(map(len, windows)), group)
-    quotas = np.array([count_batches(pairs, sizes, budget) for pairs in windows], np.int64)
-    room = np.array([len(pairs) for pairs in windows]) - quotas
-    total = int(quotas.sum())
+    counts = [(count_batches(pairs, sizes, budget), len(pairs)) for pairs in windows]
+    table: NDArray[np.int64] = np.array(counts, np.int64)
+    quotas, kept = table[:, 0], table[:, 1]
+    check_enough(int(kept.sum()), group)
+    room, total = kept - quotas, int(quotas.sum())
     if -total % group <= room.sum():
         return quotas + from_the_end(-total % group, room)
     return quotas - from_the_end(total % group, quotas)

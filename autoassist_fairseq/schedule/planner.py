@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from autoassist_fairseq.assistant.assistant import Assistant, Lesson
 from autoassist_fairseq.assistant.hopeless import policy_of
 from autoassist_fairseq.assistant.policy import Moment
-from autoassist_fairseq.assistant.threshold import LARGEST_LOSS
-from autoassist_fairseq.schedule import passes
+from autoassist_fairseq.assistant.threshold import LARGEST_LOSS, LONGEST_HORIZON
 from autoassist_fairseq.schedule.batches import Batches
+from autoassist_fairseq.schedule.folder import Folder
 from autoassist_fairseq.schedule.messages import MISSING, Feedback
+from autoassist_fairseq.schedule.order import Order
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.passes import Pass
 from autoassist_fairseq.schedule.plan import Plan, PlanStats, deal, pack_window
-from autoassist_fairseq.schedule.promise import Pairs, promise
+from autoassist_fairseq.schedule.promise import promise
 from autoassist_fairseq.schedule.selection import Selection
 from autoassist_fairseq.schedule.streams import DEAL, stream
 from autoassist_fairseq.settings import Settings
@@ -45,16 +46,27 @@ class Planner:
 
     Window w + 1 is planned while the Boss trains on w, from an Assistant that has learned all
     losses up to window w - 1 and none of w: asynchronous in time, deterministic in logic.
+    All passes have one Assistant and one count, whatever folder they are over; what is remembered
+    of pairs belongs to their folder.
+
+    Args:
+        folder: what the first pass is over.
+        budget: what a batch may hold.
+        settings: of the run.
+
+    Attributes:
+        trained: tokens trained on so far, in full passes.
+        memories: what policies remember of the folders that are not at hand, by name.
     """
 
-    def __init__(
-        self, assistant: Assistant, pairs: Pairs, budget: Budget, settings: Settings
-    ) -> None:
-        self.assistant, self.pairs = assistant, pairs
-        self.budget, self.settings = budget, settings
-        self.policy = policy_of(assistant, settings, pairs.ids)
-        self.selection, self._check = Selection(self.policy), assistant.model.corpus.check
-        self.trained_tokens = self.updates_before = 0
+    def __init__(self, folder: Folder, budget: Budget, settings: Settings) -> None:
+        horizon = min(LONGEST_HORIZON, max(1, len(folder.corpus) // 4))
+        self.assistant = Assistant(folder.corpus, settings, horizon)
+        self.folder, self.budget, self.settings = folder, budget, settings
+        self.policy = policy_of(self.assistant, settings, folder.ids)
+        self.selection = Selection(self.policy)
+        self.memories: dict[str, Any] = {}
+        self.trained, self.updates_before = 0.0, 0
         self.live: deque[Plan] = deque()
         self.current: Pass | None = None
         # Outlives a pass: the first plan of the next one reports what its last windows taught.
@@ -66,6 +78,18 @@ class Planner:
         """Why the Assistant is no longer asked; "" while it is."""
         return self.selection.failed
 
+    def turn_to(self, folder: Folder) -> None:
+        """Plan the passes over ``folder`` from now on; between passes only."""
+        if not self.failed:
+            memories = {**self.memories, self.folder.name: self.policy.state_dict()}
+            self.assistant.attach(folder.corpus)
+            policy = policy_of(self.assistant, self.settings, folder.ids)
+            if folder.name in memories:
+                policy.load_state_dict(memories.pop(folder.name))
+            self.policy = self.selection.policy = policy
+            self.memories = memories
+        self.folder = folder
+
     def begin_pass(self, index: int, group: int) -> Pass:
         """Promise the length of pass ``index`` (from 1) at ``group`` batches per update.
 
@@ -74,7 +98,7 @@ class Planner:
         before = self.updates_before + (self.current.updates if self.current else 0)
         if not self.failed:
             self.policy.begin(self._moment(index, group, before))
-        now = promise(self.selection, self.pairs, self.budget, self.settings, index, group)
+        now = promise(self.selection, self.folder, self.budget, self.settings, index, group)
         # All that may fail is over: from here on the planner changes.
         self.updates_before = before
         self._begin(now)
@@ -87,8 +111,7 @@ class Planner:
             progress = before / self.settings.updates
         elif self.settings.passes:
             progress = (index - 1) / self.settings.passes
-        trained = self.trained_tokens / max(self.pairs.target_tokens, 1)
-        return Moment(index, trained, progress, group / len(self.pairs.ids))
+        return Moment(index, self.trained, progress, group / len(self.folder.ids))
 
     def _begin(self, begun: Pass) -> None:
         self.current = begun
@@ -107,9 +130,9 @@ class Planner:
         """Plan the next window."""
         now, window = self.current, self.next_window
         assert now is not None
-        self._check()
+        self.folder.corpus.check()
         considered, pairs = now.pairs_of(window), self.selection.candidates(now, window)
-        source, target = self.pairs.sizes(pairs)
+        source, target = self.folder.sizes(pairs)
         margin = self.selection.margin(now, window, pairs)
         quota = int(now.quotas[window])
         batches, kept = pack_window(pairs, source, target, margin, quota, self.budget)
@@ -124,7 +147,7 @@ class Planner:
         # All that may fail is over: from here on the planner changes.
         self.leftover, self.lesson = leftover, Lesson()
         self.next_window += 1
-        self.trained_tokens += stats.kept_tokens
+        self.trained += stats.kept_tokens / max(self.folder.target_tokens, 1)
         self.skipped += stats.considered - stats.kept
         self._warn_of_no_effect(now)
         if plan.updates:
@@ -150,7 +173,7 @@ class Planner:
 
     def _stats(self, pairs: Ints, kept: Ints) -> PlanStats:
         """Return what is logged of a window: its ``pairs``, the target lengths of those kept."""
-        considered, lesson = self.pairs.target_sizes[pairs], self.lesson
+        considered, lesson = self.folder.target_sizes[pairs], self.lesson
         return PlanStats(
             considered=len(considered),
             kept=len(kept),
@@ -186,7 +209,9 @@ class Planner:
             "policy": {} if self.failed else self.policy.state_dict(),
             "lesson": list(self.lesson.sums),
             "failed": self.failed,
-            "trained_tokens": self.trained_tokens,
+            "folder": self.folder.name,
+            "memories": {} if self.failed else self.memories,
+            "trained": self.trained,
             "updates_before": self.updates_before,
             "pass": None,
         }
@@ -211,14 +236,16 @@ class Planner:
         self.lesson, self.selection.failed = Lesson(*state["lesson"]), state["failed"]
         if not self.failed:
             self.assistant.load_state_dict(state["assistant"])
-            self.policy.load_state_dict(state["policy"])
-        self.trained_tokens = state["trained_tokens"]
+            self.memories = {**state["memories"], state["folder"]: state["policy"]}
+            if self.folder.name in self.memories:
+                self.policy.load_state_dict(self.memories.pop(self.folder.name))
+        self.trained = float(state["trained"])
         self.updates_before = state["updates_before"]
         saved = state["pass"]
         if saved is None:
             self.current = None
             return
-        order = passes.pass_order(self.pairs.ids, saved["seed"], saved["index"])
+        order = Order(self.folder.ids, saved["seed"], saved["index"])
         plain = {name: saved[name] for name in PASS_KEYS}
         self._begin(Pass(order=order, quotas=np.array(saved["quotas"], np.int64), **plain))
         self.next_window, self.learned = saved["next_window"], saved["learned"]

@@ -30,7 +30,7 @@ def rebase(planner: Planner, group: int) -> None:
     waiting = _waiting_pairs(planner)
     owed = _owed(planner, group, waiting)
     pool, _ = pack_window(
-        waiting, *planner.pairs.sizes(waiting), None, int(owed[0]), planner.budget
+        waiting, *planner.folder.sizes(waiting), None, int(owed[0]), planner.budget
     )
     window = max(planner.next_window - 1, 0)
     quotas = np.concatenate([np.zeros(window, np.int64), owed])
@@ -57,18 +57,15 @@ def _waiting_pairs(planner: Planner) -> NDArray[np.int64]:
 
 def _owed(planner: Planner, group: int, waiting: Ints) -> NDArray[np.int64]:
     """Return the batches owed by the waiting pairs and by every later window, in whole updates."""
-    now, sizes = planner.current, planner.pairs.sizes
+    now, sizes = planner.current, planner.folder.sizes
     assert now is not None
-    windows = [
-        planner.selection.candidates(now, w) for w in range(planner.next_window, now.windows)
-    ]
-    later = [
-        _rescaled(int(quota), pairs, planner)
-        for quota, pairs in zip(now.quotas[planner.next_window :], windows, strict=True)
-    ]
-    owed = np.array([count_batches(waiting, sizes, planner.budget), *later], np.int64)
-    room = np.array([len(waiting), *map(len, windows)]) - owed
-    missing = -int(owed.sum()) % group
+    counts = [(count_batches(waiting, sizes, planner.budget), len(waiting))]
+    for window in range(planner.next_window, now.windows):
+        pairs = planner.selection.candidates(now, window)
+        counts.append((_rescaled(int(now.quotas[window]), pairs, planner), len(pairs)))
+    table: NDArray[np.int64] = np.array(counts, np.int64)
+    owed = table[:, 0]
+    room, missing = table[:, 1] - owed, -int(owed.sum()) % group
     if missing <= room.sum():
         return owed + from_the_end(missing, room)
     return owed - from_the_end(int(owed.sum()) % group, owed)
@@ -78,7 +75,7 @@ def _rescaled(quota: int, pairs: Ints, planner: Planner) -> int:
     """Return the batches that hold under the new budget what ``quota`` held under the old one."""
     assert planner.current is not None
     old, new = (
-        count_batches(pairs, planner.pairs.sizes, budget)
+        count_batches(pairs, planner.folder.sizes, budget)
         for budget in (planner.saved_budget, planner.budget)
     )
     if planner.current.keep_all or planner.selection.settled(planner.current):

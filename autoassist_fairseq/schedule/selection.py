@@ -14,9 +14,6 @@ from autoassist_fairseq.schedule.streams import DRAW, stream
 
 Ints = NDArray[Any]
 
-# Pairs that are looked at in one go, so that all of them need no memory of their own.
-BLOCK = 1_000_000
-
 
 class Selection:
     """Asks the policy, until the Assistant has failed.
@@ -100,10 +97,7 @@ class Selection:
 
     def hopeless(self, pairs: Ints) -> int:
         """Return how many of ``pairs`` [P] are hopeless."""
-        if self.failed:
-            return 0
-        blocks = (pairs[at : at + BLOCK] for at in range(0, len(pairs), BLOCK))
-        return sum(int(self.policy.hopeless(block).sum()) for block in blocks)
+        return 0 if self.failed else int(self.policy.hopeless(pairs).sum())
 
 
 def draw(now: Pass, window: int, count: int) -> NDArray[np.float32]:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import ctypes
+import multiprocessing
+import os
 import tracemalloc
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.assistant.features import Corpus
-from autoassist_fairseq.assistant.threshold import LONGEST_HORIZON
+from autoassist_fairseq.assistant.pair_ids import PairIds
+from autoassist_fairseq.schedule.folder import Folder
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.planner import Planner
-from autoassist_fairseq.schedule.promise import Pairs
 from autoassist_fairseq.settings import Settings
+from autoassist_fairseq.tools.bench.programs import own_bytes
 from autoassist_fairseq.tools.bench.rows import Row
 from autoassist_fairseq.tools.bench.timing import cpu_seconds
+from autoassist_fairseq.tools.synthetic.files import map_corpus
 
 Sizes = NDArray[Any]
 # Source and target lengths [P] -> batches, as fairseq packs them.
@@ -28,8 +34,10 @@ BUDGET = Budget(max_tokens=5000, max_pairs=0, multiple=8)
 # The target for the whole corpus of WMT14.
 SECONDS, PAIRS = 8.0, 4_500_000
 GROWTH = 1.15
-BYTES = 16
+BYTES, BYTES_CUT = 4, 11
 HOPELESS = {"hopeless": "cut"}
+# Processes that share a node in the rows on memory.
+RANKS = 2
 # As many as are planned and not yet learned at one time, and one more.
 WINDOWS = 3
 
@@ -37,10 +45,8 @@ WINDOWS = 3
 def make_planner(corpus: Corpus, **options: Any) -> Planner:
     """Return a planner of ``corpus``."""
     settings = Settings(**options)
-    assistant = Assistant(corpus, settings, LONGEST_HORIZON)
-    sizes = (side._segments[0].sizes for side in (corpus.source, corpus.target))
-    pairs = Pairs(np.arange(len(corpus), dtype=np.int32), *sizes)
-    return Planner(assistant, pairs, BUDGET, settings)
+    source, target = (side._segments[0].sizes for side in (corpus.source, corpus.target))
+    return Planner(Folder(corpus, PairIds(len(corpus)), source, target), BUDGET, settings)
 
 
 def plan_pass(planner: Planner) -> list[NDArray[np.int64]]:
@@ -50,11 +56,12 @@ def plan_pass(planner: Planner) -> list[NDArray[np.int64]]:
     return [plan.batches.batch(i) for plan in plans for i in range(len(plan.batches))]
 
 
-def rows(corpus: Corpus, smaller: Corpus, packing: Packing) -> Iterator[Row]:
-    """Measure passes over ``corpus``, and how they grow from ``smaller``."""
+def rows(large: Path, small: Path, packing: Packing) -> Iterator[Row]:
+    """Measure passes over the corpus in ``large``, and how they grow from that in ``small``."""
+    corpus, smaller = map_corpus(large), map_corpus(small)
     planner = make_planner(corpus, warmup_passes=0)
     keeping = make_planner(corpus, policy="uniform")
-    sizes = planner.pairs.source_sizes, planner.pairs.target_sizes
+    sizes = planner.folder.source_sizes, planner.folder.target_sizes
     shrinking = cpu_seconds(plan_pass, [planner])
     uniform = cpu_seconds(plan_pass, [keeping])
     stock = cpu_seconds(lambda both: packing(*both), [sizes])
@@ -74,34 +81,64 @@ def rows(corpus: Corpus, smaller: Corpus, packing: Packing) -> Iterator[Row]:
         ratio=True,
         beside=f"1 = linear; {few:.3f} s there",
     )
-    yield memory_row(corpus, smaller, "")
-    yield memory_row(corpus, smaller, ", with hopeless pairs cut", **HOPELESS)
     yield padding_row(plan_pass(keeping), packing(*sizes), *sizes)
+    yield memory_row(large, small, "", BYTES)
+    yield memory_row(large, small, ", with hopeless pairs cut", BYTES_CUT, **HOPELESS)
 
 
-def memory_row(corpus: Corpus, smaller: Corpus, name: str, **options: Any) -> Row:
-    """Compare what is held in the middle of passes over a large and a smaller corpus."""
-    large, small = (held(one, **options) for one in (corpus, smaller))
-    more = len(corpus) - len(smaller)
+def memory_row(large: Path, small: Path, name: str, target: float, **options: Any) -> Row:
+    """Compare what ranks of one node hold amid passes over a large and a smaller corpus."""
+    corpora = [map_corpus(folder) for folder in (large, small)]
+    more = len(corpora[0]) - len(corpora[1])
+    ranks = [held_by_ranks(folder, **options) for folder in (large, small)]
+    arrays = [held(corpus, **options) for corpus in corpora]
     return Row(
-        f"resident memory beyond the memory-mapped corpus{name}, bytes per pair",
-        (large[0] - small[0]) / more,
-        BYTES,
-        beside=f"{large[0] / 2**20:.0f} MiB in all, {large[1] / 2**20:.0f} MiB at its peak",
+        f"own memory of each of {RANKS} ranks on one node{name}, bytes per pair",
+        (ranks[0] - ranks[1]) / more,
+        target,
+        beside=f"arrays alone: {(arrays[0][0] - arrays[1][0]) / more:.2f}, "
+        f"{arrays[0][0] / 2**20:.0f} MiB in all, {arrays[0][1] / 2**20:.0f} MiB at their peak",
     )
+
+
+def held_by_ranks(folder: Path, **options: Any) -> float:
+    """Return the bytes that each of `RANKS` processes shares with no file, amid a pass; the mean.
+
+    What they share with each other counts in parts, as if it were divided among them.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(RANKS, mp_context=spawn) as pool:
+        ranks = [pool.submit(_held_by_rank, folder, options) for _ in range(RANKS)]
+        return sum(rank.result() for rank in ranks) / RANKS
+
+
+def _held_by_rank(folder: Path, options: dict[str, Any]) -> int:
+    planner = amid_a_pass(map_corpus(folder), **options)
+    # What was needed for a moment only is given back, or its remains would count as per pair.
+    ctypes.CDLL(None).malloc_trim(0)
+    own = own_bytes(os.getpid())
+    assert planner.live, "its plans are among what is held"
+    return own
 
 
 def held(corpus: Corpus, **options: Any) -> tuple[int, int]:
     """Return the bytes held after `WINDOWS` windows of a pass, and the most until then."""
     tracemalloc.start()
+    planner = amid_a_pass(corpus, **options)
+    seen = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert planner.live, "its plans are among what is held"
+    return seen
+
+
+def amid_a_pass(corpus: Corpus, **options: Any) -> Planner:
+    """Return a planner that has planned `WINDOWS` windows."""
     planner = make_planner(corpus, warmup_passes=0, **options)
-    planner.assistant.expected(planner.pairs.ids[:1])  # reads the corpus, where that is needed
+    planner.assistant.expected(planner.folder.ids[:1])  # reads the corpus, where that is needed
     now = planner.begin_pass(1, GROUP)
     for _ in range(min(WINDOWS, now.windows)):
         planner.plan_next()
-    seen = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    return seen
+    return planner
 
 
 def padding_row(

@@ -1,0 +1,53 @@
+"""A data folder: what is trained on in the passes over it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoassist_fairseq.assistant.features import Corpus
+from autoassist_fairseq.assistant.pair_ids import PairIds
+
+Ints = NDArray[Any]
+
+# Names the training set among what a state belongs to.
+CORPUS = "training set"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """One of the folders of ``DATA``, as it is mapped into memory at the moment.
+
+    What is remembered of its pairs outlives it: see `Planner.turn_to`.
+
+    Attributes:
+        corpus: the tokens.
+        ids: the pairs that fit the model.
+        source_sizes, target_sizes: tokens of every pair id.
+        fits: digests, by name, of what a state of the Assistant belongs to.
+    """
+
+    corpus: Corpus
+    ids: PairIds
+    source_sizes: Ints
+    target_sizes: Ints
+    fits: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What tells it from other folders, wherever it lies."""
+        return self.fits.get(CORPUS, "")
+
+    def sizes(self, ids: Ints) -> tuple[Ints, Ints]:
+        """Return source and target lengths [P] of ``ids``."""
+        return self.source_sizes[ids], self.target_sizes[ids]
+
+    @cached_property
+    def target_tokens(self) -> int:
+        """Target tokens of all pairs to train on."""
+        blocks = self.ids.blocks()
+        return sum(int(self.target_sizes[ids].sum(dtype=np.int64)) for ids in blocks)
