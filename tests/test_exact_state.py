@@ -116,7 +116,7 @@ def drop(*names: str) -> Callable[[State], object]:
 
 
 def flip_a_bit(state: State) -> None:
-    state["assistant"]["model"]["source"].view(torch.int32)[7, 0] ^= 1 << 20
+    state["assistant"]["model"]["source"].view(torch.int32)[7] ^= 1 << 20
 
 
 def cut(state: State) -> None:

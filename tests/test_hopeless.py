@@ -81,7 +81,7 @@ def test_hopeless_pairs_are_found_and_left_out(policy: str) -> None:
     kept = trained(run(planner, range(7, 8)))
     found = hopeless_of(planner).hopeless(np.arange(PAIRS))
     truth = np.arange(PAIRS) < BAD
-    assert (found & truth).sum() > 0.9 * BAD and (found & ~truth).sum() < 0.03 * PAIRS
+    assert (found & truth).sum() > 0.9 * BAD and (found & ~truth).sum() < 0.04 * PAIRS
     # Hopeless pairs are trained on at the rate of examining them again, the others as ever.
     sure = hopeless_of(planner).surprise.classes(np.arange(PAIRS)) == SURE
     assert 0.05 < np.isin(np.flatnonzero(sure), kept).mean() < 0.16

@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from autoassist_fairseq.assistant.compiling import compiled
 from autoassist_fairseq.assistant.pair_ids import PairIds
 from autoassist_fairseq.schedule.streams import ORDER, stream
 
@@ -46,7 +46,7 @@ class Order:
         return self._ids.at(places)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _permute(begin: int, pairs: int, high: int, low: int, keys: Any, out: Any) -> None:
     """Write the images of ``begin`` and the numbers after it to ``out`` [P]."""
     for row in range(len(out)):
@@ -64,7 +64,7 @@ def _permute(begin: int, pairs: int, high: int, low: int, keys: Any, out: Any) -
         out[row] = place
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _hash(value: int, key: Any, below: int) -> int:
     """Return a number in [0, ``below``) that looks random: two rounds of multiply and fold."""
     mixed = (np.uint64(value) ^ key) * np.uint64(0xBF58476D1CE4E5B9)

@@ -9,9 +9,10 @@ import heapq
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from autoassist_fairseq.assistant.compiling import compiled
 
 Ints = NDArray[Any]
 
@@ -42,7 +43,7 @@ class Budget:
         return int(_pack(lengths, self.max_tokens, self.max_pairs, self.multiple, out))
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _pack(lengths: Ints, max_tokens: int, max_pairs: int, multiple: int, out: Ints) -> int:
     pairs, begin, batches = len(lengths), 0, 0
     while begin < pairs:
