@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from corpora import corpus_of
 
-from autoassist_fairseq.assistant.assistant import Assistant
+from autoassist_fairseq.assistant.pair_ids import PairIds
 from autoassist_fairseq.assistant.threshold import LARGEST_LOSS
+from autoassist_fairseq.schedule.folder import Folder
 from autoassist_fairseq.schedule.messages import Feedback
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.planner import Planner
-from autoassist_fairseq.schedule.promise import Pairs
 from autoassist_fairseq.settings import FEATURE_FAMILIES, POLICIES, Settings
 
 CORPORA = {
@@ -36,9 +36,9 @@ LOSSES: dict[str, Callable[[int], Any]] = {
 
 def train(sentences: list[list[int]], settings: Settings, losses: Callable[[int], Any]) -> None:
     sizes = np.array([len(sentence) for sentence in sentences], np.int32)
-    pairs = Pairs(np.arange(len(sentences), dtype=np.int32), sizes, sizes)
-    assistant = Assistant(corpus_of(sentences, sentences), settings, horizon=10)
-    planner = Planner(assistant, pairs, Budget(200, 0), settings)
+    corpus, ids = corpus_of(sentences, sentences), PairIds(len(sentences))
+    planner = Planner(Folder(corpus, ids, sizes, sizes), Budget(200, 0), settings)
+    assistant = planner.assistant
     for index in range(1, 5):
         updates = planner.begin_pass(index, 1).updates
         while planner.learned < updates:
@@ -47,7 +47,7 @@ def train(sentences: list[list[int]], settings: Settings, losses: Callable[[int]
             count = sum(map(len, planner.live[0].update(planner.learned)))
             told = losses(count).astype(np.float32)
             planner.learn(Feedback(index, planner.learned, told))
-    chances = planner.policy.keep_probability(pairs.ids)
+    chances = planner.policy.keep_probability(ids[:])
     assert (chances >= 0).all() and (chances <= 1).all()
     assert not assistant.threshold.value > LARGEST_LOSS
     assert all(np.isfinite(array).all() for array in assistant.model.arrays.values())
