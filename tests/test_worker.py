@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -135,3 +136,46 @@ def test_no_thread_is_left() -> None:
     mine = worker._thread
     worker.close()
     assert mine is not None and not mine.is_alive()
+
+
+def slow(planner: Planner, work: Callable[[], None]) -> Worker:
+    """Return a worker whose second plan does ``work`` first."""
+    planner.begin_pass(1, 1)
+    plan_next, calls = planner.plan_next, iter(range(99))
+
+    def slow_plan() -> Plan:
+        if next(calls):
+            work()
+        return plan_next()
+
+    planner.plan_next = slow_plan  # type: ignore[method-assign]
+    return Worker(planner, 0, timeout=0.3)
+
+
+def busy() -> None:
+    """Be at it for longer than the timeout."""
+    end = time.perf_counter() + 1.0
+    while time.perf_counter() < end:
+        pass
+
+
+def test_an_assistant_that_is_slow_but_at_work_is_waited_for() -> None:
+    worker = slow(make_planner(800, BUDGET, Settings()), busy)
+    worker.start()
+    assert [worker.next_plan()[0].window, worker.next_plan()[0].window] == [0, 1]
+    again = slow(make_planner(800, BUDGET, Settings()), busy)
+    again.start()
+    again.settle()
+    worker.close()
+    again.close()
+
+
+def test_one_that_does_not_move_is_given_up() -> None:
+    worker = slow(make_planner(800, BUDGET, Settings()), lambda: time.sleep(2))
+    worker.start()
+    worker.next_plan()
+    with pytest.raises(StarvedError, match="BossQueue"):
+        worker.next_plan()
+    with pytest.raises(StarvedError, match="come to rest"):
+        worker.settle()
+    worker.close()

@@ -111,7 +111,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         return now
 
     def _next_plan(self) -> tuple[Plan, float]:
-        return self.worker.boss_queue.get(self.settings.timeout, self.worker.situation)
+        return self.worker.next_plan()
 
     def _ticketed(self, batches: Iterator[Any]) -> Iterator[Any]:
         """Yield the collated batches, each with the ticket that the sampler made for it."""

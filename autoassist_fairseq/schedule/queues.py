@@ -17,11 +17,32 @@ from autoassist_fairseq.schedule.plan import Plan
 BOSS_QUEUE_SIZE = 4
 # Updates whose losses wait to be learned; far more than two windows ever hold.
 ASSISTANT_QUEUE_SIZE = 1_000_000
+# Seconds between two looks at whether something moves.
+POLL = 0.5
 SLOW = "if the machine was only slow, raise that limit and go on from the last checkpoint."
 
 
 class AssistantError(AutoAssistError):
     """The Assistant failed; ``__cause__`` says why."""
+
+
+class Patience:
+    """Ends when nothing has moved for some time, however long things take that do move.
+
+    Args:
+        timeout: seconds.
+        moved: its answer changes whenever something moves.
+    """
+
+    def __init__(self, timeout: float, moved: Callable[[], object]) -> None:
+        self._timeout, self._moved = timeout, moved
+        self._last, self._since = moved(), time.monotonic()
+
+    def ended(self) -> bool:
+        """Look once more; return whether it has ended."""
+        if (now := self._moved()) != self._last:
+            self._last, self._since = now, time.monotonic()
+        return time.monotonic() - self._since >= self._timeout
 
 
 class BossQueue:
@@ -35,21 +56,30 @@ class BossQueue:
         """Add a plan, or the news that there will be none."""
         self._queue.put(item, timeout=timeout)
 
-    def get(self, timeout: float, situation: Callable[[], str] = lambda: "") -> tuple[Plan, float]:
+    def get(
+        self,
+        timeout: float,
+        situation: Callable[[], str] = lambda: "",
+        moved: Callable[[], object] = lambda: None,
+    ) -> tuple[Plan, float]:
         """Return the next plan and the seconds waited for it.
 
         Raises:
-            StarvedError: nothing came within ``timeout`` seconds; it tells the ``situation``.
+            StarvedError: for ``timeout`` seconds nothing came, and the answer of ``moved`` stayed
+                the same; it tells the ``situation``.
             AssistantError: the Assistant failed.
         """
-        begin = time.perf_counter()
-        try:
-            item = self._queue.get(timeout=timeout)
-        except queue.Empty:
-            raise StarvedError(
-                f"rank {self.rank} waited {timeout:g} s (`--autoassist-timeout`) for the "
-                f"BossQueue, which is empty; {situation()}; {SLOW}"
-            ) from None
+        begin, patience = time.perf_counter(), Patience(timeout, moved)
+        while True:
+            try:
+                item = self._queue.get(timeout=min(timeout, POLL))
+                break
+            except queue.Empty:
+                if patience.ended():
+                    raise StarvedError(
+                        f"rank {self.rank} waited {timeout:g} s (`--autoassist-timeout`) for the "
+                        f"BossQueue, which is empty; {situation()}; {SLOW}"
+                    ) from None
         if isinstance(item, Failure):
             self._queue.put(item)
             raise_failure(item)

@@ -6,12 +6,21 @@ import atexit
 import threading
 import weakref
 from collections.abc import Callable
+from operator import itemgetter
+from pathlib import Path
 from typing import TypeVar
 
 from autoassist_fairseq.errors import StarvedError, UserError
 from autoassist_fairseq.schedule.messages import Failure, Feedback, Settle, Stop
+from autoassist_fairseq.schedule.plan import Plan
 from autoassist_fairseq.schedule.planner import Planner
-from autoassist_fairseq.schedule.queues import SLOW, AssistantQueue, BossQueue, raise_failure
+from autoassist_fairseq.schedule.queues import (
+    SLOW,
+    AssistantQueue,
+    BossQueue,
+    Patience,
+    raise_failure,
+)
 
 JOIN_SECONDS = 5.0
 
@@ -28,7 +37,7 @@ class Worker:
     Args:
         planner: the work; touched by this thread alone between `start` and `settle`.
         rank: of this process, for messages.
-        timeout: seconds that any wait may last.
+        timeout: seconds that any wait may last while nothing moves.
     """
 
     def __init__(self, planner: Planner, rank: int, timeout: float) -> None:
@@ -85,22 +94,39 @@ class Worker:
         """Wait until all that was sent is learned and planned upon; then the planner rests.
 
         Raises:
-            StarvedError: it took more than the timeout.
+            StarvedError: for the timeout nothing has moved.
             AutoAssistError: the Assistant failed.
         """
         if self._thread is None:
             return
         message = Settle()
         self.assistant_queue.put(message)
-        waited = 0.0
+        patience = Patience(self.timeout, self.moved)
         while not message.done.wait(0.05):
             self.raise_failure()
-            waited += 0.05
-            if waited > self.timeout:
+            if patience.ended():
                 raise StarvedError(
                     f"the Assistant did not come to rest within {self.timeout:g} s "
                     f"(`--autoassist-timeout`); {self.situation()}; {SLOW}"
                 )
+
+    def next_plan(self) -> tuple[Plan, float]:
+        """Return the next plan and the seconds waited for it; see `BossQueue.get`."""
+        return self.boss_queue.get(self.timeout, self.situation, self.moved)
+
+    def moved(self) -> tuple[object, ...]:
+        """Return what changes whenever the Assistant's thread gets on.
+
+        Within one plan of a large window that is (where the system tells) the thread's processor
+        time, and the pages that it waits for while a cold disk reads them.
+        """
+        planner = self.planner
+        counts = planner.learned, planner.next_window, len(self.assistant_queue)
+        try:
+            stat = Path(f"/proc/self/task/{self._thread.native_id}/stat")  # type: ignore[union-attr]
+            return (*counts, *itemgetter(7, 9, 11, 12)(stat.read_text().rpartition(")")[2].split()))
+        except (OSError, AttributeError, IndexError):
+            return counts
 
     def raise_failure(self) -> None:
         """Raise what ended the thread, if anything did."""
