@@ -85,10 +85,10 @@ def scores_in(state: Mapping[str, Any], place: object) -> Scores:
                 "with `--autoassist-hopeless keep` (or cut, or weight)."
             )
         memory = Surprise(len(saved["losses"]))
-        memory.load_state_dict(_as_numpy(saved))
+        memory.load_state_dict(saved)
         standard = Standard.saved(state["policy"]["hopeless"])
         threshold = Threshold(1.0)
-        threshold.load_state_dict(_as_numpy(state["assistant"]["threshold"]))
+        threshold.load_state_dict(state["assistant"]["threshold"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
             f"the Assistant in {place} cannot be read ({type(error).__name__}: {error}); take "
@@ -101,12 +101,6 @@ def scores_in(state: Mapping[str, Any], place: object) -> Scores:
         threshold.value,
         standard,
     )
-
-
-def _as_numpy(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _as_numpy(item) for key, item in value.items()}
-    return value.numpy() if hasattr(value, "numpy") else value
 
 
 class _Plain(csv.excel_tab):

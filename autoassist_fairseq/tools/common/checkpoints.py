@@ -47,14 +47,20 @@ def read_checkpoint(path: Path, option: str, *, verify: bool = True) -> State:
 
 
 def assistant_state(path: Path, option: str) -> Mapping[str, Any] | None:
-    """Return the Assistant's state in a checkpoint, None if it holds none.
+    """Return the Assistant's state in a checkpoint, with NumPy's arrays; None if it holds none.
 
     Raises:
         UserError: as `read_checkpoint`.
     """
     extra = read_checkpoint(path, option).get("extra_state") or {}
     state = (extra.get("train_iterator") or {}).get("autoassist")
-    return state if isinstance(state, dict) else None
+    return _as_numpy(state) if isinstance(state, dict) else None
+
+
+def _as_numpy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _as_numpy(item) for key, item in value.items()}
+    return value.numpy() if hasattr(value, "numpy") else value
 
 
 def write_checkpoint(state: State, path: Path, option: str) -> None:

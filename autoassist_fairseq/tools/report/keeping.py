@@ -143,7 +143,7 @@ def _restored(state: Mapping[str, Any], text: Text) -> Assistant:
             raise UserError(f"policy {chosen['policy']} does not ask the Assistant")
         _check(state["fits"], text)
         assistant = Assistant(text.corpus, Settings(**chosen), horizon=1.0)
-        assistant.load_state_dict(_as_numpy(state["assistant"]))
+        assistant.load_state_dict(state["assistant"])
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise UserError(
             f"the Assistant in {CHECKPOINT} cannot be read ({type(error).__name__}: {error})"
@@ -164,12 +164,6 @@ def digest(words: Words) -> str:
     """Return what a checkpoint calls the dictionary by."""
     symbols = "\n".join(words.symbols).encode()
     return hashlib.blake2b(symbols, digest_size=16).hexdigest()
-
-
-def _as_numpy(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _as_numpy(item) for key, item in value.items()}
-    return value.numpy() if hasattr(value, "numpy") else value
 
 
 def _examples(text: Text, pairs: NDArray[np.int64], keep: NDArray[np.float32]) -> list[Example]:
