@@ -22,6 +22,7 @@ from autoassist_fairseq.schedule.plan import Plan
 from autoassist_fairseq.schedule.planner import Planner
 from autoassist_fairseq.schedule.rebase import rebase
 from autoassist_fairseq.schedule.worker import Worker
+from autoassist_fairseq.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         self._sampler = PlannedSampler(self._next_plan, spread.rank, spread.ranks)
         self._pad = dataset.tgt_dict.pad()
         self._current: iterators.CountingIterator | None = None
-        self._restored = False
+        self._restored = self._warned = False
 
     def turn_to(self, dataset: LanguagePairDataset, folder: Folder) -> None:
         """Train on ``dataset``, the next of several folders: the same run, other pairs."""
@@ -107,6 +108,9 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         now = self.planner.current
         assert now is not None
         announce(now, len(self.planner.folder.ids), self.planner.learned)
+        if not self._warned and (told := ends_before_skipping(self.settings, now)):
+            logger.warning(told)
+        self._warned = True
         self.worker.attempt(lambda: announce_hopeless(self.planner))
         return now
 
@@ -185,6 +189,30 @@ def announce(now: Pass, pairs: int, done: int) -> None:
         f"{'keeping every pair' if now.keep_all else VERBS.get(now.policy, now.policy)}"
         + (f"; going on after update {done:,}" if done else "")
     )
+
+
+def ends_before_skipping(settings: Settings, now: Pass) -> str:
+    """Return one sentence if the run, as long as it is to be, ends before a pair can be skipped.
+
+    ``now`` is its first pass, by whose length those after it are reckoned.
+    """
+    if settings.policy in ("uniform", "importance", "competence"):
+        return ""
+    warm, rates = settings.warmup_passes, settings.rate
+    if settings.policy == "random" and len(rates) > 1:
+        warm = next((index for index, rate in enumerate(rates) if rate), len(rates))
+    updates = (warm - now.index + 1) * now.updates
+    for given, whole, option in (
+        (settings.passes, warm, "max-epoch"),
+        (settings.updates, updates, "max-update"),
+    ):
+        if now.index == 1 and 0 < given <= whole:
+            return (
+                f"autoassist: `--{option}` ends this run before any pair is skipped: the first "
+                f"{warm} pass{'es' * (warm > 1)} ({updates:,} updates) keep every pair, and it is "
+                f"{given:,}; raise it, or lower `--autoassist-warmup-passes`"
+            )
+    return ""
 
 
 def announce_hopeless(planner: Planner) -> None:

@@ -1,0 +1,39 @@
+"""A run that ends before anything can be skipped is told so when it starts."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from corpora import make_planner
+
+from autoassist_fairseq.schedule.packing import Budget
+from autoassist_fairseq.settings import Settings
+
+pytestmark = pytest.mark.slow  # importing torch and fairseq takes seconds
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"updates": 20}, r"`--max-update` .* 1 pass \([\d,]+ updates\) .* is 20;"),
+        ({"passes": 1}, "`--max-epoch` .* 1 pass .* is 1; .*warmup-passes"),
+        ({"passes": 3, "warmup_passes": 3}, "first 3 passes"),
+        ({"policy": "random", "rate": (0.0, 0.0, 0.5), "passes": 2}, "first 2 passes"),
+        ({"passes": 2}, ""),
+        ({}, ""),
+        ({"updates": 100_000}, ""),
+        ({"policy": "competence", "passes": 1}, ""),
+        ({"policy": "uniform", "passes": 1}, ""),
+        ({"passes": 1, "warmup_passes": 0}, ""),
+    ],
+)
+def test_what_is_told(options: dict[str, Any], says: str) -> None:
+    from autoassist_fairseq.plugin.iterator import ends_before_skipping
+
+    settings = Settings(**options)
+    now = make_planner(800, Budget(60, 0), settings).begin_pass(1, 1)
+    told = ends_before_skipping(settings, now)
+    assert bool(told) == bool(says)
+    assert re.search(says, told), told
