@@ -8,6 +8,7 @@ from __future__ import annotations
 import decimal
 import re
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,11 @@ def cut(path: Path) -> None:
 
 
 def flip(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        largest = max(archive.infolist(), key=lambda info: info.file_size)
+        content = archive.read(largest)
     data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
+    data[data.index(content) + len(content) // 2] ^= 1  # not in what lies between records
     path.write_bytes(data)
 
 
@@ -69,7 +73,7 @@ def narrow(state: State) -> None:
 # name: (what happens to checkpoint_last.pt, flags, what the sentence says in order)
 CHECKPOINTS: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "cut short": (cut, "", r"_last\.pt` must be a whole checkpoint.*`--restore-file`"),
-    "one bit flipped": (flip, "", r"_last\.pt` must be a whole checkpoint.*wrong checksum"),
+    "one bit flipped": (flip, "", r"_last\.pt` must be a whole checkpoint.*CRC"),
     "empty": (fill(b""), "", r"_last\.pt` must be a whole checkpoint"),
     "text": (fill(b"checkpoint\n"), "", r"_last\.pt` must be a whole checkpoint"),
     "a list": (no_dictionary_at_all, "", r"_last\.pt` must be a checkpoint of such a training"),
