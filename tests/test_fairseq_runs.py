@@ -84,6 +84,12 @@ def test_as_many_ranks_are_started_as_there_are_gpus() -> None:
         runs.ranks_to_start(0, 0)
 
 
+def test_alignments_are_those_of_all_pairs() -> None:
+    runs.check_alignments([0, 0], ["a", "b"], "train")
+    with pytest.raises(runs.RunError, match="each pair of train, but there are 2 for 3 pairs"):
+        runs.check_alignments([0, 0], ["a", "b", "c"], "train")
+
+
 def epochs(run: Run) -> list[int]:
     """The epochs that a run trained in."""
     assert run.status == 0, run.output

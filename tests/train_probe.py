@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import signal
 from typing import Any
@@ -18,9 +19,9 @@ def install(job: dict[str, Any]) -> None:
     """Do what ``job["probe"]`` asks for, in the process that is about to run ``job``.
 
     Keys: ``boss`` = "fixed" replaces what the Assistant is told of the Boss's losses by a function
-    of the pair; ``kill`` = {rank, pass, update, micro} ends the process after that micro-batch;
-    ``c10d`` lets fairseq's default way of sharing gradients work on CPUs; ``faults`` is for
-    `train_faults.plant`.
+    of the pair; ``kill`` = {rank, pass, update, micro} ends the process after that micro-batch,
+    {rank, steps} after so many of them;
+    ``faults`` is for `train_faults.plant`.
     """
     probe = job["probe"]
     recorder = Recorder(job["events"])
@@ -28,10 +29,8 @@ def install(job: dict[str, Any]) -> None:
     if probe.get("boss") == "fixed":
         _fix_losses()
     kill = probe.get("kill") or {}
-    if kill.get("rank") == job["rank"] and "pass" in kill:
+    if kill.get("rank") == job["rank"] and "seconds" not in kill:
         _kill_at(kill)
-    if probe.get("c10d"):
-        _allow_c10d()
     train_faults.plant(recorder, job["rank"], probe.get("faults", {}))
 
 
@@ -109,28 +108,18 @@ def _fix_losses() -> None:
 
 
 def _kill_at(kill: dict[str, Any]) -> None:
-    """End this process with SIGKILL right after the micro-batch that ``kill`` names."""
+    """End this process with SIGKILL right after the micro-batch that ``kill`` names or counts."""
     from autoassist_fairseq.plugin.task import AutoAssistTranslationTask as Task
 
     train_step = Task.train_step
-    place = tuple(kill[name] for name in ("pass", "update", "micro"))
+    place, steps = tuple(map(kill.get, ("pass", "update", "micro"))), itertools.count(1)
 
     def step_or_die(task: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
         result = train_step(task, sample, *args, **kwargs)
-        ticket = sample["autoassist"]
-        if (ticket.pass_index, ticket.update, ticket.micro) == place:
+        ticket = vars(sample.get("autoassist", object)) if "pass" in kill else {}
+        here = tuple(map(ticket.get, ("pass_index", "update", "micro")))
+        if (here == place) if ticket else next(steps) == kill.get("steps"):
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
     Task.train_step = step_or_die  # type: ignore[method-assign, assignment]
-
-
-def _allow_c10d() -> None:
-    from fairseq.models import distributed_fairseq_model as wrapping
-
-    wrapped = wrapping.DistributedDataParallel
-
-    def without_devices(device_ids: Any = None, output_device: Any = None, **kwargs: Any) -> Any:
-        return wrapped(**kwargs)
-
-    wrapping.DistributedDataParallel = without_devices
