@@ -26,7 +26,10 @@ PAIRS, PASSES = 650, 2
 INTERVALS = (3, 5, 8)
 MOMENTS = 4
 SPREADS = [*itertools.product((1, 2), (1, 2), (0, 2))]
-FAULTS = ("test_faults.py", "test_faults_left_behind.py", "test_precision.py")
+FAULTS = (
+    *("test_faults.py", "test_faults_left_behind.py", "test_precision.py"),
+    "test_stock_flags.py",  # each of fairseq's flags with each policy
+)
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ def inject_faults(folder: Path) -> tuple[int, int]:
     report = folder / "faults.xml"
     tests = [str(HERE / name) for name in FAULTS]
     command = [sys.executable, "-m", "pytest", "-q", *tests, f"--junitxml={report}"]
-    subprocess.run(command, env=ENVIRONMENT, stdout=sys.stderr, check=False, cwd=HERE.parent)
+    every = {**ENVIRONMENT, "AUTOASSIST_EVERY_FLAG": "1"}
+    subprocess.run(command, env=every, stdout=sys.stderr, check=False, cwd=HERE.parent)
     counts = ET.parse(report).getroot().find("testsuite")
     assert counts is not None
     number = {name: int(counts.attrib[name]) for name in ("tests", "failures", "errors", "skipped")}

@@ -84,6 +84,22 @@ def test_as_many_ranks_are_started_as_there_are_gpus() -> None:
         runs.ranks_to_start(0, 0)
 
 
+@pytest.mark.parametrize(
+    ("source", "target", "right"),
+    [(None, None, ("de", "en")), ("de", None, ("de", "en")), ("en", None, ("en", "de"))]
+    + [(None, "en", ("de", "en")), (None, "de", ("en", "de")), ("fr", None, "one is fr")],
+)
+def test_one_language_given_says_the_direction(
+    source: str | None, target: str | None, right: Any
+) -> None:
+    cfg = SimpleNamespace(source_lang=source, target_lang=target)
+    if isinstance(right, tuple):
+        assert runs.directed(cfg, ("de", "en")) == right
+    else:
+        with pytest.raises(runs.RunError, match=right):
+            runs.directed(cfg, ("de", "en"))
+
+
 def test_alignments_are_those_of_all_pairs() -> None:
     runs.check_alignments([0, 0], ["a", "b"], "train")
     with pytest.raises(runs.RunError, match="each pair of train, but there are 2 for 3 pairs"):
@@ -101,13 +117,40 @@ def last(folder: Path) -> tuple[bytes, int]:
     return path.read_bytes(), path.stat().st_mtime_ns
 
 
+def test_a_run_has_ended_by_any_of_its_ends(caplog: pytest.LogCaptureFixture) -> None:
+    ends = {"max_epoch": 3, "max_update": 20, "stop_time_hours": 2.0}
+    cfg = SimpleNamespace(optimization=SimpleNamespace(**ends), checkpoint=Checkpoint())
+    caplog.set_level("INFO")
+    for updates, hours, epoch, told in (
+        (0, 0.0, 1, ""),
+        (19, 1.9, 3, ""),
+        (20, 1.9, 3, "--max-update 20 (20 updates)"),
+        (19, 2.1, 3, "--stop-time-hours 2.0 (19 updates)"),
+        (19, 1.9, 4, "--max-epoch 3 (19 updates)"),
+    ):
+        trainer = SimpleNamespace(
+            _previous_training_time=hours * 3600, get_num_updates=lambda done=updates: done
+        )
+        assert runs.left_to_train(cfg, trainer, epoch) == (0 if told else 3)
+        assert told in caplog.text and bool(told) == bool(caplog.text)
+        caplog.clear()
+
+
+class Checkpoint(dict[str, Any]):
+    """The group of that name, without any reset."""
+
+    save_dir, checkpoint_suffix, restore_file, patience = "nowhere", "", "checkpoint_last.pt", -1
+
+    def __missing__(self, name: str) -> bool:
+        return False
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("task", [(), STOCK])
 def test_patience_is_kept_and_an_ended_run_stays_ended(
-    task: tuple[str, ...], server: Server, corpus: Binarised, tmp_path: Path
+    server: Server, corpus: Binarised, tmp_path: Path
 ) -> None:
     def train(*flags: object) -> Run:
-        return server.train(corpus.data, tmp_path, *task, *FLAGS, "--lr", "0", *flags)
+        return server.train(corpus.data, tmp_path, *FLAGS, "--lr", "0", *flags)
 
     first = train("--patience", 2, "--max-epoch", 2)
     assert epochs(first) == [1, 2]
@@ -124,7 +167,6 @@ def test_patience_is_kept_and_an_ended_run_stays_ended(
     for flags, name in (
         (("--patience", 2), "--patience 2"),
         (("--max-update", 20), "--max-update 20"),
-        (("--stop-time-hours", 1e-6), "--stop-time-hours 1e-06"),
     ):
         ended = train(*flags)
         assert epochs(ended) == [] and f"{ENDED}: the checkpoint has reached {name}" in ended.output
@@ -142,6 +184,27 @@ def test_empty_translations_have_bleu_0(server: Server, corpus: Binarised, tmp_p
     assert told.status == 1 and not told.checkpoints()
     assert "error: `--best-checkpoint-metric` must be one" in told.output.splitlines()[-1]
     assert "Traceback" not in told.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--write-checkpoints-asynchronously",), "`--write-checkpoints-asynchronously` must"),
+        (("--lr-scheduler", "inverse_sqrt", "--warmup-updates", 0), "`--warmup-updates` must be 1"),
+        (("--lr-scheduler", "polynomial_decay"), "`--total-num-update` must be given for the"),
+        (("--encoder-embed-dim", 15), "`--encoder-embed-dim` and"),
+        (("--eval-bleu", "--eval-bleu-args", "{beam:4}"), "must be JSON, such as '{\"beam\": 4}'"),
+        (("--adam-betas", "(0.9"), "`--adam-betas` must be like"),
+        (("--num-batch-buckets", 3), "`--num-batch-buckets` must go with `--max-tokens`"),
+    ],
+)
+def test_what_fairseq_would_break_at_is_one_sentence(
+    flags: tuple[object, ...], told: str, server: Server, corpus: Binarised, tmp_path: Path
+) -> None:
+    run = server.train(corpus.data, tmp_path, *FLAGS, *flags)
+    assert run.status == 1 and not run.checkpoints()
+    assert "Traceback" not in run.output and told in run.output.splitlines()[-1]
 
 
 @pytest.mark.slow

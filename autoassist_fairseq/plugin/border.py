@@ -54,6 +54,36 @@ _KNOWN = [
             "a process that loads data {0}; see whether the machine has enough memory (and shared "
             "memory), or lower `--num-workers`.",
         ),
+        (
+            r"must be divisible by num_heads",
+            "`--encoder-embed-dim` and `--decoder-embed-dim` must be multiples of the "
+            "`--encoder-attention-heads` and `--decoder-attention-heads`, but are not.",
+        ),
+        (
+            r"Error merging override (\w+)\.(\w+)=null",
+            "`--{1}` must be given for the `--{0}` that was chosen, but is not.",
+        ),
+        (
+            r"specify steps or phase_ratio",
+            "`--lr-scheduler tri_stage` must have `--phase-ratio` with `--max-update`, or "
+            "`--warmup-steps`, `--hold-steps` and `--decay-steps`, but has neither.",
+        ),
+        (r"optimizer is required", "`--optimizer` must be given, but is not; name one, say adam."),
+        (
+            r"dropout probability .* got (.*)",
+            "`--dropout` (and its like) must be from 0 to 1, but is {0}.",
+        ),
+        (
+            r"^Expecting .*: line \d+ column",
+            "`--eval-bleu-args` and `--eval-bleu-detok-args` must be JSON, such as "
+            "'{{\"beam\": 4}}', but one of them is not ({0}).",
+        ),
+        (
+            r"never closed|malformed node|non-iterable float",
+            "`--adam-betas` must be like '(0.9, 0.98)', `--optimizer-overrides` like "
+            "'{{\"lr\": 0.1}}', but one of them is not ({0}).",
+        ),
+        (r"xla_device", "`--tpu` must have torch_xla, which is not here; leave it out."),
     )
 ]
 # fairseq's own checks name the option that is wrong, or the package that is missing.
@@ -127,11 +157,11 @@ def sentence_of(error: BaseException) -> str | None:
             "another rank has ended, so this one ends too; see what that one said, and give the "
             "same command again to go on from the last checkpoint."
         )
-    line = text.partition("\n")[0].rstrip(".")
+    line = text.strip().partition("\n")[0].rstrip(".:")
     for pattern, sentence in _KNOWN:
         found = pattern.search(line)
         if found is not None:
-            return sentence.format(*found.groups(), line)
+            return sentence.format(*(part.replace("_", "-") for part in found.groups()), line)
     return f"{line}." if type(error) in _CHECKS and _TELLS.search(line) else None
 
 

@@ -105,6 +105,7 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
     max_tokens_valid: Optional[int] = II("dataset.max_tokens_valid")  # noqa: UP045 (fairseq reads it)
     skip_invalid_size_inputs_valid_test: bool = II("dataset.skip_invalid_size_inputs_valid_test")
     disable_validation: bool = II("dataset.disable_validation")
+    max_tokens: Any = II("dataset.max_tokens")
 
 
 def settings_from(cfg: Any) -> Settings:
@@ -154,6 +155,8 @@ def _problems_of_planning(cfg: Any) -> list[str]:
             f"`--curriculum` must be 0 (passes come in random order), but is {cfg.curriculum}; "
             "leave it out, or use `--autoassist-policy off`"
         )
+    if cfg.num_batch_buckets > 0 and cfg.max_tokens is None:
+        problems.append("`--num-batch-buckets` must go with `--max-tokens`, but there is none")
     return problems
 
 

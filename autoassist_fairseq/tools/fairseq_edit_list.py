@@ -194,9 +194,10 @@ EDITS = (
         "runs-import",
         _TRAIN,
         "from fairseq import checkpoint_utils,",
-        f"{_RUNS}check_metric, left_to_train, patience\nfrom fairseq import checkpoint_utils,",
+        f"{_RUNS}check_start, left_to_train, no_iopath, patience\n"
+        "from fairseq import checkpoint_utils,",
     ),
-    Edit("metric", _TRAIN, "    metrics.reset()\n", "    check_metric(cfg)\n    metrics.reset()\n"),
+    Edit("metric", _TRAIN, "    metrics.reset()\n", "    check_start(cfg)\n    metrics.reset()\n"),
     Edit(
         "bleu-of-nothing",
         "fairseq/tasks/translation.py",
@@ -209,6 +210,27 @@ EDITS = (
         _TRAIN,
         "max_epoch = cfg.optimization.max_epoch or math.inf\n",
         "max_epoch = left_to_train(cfg, trainer, epoch_itr.next_epoch_idx)\n",
+    ),
+    # it ended with status 0, and had trained nothing
+    Edit(
+        "iopath",
+        _TRAIN,
+        "            logging.exception(\n"
+        '                "Asynchronous checkpoint writing is specified but iopath is "\n'
+        '                "not installed: `pip install iopath`"\n'
+        "            )\n"
+        "            return\n",
+        "            no_iopath()\n",
+    ),
+    # one language given alone was forgotten, and the other direction was trained
+    Edit(
+        "direction",
+        "fairseq/tasks/translation.py",
+        "            cfg.source_lang, cfg.target_lang = data_utils.infer_language_pair(paths[0])\n",
+        f"            {_RUNS}directed\n\n"
+        "            cfg.source_lang, cfg.target_lang = directed(\n"
+        "                cfg, data_utils.infer_language_pair(paths[0])\n"
+        "            )\n",
     ),
     # --patience counted from zero after every start
     Edit(

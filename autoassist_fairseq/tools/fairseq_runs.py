@@ -69,6 +69,36 @@ def usable_backend(cfg: Any) -> str:
     return "gloo" if on_cpu and backend == "nccl" else backend
 
 
+def check_start(cfg: Any) -> None:
+    """Raise `RunError` for what fairseq itself would break at, or be wrong with, later."""
+    scheduler = cfg.lr_scheduler
+    if getattr(scheduler, "_name", "") == "inverse_sqrt" and scheduler.warmup_updates < 1:
+        raise RunError("`--warmup-updates` must be 1 or more for inverse_sqrt, but is 0.")
+    check_metric(cfg)
+
+
+def no_iopath() -> None:
+    """Tell what fairseq ended without a word, and without training, for."""
+    raise RunError(
+        "`--write-checkpoints-asynchronously` must have the package iopath, which is not "
+        "installed; leave it out, or pip install iopath."
+    )
+
+
+def directed(cfg: Any, found: tuple[str | None, str | None]) -> tuple[str | None, str | None]:
+    """Return source and target language: as given, and otherwise of the pair that was found."""
+    given = cfg.source_lang or cfg.target_lang
+    if not given or None in found:
+        return found
+    if given not in found:
+        raise RunError(
+            f"`--source-lang` and `--target-lang` must be of {' and '.join(map(str, found))}, "
+            f"which the data have, but one is {given}; mend it, or give both."
+        )
+    other = found[given == found[0]]
+    return (given, other) if cfg.source_lang else (other, given)
+
+
 def check_metric(cfg: Any) -> None:
     """Raise `RunError` unless validations will have ``--best-checkpoint-metric``."""
     task, criterion, metric = cfg.task, cfg.criterion, cfg.checkpoint.best_checkpoint_metric
