@@ -85,7 +85,8 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
         "or --max-epoch",
     )
     autoassist_timeout: float = _option(
-        DEFAULTS.timeout, "seconds that training waits for a planned batch before it gives up"
+        DEFAULTS.timeout,
+        "seconds that training waits for a planned batch, while nothing moves, before it gives up",
     )
     autoassist_on_error: str = _option(
         DEFAULTS.on_error,
