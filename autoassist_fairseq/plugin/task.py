@@ -129,13 +129,14 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         """Return the planned iterator for training, fairseq's own for everything else."""
         # Only the trainer's call for training says this; it may validate on the same data set.
         training = "update_epoch_batch_itr" in kwargs and isinstance(dataset, LanguagePairDataset)
-        if training and self._iterator is None:
-            self._check_validation()
         if not self.planned or not training:
+            if training:
+                self._check_validation()
             return self._stock_iterator(dataset, **kwargs)
         if self._iterator is None:
             self._tap = LossTap(self._criterion)
             self._iterator = self._build_iterator(dataset, kwargs)
+            self._check_validation()
         elif self._iterator.dataset is not dataset:
             self._iterator.turn_to(dataset, folder_of(dataset, *self._limits(kwargs)))
         return self._iterator
