@@ -47,6 +47,8 @@ setup(
         *FAIRSEQ_NEEDS,
         "numba>=0.60",
         "numpy>=1.26",
+        "pooch>=1.8",
+        "requests",
         "sacrebleu>=2.0",
         "sacremoses",
         "sentencepiece",
@@ -54,6 +56,7 @@ setup(
         "tensorboardX",
         "torch>=2.6",
         "tqdm",
+        "urllib3>=2",  # tells a download that was cut off from a whole one
     ],
     extras_require={
         "demo": ["Babel", "num2words"],

@@ -104,11 +104,8 @@ def published(corpus: Corpus, files: Mapping[str, bytes], url: str, *, checked: 
         content = files.get(download.name)
         if content is None:
             return download
-        figures = (
-            {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()} if checked else {}
-        )
-        blank = replace(download, size=None, sha256=None, md5=None)
-        return replace(blank, urls=(f"{url}/{download.name}",), **figures)  # type: ignore[arg-type]
+        checksum = f"sha256:{hashlib.sha256(content).hexdigest()}" if checked else None
+        return replace(download, urls=(f"{url}/{download.name}",), size=None, checksum=checksum)
 
     def moved(part: Part) -> Part:
         sides = [replace(side, download=there(side.download)) for side in part.sides]

@@ -59,7 +59,7 @@ def test_wmt14_on_the_moses_track(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert refused.stdout == ""
     assert refused.stderr.splitlines()[-1].startswith("error: ")
-    assert "must have SHA-256" in refused.stderr
+    assert "must have the checksum sha256:" in refused.stderr
     assert "Traceback" not in refused.stderr
     taken = run("prepare_wmt14.sh", *where, *what, *lock, "--accept-changed")
     assert taken.stdout == f"{tmp_path / 'out' / 'bin'}\n", taken.stderr

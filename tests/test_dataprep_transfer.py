@@ -2,152 +2,103 @@
 
 from __future__ import annotations
 
-import shutil
+import hashlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from mirror import Answer, Mirror, serving
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.dataprep.fetching.transfer import (
-    Patience,
-    TransferError,
-    transfer,
-)
+from autoassist_fairseq.tools.dataprep.fetching.fetch import Fetching, fetch
+from autoassist_fairseq.tools.dataprep.fetching.lock import Lock
+from autoassist_fairseq.tools.dataprep.fetching.table import Download
 from autoassist_fairseq.tools.dataprep.files import clear_os_errors
 
 CONTENT = bytes(range(256)) * 1_000
-HASTY = Patience(timeout=0.15, tries=3, pause=0.0)
 
 
 @pytest.fixture
 def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     with serving() as mirror:
         mirror.files["file"] = CONTENT
         yield mirror
 
 
-def fetch(mirror: Mirror, folder: Path, size: int | None = None, name: str = "file") -> bytes:
-    got = transfer(f"{mirror.url}/{name}", folder / "file", HASTY, size)
-    got.finish()
+def fetched(url: str, folder: Path, checksum: str | None = None, tries: int = 3) -> bytes:
+    """What is in the file after it was fetched; no other file is there."""
+    file = Download("file", (url,), page="", licence="", evidence="nobody", checksum=checksum)
+    lock = folder / "lock.json"
+    how = Fetching(folder, lock, None, folder, (), accept_changed=False, timeout=0.2, tries=tries)
+    try:
+        assert fetch(file, how, Lock(lock)) == {"url": url}
+    except (UserError, OSError):
+        assert not list(folder.iterdir())
+        raise
     assert [path.name for path in folder.iterdir()] == ["file"]
     return (folder / "file").read_bytes()
 
 
-def ranges(mirror: Mirror) -> list[str | None]:
-    return [range for _, range in mirror.asked]
+@pytest.mark.parametrize("known", [f"sha256:{hashlib.sha256(CONTENT).hexdigest()}", None])
+def test_a_whole_file(mirror: Mirror, tmp_path: Path, known: str | None) -> None:
+    assert fetched(f"{mirror.url}/file", tmp_path, known) == CONTENT
+    assert mirror.asked == ["file"]
+    own = tmp_path / "own"
+    own.touch()
+    assert (tmp_path / "file").stat().st_mode == own.stat().st_mode
 
 
-def test_a_whole_file(mirror: Mirror, tmp_path: Path) -> None:
-    assert fetch(mirror, tmp_path, len(CONTENT)) == CONTENT
-    assert ranges(mirror) == [None]
-
-
-@pytest.mark.parametrize("answer", [("cut", 100_000), ("stall", 100_000)])
-def test_it_goes_on_where_the_connection_ended(
-    mirror: Mirror, tmp_path: Path, answer: Answer
-) -> None:
-    mirror.answer("file", answer, answer)  # the second ends at 200,000
-    assert fetch(mirror, tmp_path) == CONTENT
-    assert ranges(mirror) == [None, "bytes=100000-", "bytes=200000-"]
-
-
-def test_it_goes_on_where_an_earlier_run_ended(mirror: Mirror, tmp_path: Path) -> None:
-    mirror.answer("file", ("cut", 100_000), ("status", 503), ("status", 503))
-    with pytest.raises(TransferError, match="the server says 503 .*, 3 times in a row"):
-        fetch(mirror, tmp_path)
-    assert (tmp_path / "file.partial").stat().st_size == 100_000
-    assert fetch(mirror, tmp_path) == CONTENT
-    assert ranges(mirror)[-1] == "bytes=100000-"
-
-
-def test_a_file_that_is_whole_but_for_its_name(mirror: Mirror, tmp_path: Path) -> None:
-    transfer(f"{mirror.url}/file", tmp_path / "file", HASTY)  # and killed before it has a name
-    assert fetch(mirror, tmp_path) == CONTENT
-    assert ranges(mirror) == [None, f"bytes={len(CONTENT)}-"]
-
-
-def test_another_file_under_the_same_name_is_begun_anew(mirror: Mirror, tmp_path: Path) -> None:
-    mirror.answer("file", ("cut", 100_000), ("status", 404))
-    with pytest.raises(TransferError):
-        fetch(mirror, tmp_path)
-    mirror.files["file"] = CONTENT[::-1]
-    assert fetch(mirror, tmp_path) == CONTENT[::-1]
-    mirror.files["other"] = b"short"
+def test_an_md5_counts_where_nobody_states_more(mirror: Mirror, tmp_path: Path) -> None:
+    mirror.files["file"] = b"abc"
+    md5 = "md5:900150983cd24fb0d6963f7d28e17f72"  # of RFC 1321
+    assert fetched(f"{mirror.url}/file", tmp_path, md5) == b"abc"
     (tmp_path / "file").unlink()
-    mirror.answer("file", ("cut", 100_000), ("status", 404))
-    with pytest.raises(TransferError):
-        fetch(mirror, tmp_path)
-    assert fetch(mirror, tmp_path, name="other") == b"short"
-    assert ranges(mirror)[-1] is None  # parts of another mirror's file are not built on
+    mirror.files["file"] = b"abd"
+    with pytest.raises(UserError, match=f"it must have the checksum {md5} .stated by nobody."):
+        fetched(f"{mirror.url}/file", tmp_path, md5)
+    assert len(mirror.asked) == 2  # what is wrong is not fetched again and again
 
 
-@pytest.mark.parametrize("answer", [("ignore", 0), ("shift", 7), ("shift", len(CONTENT))])
-def test_a_server_that_cannot_go_on_sends_all_of_it(
-    mirror: Mirror, tmp_path: Path, answer: Answer
-) -> None:
-    mirror.answer("file", ("cut", 100_000), answer)
-    assert fetch(mirror, tmp_path) == CONTENT
+# Nobody knows the file's checksum: only the server's word shows that a part is missing.
+@pytest.mark.parametrize("answer", [("cut", 100_000), ("stall", 100_000), ("status", 503)])
+def test_what_may_pass_is_tried_again(mirror: Mirror, tmp_path: Path, answer: Answer) -> None:
+    mirror.answer("file", answer, answer)
+    assert fetched(f"{mirror.url}/file", tmp_path) == CONTENT
+    assert len(mirror.asked) == 3
 
 
-def test_without_a_name_for_its_state_a_file_is_begun_anew(mirror: Mirror, tmp_path: Path) -> None:
-    mirror.answer("file", ("unnamed", 0))
-    assert fetch(mirror, tmp_path) == CONTENT
-    (tmp_path / "file").rename(tmp_path / "file.partial")
-    assert fetch(mirror, tmp_path) == CONTENT
-    assert ranges(mirror) == [None, None]
-
-
-def test_a_slow_server_is_waited_for(mirror: Mirror, tmp_path: Path) -> None:
-    # Longer than the timeout in all, but never that long without a byte
-    mirror.answer("file", ("drip", len(CONTENT) // 10))
-    assert fetch(mirror, tmp_path) == CONTENT
-
-
-def test_a_server_that_says_nothing_is_given_up(mirror: Mirror, tmp_path: Path) -> None:
-    mirror.answer("file", *[("stall", 0)] * 3)
-    with pytest.raises(TransferError, match="nothing came for too long, 3 times in a row"):
-        fetch(mirror, tmp_path)
+@pytest.mark.parametrize("answer", [("cut", 100_000), ("stall", 0), ("status", 503)])
+def test_what_does_not_pass_is_one_sentence(mirror: Mirror, tmp_path: Path, answer: Answer) -> None:
+    mirror.answer("file", answer, answer)
+    with pytest.raises(UserError, match=r"^file could not be had \(.*\); look at the connection"):
+        fetched(f"{mirror.url}/file", tmp_path, tries=2)
 
 
 def test_a_missing_file_is_asked_for_once(mirror: Mirror, tmp_path: Path) -> None:
-    with pytest.raises(TransferError, match="the server says 404"):
-        fetch(mirror, tmp_path, name="nothing")
+    with pytest.raises(UserError, match="404"):
+        fetched(f"{mirror.url}/nothing", tmp_path)
     assert len(mirror.asked) == 1
 
 
-def test_a_file_of_another_size_is_not_read(mirror: Mirror, tmp_path: Path) -> None:
-    with pytest.raises(TransferError, match="it offers 256,000 bytes, but the file has 17"):
-        fetch(mirror, tmp_path, 17)
-    assert not (tmp_path / "file.partial").exists()
-
-
-def test_no_server_at_all(tmp_path: Path) -> None:
+def test_no_server_at_all(mirror: Mirror, tmp_path: Path) -> None:
     with serving() as gone:
         url = gone.url
-    with pytest.raises(TransferError, match=r"it cannot be reached \(.*refused\), 3 times"):
-        transfer(f"{url}/file", tmp_path / "file", HASTY)
+    with pytest.raises(UserError, match="refused"):
+        fetched(f"{url}/file", tmp_path)
 
 
-def test_no_room_for_it(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=255_999))
-    with pytest.raises(UserError, match=r"needs 256,000 bytes more, but .* has 255,999 free"):
-        fetch(mirror, tmp_path)
+def test_a_disk_that_fills_up_is_not_the_servers_fault(mirror: Mirror, tmp_path: Path) -> None:
+    opened = open
 
+    def on_a_full_disk(path: Any, mode: str = "r", *more: Any, **options: Any) -> Any:
+        return opened("/dev/full" if mode == "w+b" else path, mode, *more, **options)
 
-def test_a_disk_that_fills_up_is_not_the_servers_fault(
-    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened = Path.open
-
-    def on_a_full_disk(path: Path, mode: str = "r", **options: Any) -> Any:
-        return opened(Path("/dev/full") if mode == "ab" else path, mode, **options)
-
-    monkeypatch.setattr(Path, "open", on_a_full_disk)
-    with pytest.raises(UserError, match="the disk is full"), clear_os_errors():
-        transfer(f"{mirror.url}/file", tmp_path / "file", HASTY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("builtins.open", on_a_full_disk)
+        with pytest.raises(UserError, match="the disk is full"), clear_os_errors():
+            fetched(f"{mirror.url}/file", tmp_path)
     assert len(mirror.asked) == 1

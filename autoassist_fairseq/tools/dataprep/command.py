@@ -11,7 +11,6 @@ from autoassist_fairseq.tools.dataprep.fetching import corpora
 from autoassist_fairseq.tools.dataprep.fetching.fetch import Fetching, problems
 from autoassist_fairseq.tools.dataprep.fetching.obtain import obtain, sources
 from autoassist_fairseq.tools.dataprep.fetching.table import Corpus, as_markdown
-from autoassist_fairseq.tools.dataprep.fetching.transfer import Patience
 from autoassist_fairseq.tools.dataprep.pipeline import prepare
 from autoassist_fairseq.tools.dataprep.progress import say
 from autoassist_fairseq.tools.dataprep.reading import Source
@@ -59,14 +58,16 @@ def _source(split: str, number: int, files: Sequence[Path]) -> Source:
 def _published(options: argparse.Namespace) -> tuple[PrepSettings, list[Record]]:
     """A corpus of the table; it is fetched."""
     corpus = _corpus(options)
+    downloads = options.downloads or options.out / "downloads"
     how = Fetching(
         out=options.out,
-        lock=options.lock or (options.downloads or options.out / "downloads") / flags.LOCK,
+        lock=options.lock or downloads / flags.LOCK,
         source=options.source,
-        downloads=options.downloads,
+        downloads=downloads,
         mirrors=tuple(options.mirror),
         accept_changed=options.accept_changed,
-        patience=Patience(options.timeout, options.tries),
+        timeout=options.timeout,
+        tries=options.tries,
     )
     settings = flags.settings(options, corpus.languages, sources(corpus, how))
     check_options(settings, problems(corpus, how))  # before anything is downloaded

@@ -11,7 +11,6 @@ from typing import Any
 from autoassist_fairseq.tools.dataprep.cleaning import LONGEST_COPY, CleaningRules
 from autoassist_fairseq.tools.dataprep.fetching import corpora
 from autoassist_fairseq.tools.dataprep.fetching.table import Corpus
-from autoassist_fairseq.tools.dataprep.fetching.transfer import Patience
 from autoassist_fairseq.tools.dataprep.reading import Source
 from autoassist_fairseq.tools.dataprep.settings import TRACKS, PrepSettings
 from autoassist_fairseq.tools.dataprep.subwords import KINDS, NORMALISATIONS
@@ -103,7 +102,6 @@ def _add_news_commentary(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_fetching(parser: argparse.ArgumentParser, corpus: Corpus) -> None:
-    patience = Patience()
     group = parser.add_argument_group("fetching")
     names = ", ".join(download.name for download in corpus.downloads)
     group.add_argument(
@@ -131,11 +129,9 @@ def _add_fetching(parser: argparse.ArgumentParser, corpus: Corpus) -> None:
         action="store_true",
         help="take files that differ from the table or the lock file",
     )
+    group.add_argument("--timeout", type=float, default=60.0, help="seconds without a byte")
     group.add_argument(
-        "--timeout", type=float, default=patience.timeout, help="seconds without a byte"
-    )
-    group.add_argument(
-        "--tries", type=int, default=patience.tries, help="attempts in a row that bring nothing"
+        "--tries", type=int, default=4, help="how often a server is asked that fails"
     )
 
 

@@ -8,83 +8,78 @@ download, in the lock file.
 
 from __future__ import annotations
 
-from functools import partial
-
 from autoassist_fairseq.tools.dataprep.fetching.table import Corpus, Download, Part, Side
 
-_TFDS = "TensorFlow Datasets 4.9.10, url_checksums"
-_SACREBLEU = "sacreBLEU 2.6.0, sacrebleu/dataset"
 
-
-def _statmt(path: str) -> tuple[str, ...]:
-    """The mirrors of a file on statmt.org."""
+def _wmt(path: str, size: int | None, checksum: str, evidence: str = "") -> Download:
+    """A file of WMT's on statmt.org."""
     host = "data.statmt.org" if "/translation-task/" in path else "www.statmt.org"
-    return f"https://{host}/{path}", f"http://{host}/{path}"
+    return Download(
+        path.rpartition("/")[2],
+        (f"https://{host}/{path}", f"http://{host}/{path}"),
+        page="https://www.statmt.org/wmt14/translation-task.html",
+        licence="free for research, cite the shared task",
+        evidence=evidence or "TensorFlow Datasets 4.9.10, url_checksums",
+        size=size,
+        checksum=checksum,
+    )
 
-
-_wmt = partial(
-    Download,
-    page="https://www.statmt.org/wmt14/translation-task.html",
-    licence="free for research, cite the shared task",
-    evidence=_TFDS,
-)
 
 EUROPARL = _wmt(
-    "training-parallel-europarl-v7.tgz",
-    _statmt("wmt13/training-parallel-europarl-v7.tgz"),
-    size=657_632_379,
-    sha256="0224c7c710c8a063dfd893b0cc0830202d61f4c75c17eb8e31836103d27d96e7",
+    "wmt13/training-parallel-europarl-v7.tgz",
+    657_632_379,
+    "sha256:0224c7c710c8a063dfd893b0cc0830202d61f4c75c17eb8e31836103d27d96e7",
 )
 COMMON_CRAWL = _wmt(
-    "training-parallel-commoncrawl.tgz",
-    _statmt("wmt13/training-parallel-commoncrawl.tgz"),
-    size=918_311_367,
-    sha256="c7a74e2ea01ac6c920123108627e35278d4ccb5701e15428ffa34de86fa3a9e5",
+    "wmt13/training-parallel-commoncrawl.tgz",
+    918_311_367,
+    "sha256:c7a74e2ea01ac6c920123108627e35278d4ccb5701e15428ffa34de86fa3a9e5",
 )
-
-
-def _news_commentary(version: int, campaign: str, size: int, sha256: str) -> Download:
-    name = f"training-parallel-nc-v{version}.tgz"
-    return _wmt(name, _statmt(f"{campaign}/{name}"), size=size, sha256=sha256)
-
-
+#: Versions of News Commentary, with the beginning of the names of their German-English texts.
 NEWS_COMMENTARY = {
-    9: _news_commentary(
-        9, "wmt14", 80_418_416, "cb8953f292298e6877ae433c98912b927cb0766b303f4540512ddd286c748485"
+    9: (
+        "training/news-commentary-v9",
+        _wmt(
+            "wmt14/training-parallel-nc-v9.tgz",
+            80_418_416,
+            "sha256:cb8953f292298e6877ae433c98912b927cb0766b303f4540512ddd286c748485",
+        ),
     ),
-    10: _news_commentary(
-        10, "wmt15", 125_136_590, "11e053e7ea29e87e69a1ad05e61cb559820947ecec144ea8c1d6cf05017c9602"
+    10: (
+        "news-commentary-v10",
+        _wmt(
+            "wmt15/training-parallel-nc-v10.tgz",
+            125_136_590,
+            "sha256:11e053e7ea29e87e69a1ad05e61cb559820947ecec144ea8c1d6cf05017c9602",
+        ),
     ),
-    11: _news_commentary(
-        11,
-        "wmt16/translation-task",
-        75_178_032,
-        "cfe8ab047e05043476e498ee765c98e939c7b7d6d294e856344c84476b619d6a",
+    11: (
+        "training-parallel-nc-v11/news-commentary-v11",
+        _wmt(
+            "wmt16/translation-task/training-parallel-nc-v11.tgz",
+            75_178_032,
+            "sha256:cfe8ab047e05043476e498ee765c98e939c7b7d6d294e856344c84476b619d6a",
+        ),
     ),
-    12: _news_commentary(
-        12,
-        "wmt17/translation-task",
-        168_591_139,
-        "2b45f30ef1d550d302fd17dd3a5cbe19134ccc4c2cf50c2dae534aee600101a2",
+    12: (
+        "training/news-commentary-v12",
+        _wmt(
+            "wmt17/translation-task/training-parallel-nc-v12.tgz",
+            168_591_139,
+            "sha256:2b45f30ef1d550d302fd17dd3a5cbe19134ccc4c2cf50c2dae534aee600101a2",
+        ),
     ),
-}
-_NC_MEMBERS = {
-    9: "training/news-commentary-v9",
-    10: "news-commentary-v10",
-    11: "training-parallel-nc-v11/news-commentary-v11",
-    12: "training/news-commentary-v12",
 }
 DEV = _wmt(
-    "dev.tgz",
-    _statmt("wmt19/translation-task/dev.tgz"),
-    size=38_654_961,
-    sha256="7a7deccf82ebb05ba508dba5eb21356492224e8f630ec4f992132b029b4b25e7",
+    "wmt19/translation-task/dev.tgz",
+    38_654_961,
+    "sha256:7a7deccf82ebb05ba508dba5eb21356492224e8f630ec4f992132b029b4b25e7",
 )
 TEST_2014 = _wmt(
-    "test-full.tgz",
-    _statmt("wmt14/test-full.tgz"),
-    evidence=_SACREBLEU,
-    md5="a8cd784e006feb32ac6f3d9ec7eb389a",
+    "wmt14/test-full.tgz",
+    None,
+    "md5:a8cd784e006feb32ac6f3d9ec7eb389a",
+    "sacreBLEU 2.6.0, sacrebleu/dataset",
 )
 
 #: The version of News Commentary that WMT14 itself gave out.
@@ -103,7 +98,8 @@ def _bitext(download: Download, stem: str) -> tuple[Side, Side]:
 
 def wmt14(news_commentary: int = WMT14_NEWS_COMMENTARY) -> Corpus:
     """WMT14 English-German with a version of News Commentary, one of `NEWS_COMMENTARY`."""
-    news = _bitext(NEWS_COMMENTARY[news_commentary], _NC_MEMBERS[news_commentary])
+    stem, news_archive = NEWS_COMMENTARY[news_commentary]
+    news = _bitext(news_archive, stem)
     dev = _sides(DEV, "dev/newstest2013.en", "dev/newstest2013.de")
     stem = "test-full/newstest2014-deen"
     test = _sides(TEST_2014, f"{stem}-src.en.sgm", f"{stem}-ref.de.sgm", "segments")
@@ -165,8 +161,6 @@ def iwslt14() -> Corpus:
     )
 
 
-_MULTI30K_PAGE = "https://github.com/multi30k/dataset"
-_MULTI30K_RAW = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/"
 _MULTI30K = {
     "train.en": (568_929, "d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f"),
     "train.de": (637_044, "726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6"),
@@ -183,26 +177,27 @@ _MULTI30K = {
 }
 
 
+def _multi30k_side(name: str) -> Side:
+    size, sha256 = _MULTI30K[name]
+    page = "https://github.com/multi30k/dataset"
+    raw = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw"
+    file = Download(
+        f"{name}.gz",
+        (f"{raw}/{name}.gz",),
+        page=page,
+        licence="as its README says, cite Elliott et al. 2016",
+        evidence="computed from a copy",
+        size=size,
+        checksum=f"sha256:{sha256}",
+    )
+    return Side(file)
+
+
 def multi30k() -> Corpus:
     """Multi30k task 1, English-German, with the 2016 Flickr test set."""
-    sides = {
-        name: Side(
-            Download(
-                f"{name}.gz",
-                (f"{_MULTI30K_RAW}{name}.gz",),
-                page=_MULTI30K_PAGE,
-                licence="as its README says, cite Elliott et al. 2016",
-                evidence="computed from a copy",
-                size=size,
-                sha256=sha256,
-            )
-        )
-        for name, (size, sha256) in _MULTI30K.items()
-    }
-    splits = {"train": "train", "val": "valid", "test_2016_flickr": "test"}
     parts = (
-        Part(stem, split, (sides[f"{stem}.en"], sides[f"{stem}.de"]))
-        for stem, split in splits.items()
+        Part(stem, split, (_multi30k_side(f"{stem}.en"), _multi30k_side(f"{stem}.de")))
+        for stem, split in (("train", "train"), ("val", "valid"), ("test_2016_flickr", "test"))
     )
     return Corpus("multi30k", "Multi30k task 1, English-German", ("en", "de"), tuple(parts))
 

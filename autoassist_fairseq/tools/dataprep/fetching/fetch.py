@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import pooch
+import requests
+
+import autoassist_fairseq
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.dataprep.fetching.lock import Lock, Seen, look_at
+from autoassist_fairseq.tools.dataprep.fetching.lock import Lock
 from autoassist_fairseq.tools.dataprep.fetching.table import Corpus, Download
-from autoassist_fairseq.tools.dataprep.fetching.transfer import Patience, TransferError, transfer
-from autoassist_fairseq.tools.dataprep.progress import say
+from autoassist_fairseq.tools.dataprep.files import staged
+from autoassist_fairseq.tools.dataprep.progress import bar, say
+
+_HEADERS = {
+    "User-Agent": f"autoassist_fairseq/{autoassist_fairseq.__version__}",
+    "Accept-Encoding": "identity",  # an archive is not to be unpacked on its way
+}
 
 
 @dataclass(frozen=True)
@@ -24,24 +33,25 @@ class Fetching:
         downloads: folder for what is downloaded.
         mirrors: URLs of folders that are tried before those of the table.
         accept_changed: take files that differ from the table or the lock file.
-        patience: with servers.
+        timeout: seconds without a byte after which a server is given up.
+        tries: how often a server is asked that fails.
     """
 
     out: Path
     lock: Path
-    source: Path | None = None
-    downloads: Path | None = None
-    mirrors: tuple[str, ...] = ()
-    accept_changed: bool = False
-    patience: Patience = field(default_factory=Patience)
+    source: Path | None
+    downloads: Path
+    mirrors: tuple[str, ...]
+    accept_changed: bool
+    timeout: float
+    tries: int
 
     def place(self, download: Download) -> Path:
         """Where a file is, or will be; ``--from`` may hold gzipped text unpacked."""
-        if self.source is None:
-            return (self.downloads or self.out / "downloads") / download.name
-        place = self.source / download.name
+        place = (self.source or self.downloads) / download.name
         unzipped = place.with_suffix("")
-        return unzipped if place.suffix == ".gz" and not place.is_file() else place
+        there = self.source is None or place.is_file() or place.suffix != ".gz"
+        return place if there else unzipped
 
 
 def problems(corpus: Corpus, how: Fetching) -> list[str]:
@@ -51,10 +61,10 @@ def problems(corpus: Corpus, how: Fetching) -> list[str]:
         for mirror in how.mirrors
         if not mirror.startswith(("http://", "https://"))
     ]
-    if not how.patience.timeout > 0:
-        found.append(f"`--timeout` must be over 0, but is {how.patience.timeout}")
-    if how.patience.tries < 1:
-        found.append(f"`--tries` must be at least 1, but is {how.patience.tries}")
+    if not how.timeout > 0:
+        found.append(f"`--timeout` must be over 0, but is {how.timeout}")
+    if how.tries < 1:
+        found.append(f"`--tries` must be at least 1, but is {how.tries}")
     if how.source is None:
         return found
     if not how.source.is_dir():
@@ -69,23 +79,26 @@ def problems(corpus: Corpus, how: Fetching) -> list[str]:
     return found
 
 
-def fetch(download: Download, how: Fetching, lock: Lock) -> dict[str, Any]:
-    """Download the file if it is not there; returns what it is like, for `Lock.check`.
+def fetch(download: Download, how: Fetching, lock: Lock) -> dict[str, str]:
+    """Download the file if it is not there; returns the ``url`` that it came from, if any.
 
     Raises:
         UserError: it cannot be had.
     """
-    place = how.place(download)
-    if place.is_file():
-        return asdict(look_at(place))
-    place.parent.mkdir(parents=True, exist_ok=True)
+    if how.place(download).is_file():
+        return {}
     own = [f"{mirror.rstrip('/')}/{download.name}" for mirror in how.mirrors]
     complaints = []
     for url in (*own, *download.urls):
         say(f"{download.name}: from {url}")
         try:
-            return {**asdict(_fetched(url, download, how, lock)), "url": url}
-        except TransferError as error:
+            with staged(how.place(download)) as part:
+                _transfer(url, part, download, how)
+                against = lock.objection(download, part)
+                if against and not how.accept_changed:
+                    raise ValueError(f"it {against}")
+            return {"url": url}
+        except (requests.RequestException, ValueError) as error:
             complaints.append(f"{url}: {error}")
     raise UserError(
         f"{download.name} could not be had ({'; '.join(complaints)}); look at the connection, give "
@@ -93,12 +106,20 @@ def fetch(download: Download, how: Fetching, lock: Lock) -> dict[str, Any]:
     )
 
 
-def _fetched(url: str, download: Download, how: Fetching, lock: Lock) -> Seen:
-    got = transfer(url, how.place(download), how.patience, lock.size(download))
-    seen = look_at(got.path)
-    against = lock.objection(download, seen)
-    if against and not lock.accept_changed:
-        got.discard()
-        raise TransferError(f"it {against}")
-    got.finish()
-    return seen
+def _transfer(url: str, part: Path, download: Download, how: Fetching) -> None:
+    """Ask as often as `Fetching.tries` says, but not again for what a server does not have."""
+    for left in reversed(range(how.tries)):
+        # A total of 0 would make pooch take the bar for none.
+        options = {"total": download.size or 1, "unit": "B", "unit_scale": True}
+        try:
+            with bar(desc=download.name, **options) as shown:
+                pooch.HTTPDownloader(shown, 1 << 16, timeout=how.timeout, headers=_HEADERS)(
+                    url, str(part), None
+                )
+            return
+        except requests.RequestException as error:
+            refused = error.response is not None and error.response.status_code < 500
+            if refused or not left:
+                raise
+            say(f"{download.name}: {error}; trying again")
+            time.sleep(how.tries - left)

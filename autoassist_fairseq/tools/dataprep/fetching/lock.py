@@ -7,91 +7,48 @@ and not the table.
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pooch
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.dataprep.fetching.table import Download
 from autoassist_fairseq.tools.dataprep.files import read_json, write_json
-from autoassist_fairseq.tools.dataprep.progress import bar, say
-
-_BLOCK = 1 << 20
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A file's size in bytes and its digests, in hexadecimal."""
-
-    bytes: int
-    sha256: str
-    md5: str
-
-
-def look_at(path: Path) -> Seen:
-    """Read a file once for its size and digests."""
-    size = path.stat().st_size
-    digests = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-    options = {"total": size, "unit": "B", "unit_scale": True, "delay": 1}
-    with path.open("rb") as stream, bar(desc=f"checking {path.name}", **options) as shown:
-        while block := stream.read(_BLOCK):
-            for digest in digests:
-                digest.update(block)
-            shown.update(len(block))
-    sha256, md5 = (digest.hexdigest() for digest in digests)
-    return Seen(size, sha256, md5)
 
 
 class Lock:
     """The lock file; each change is written at once."""
 
-    def __init__(self, path: Path, *, accept_changed: bool = False) -> None:
-        """``accept_changed``: what differs is recorded in place of what was, and said."""
+    def __init__(self, path: Path) -> None:
+        """``path`` need not be there yet."""
         self.path = path
-        self.accept_changed = accept_changed
 
-    def size(self, download: Download) -> int | None:
-        """The size that a file must have, if it must have one."""
-        if self.accept_changed:
-            return None
-        size: int | None = self._entry(download.name).get("size", download.size)
-        return size
-
-    def objection(self, download: Download, seen: Seen) -> str | None:
+    def objection(self, download: Download, path: Path) -> str | None:
         """What lock file or table have against a file, if anything."""
-        recorded = self._entry(download.name).get("sha256")
+        known, who = self._known(download)
+        if known is None:
+            return None
+        algorithm = known.partition(":")[0]
+        found = f"{algorithm}:{pooch.file_hash(str(path), algorithm)}"
+        return None if found == known else f"must have the checksum {known} ({who}), but has {found}"
+
+    def record(self, download: Download, path: Path, sha256: str, url: str | None) -> None:
+        """Note what a file is like, where neither lock file nor table say it as it is."""
+        known, _ = self._known(download)
+        if known == f"sha256:{sha256}":
+            return
+        content = self._content()
+        entry = {"size": path.stat().st_size, "sha256": sha256, "url": url}
+        files = {**content["files"], download.name: entry}
+        write_json(self.path, {**content, "files": dict(sorted(files.items()))})
+
+    def _known(self, download: Download) -> tuple[str | None, str]:
+        """The checksum that a file must have, if it is known, and who says so."""
+        recorded = self._content()["files"].get(download.name, {}).get("sha256")
         if recorded:
-            stated, who = {"SHA-256": recorded}, f"recorded in {self.path}"
-        else:
-            stated = {"SHA-256": download.sha256, "MD5": download.md5, "size": download.size}
-            who = f"stated by {download.evidence}"
-        found = {"SHA-256": seen.sha256, "MD5": seen.md5, "size": seen.bytes}
-        for what, figure in stated.items():
-            if figure not in (None, found[what]):
-                return f"must have {what} {figure} ({who}), but has {found[what]}"
-        return None
-
-    def check(self, download: Download, path: Path, seen: Seen, url: str | None = None) -> None:
-        """Compare a file with lock file and table; record what they do not say.
-
-        Raises:
-            UserError: it differs.
-        """
-        against = self.objection(download, seen)
-        if against:
-            self._differs(f"{path} {against}")
-        entry = self._entry(download.name)
-        if against or (download.sha256 is None and "sha256" not in entry):
-            self._record(download.name, {"size": seen.bytes, "sha256": seen.sha256, "url": url})
-
-    def _differs(self, what: str) -> None:
-        if not self.accept_changed:
-            raise UserError(
-                f"{what}; fetch it again, or, if its publisher has changed it and you want it so, "
-                "give `--accept-changed`."
-            )
-        say(f"warning: {what}; accepted")
+            return f"sha256:{recorded}", f"recorded in {self.path}"
+        return download.checksum, f"stated by {download.evidence}"
 
     def _content(self) -> dict[str, Any]:
         content = read_json(self.path)
@@ -103,12 +60,3 @@ class Lock:
                 "held would be lost; mend it, or remove it to record the files anew."
             )
         return content
-
-    def _entry(self, name: str) -> dict[str, Any]:
-        entry: dict[str, Any] = self._content()["files"].get(name, {})
-        return entry
-
-    def _record(self, name: str, entry: dict[str, Any]) -> None:
-        content = self._content()
-        files = {**content["files"], name: entry}
-        write_json(self.path, {**content, "files": dict(sorted(files.items()))})

@@ -18,8 +18,7 @@ class Download:
         licence: terms of use, as its publishers put them.
         evidence: who states the figures below; None figures are recorded at the first download.
         size: bytes.
-        sha256: in hexadecimal.
-        md5: in hexadecimal, where nobody states a SHA-256.
+        checksum: ``sha256:`` or ``md5:`` and the figure in hexadecimal, as pooch has it.
     """
 
     name: str
@@ -28,8 +27,7 @@ class Download:
     licence: str
     evidence: str
     size: int | None = None
-    sha256: str | None = None
-    md5: str | None = None
+    checksum: str | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Side:
     Attributes:
         download: the file that it is in.
         member: its name in that archive; None when the file is the text itself.
-        markup: how the text is marked up, one of `MARKUP`, or "plain".
+        markup: how the text is marked up, one of `unpacking.MARKUP`.
     """
 
     download: Download
@@ -97,10 +95,6 @@ def as_markdown(downloads: tuple[Download, ...]) -> str:
 
 def _row(download: Download) -> tuple[str, ...]:
     size = f"{download.size:,}" if download.size else "recorded"
-    checksum = "recorded"
-    if download.md5:
-        checksum = f"MD5 `{download.md5}`"
-    if download.sha256:
-        checksum = f"SHA-256 `{download.sha256}`"
+    checksum = f"`{download.checksum}`" if download.checksum else "recorded"
     name = f"[{download.name}]({download.urls[0]})"
     return name, size, checksum, download.evidence, f"[{download.licence}]({download.page})"

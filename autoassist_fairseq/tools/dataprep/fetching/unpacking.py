@@ -1,88 +1,68 @@
-"""Texts out of archives that are not trusted: nothing else is written; and out of their markup."""
+"""Plain texts out of archives and their markup; an archive has no say in where they go."""
 
 from __future__ import annotations
 
+import gzip
 import html
+import io
+import posixpath
 import re
-import shutil
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
-
-from tqdm.utils import CallbackIOWrapper
+from pathlib import Path
+from typing import IO
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.dataprep.fetching.table import Side
 from autoassist_fairseq.tools.dataprep.files import staged
-from autoassist_fairseq.tools.dataprep.progress import bar
-
-_BLOCK = 1 << 20
-#: Text shrinks to a quarter or so; whoever packs more tightly fills the disk on purpose.
-MOST_PER_BYTE = 40
-
-
-def unpack(archive: Path, members: Mapping[str, Path], most_per_byte: int = MOST_PER_BYTE) -> None:
-    """Write each of ``members`` (names in a tar archive, compressed or not) to its path.
-
-    Reading ends with the last of them. The archive has no say in where they go.
-
-    Raises:
-        UserError: one is missing or no plain file; a name leads out of the archive; the archive
-            is damaged, or unpacks to more than ``most_per_byte`` times its size.
-    """
-    wanted = dict(members)
-    room = archive.stat().st_size * most_per_byte
-    with _opened(archive) as tar:
-        for member in tar:
-            name = _checked_name(archive, member)
-            room -= member.size
-            if room < 0:
-                raise _bad(archive, f"unpack to at most {most_per_byte} times its size", name)
-            if name in wanted:
-                _write(archive, tar, member, wanted.pop(name))
-            if not wanted:
-                return
-    missing = ", ".join(wanted)
-    raise UserError(f"{archive} must hold {missing}, but does not; fetch the right archive.")
-
-
-@contextmanager
-def _opened(archive: Path) -> Iterator[tarfile.TarFile]:
-    options = {"total": archive.stat().st_size, "unit": "B", "unit_scale": True, "delay": 1}
-    try:
-        with bar(desc=f"unpacking {archive.name}", **options) as shown, archive.open("rb") as raw:
-            counted = CallbackIOWrapper(shown.update, raw, "read")
-            with tarfile.open(fileobj=counted, mode="r|*", bufsize=_BLOCK) as tar:
-                yield tar
-    except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise UserError(
-            f"{archive} must be a whole tar archive, but is damaged ({error}); fetch it again."
-        ) from error
-
-
-def _checked_name(archive: Path, member: tarfile.TarInfo) -> str:
-    path = PurePosixPath(member.name)
-    if path.is_absolute() or ".." in path.parts:
-        raise _bad(archive, "keep to names inside it", member.name)
-    return str(path)
-
-
-def _write(archive: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
-    content = tar.extractfile(member) if member.isreg() else None
-    if content is None:
-        raise _bad(archive, "hold plain files", member.name)
-    with staged(target) as part, part.open("wb") as out:
-        shutil.copyfileobj(content, out, _BLOCK)
-
-
-def _bad(archive: Path, rule: str, name: str) -> UserError:
-    return UserError(f"{archive} must {rule}, but {name!r} does not; do not use this archive.")
-
+from autoassist_fairseq.tools.dataprep.progress import progress
 
 _SEGMENT = re.compile(r"^\s*<seg\b[^>]*>(.*?)</seg>")
 _WRAPPED = re.compile(r"^<(title|description)>(.*)</\1>$")
 _ABOUT = re.compile(r"^<(url|talkid|keywords|speaker|reviewer|translator)\b")
+
+
+def unpack(archive: Path, texts: Mapping[Path, Side]) -> dict[str, int]:
+    """Write the ``texts`` of a tar archive, without markup; returns how many ``lines``.
+
+    Reading ends with the last of them.
+
+    Raises:
+        UserError: one is missing or no plain file, or the archive is damaged.
+    """
+    wanted = {side.member: text for text, side in texts.items()}
+    lines = 0
+    try:
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                text = wanted.get(posixpath.normpath(member.name))
+                content = tar.extractfile(member) if text and member.isreg() else None
+                if text and content:
+                    lines += _write(content, text, texts[text].markup)
+                    del wanted[texts[text].member]
+                if not wanted:
+                    return {"lines": lines}
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UserError(
+            f"{archive} must be a whole tar archive, but is damaged ({error}); fetch it again."
+        ) from error
+    raise UserError(
+        f"{archive} must hold {', '.join(map(str, wanted))} as plain files, but does not; fetch "
+        "the right archive."
+    )
+
+
+def _write(content: IO[bytes], text: Path, markup: str) -> int:
+    # What is not UTF-8 goes through unchanged: the next step finds it, and names its line.
+    form = ("utf-8", "surrogateescape", "\n")
+    raw = progress(io.TextIOWrapper(content, *form), f"unpacking {text.name}", unit="line")
+    lines = 0
+    with staged(text) as part, part.open("w", -1, *form) as out:
+        for line in MARKUP[markup](raw):
+            out.write(f"{line}\n")
+            lines += 1
+    return lines
 
 
 def segments(lines: Iterable[str]) -> Iterator[str]:
@@ -104,8 +84,15 @@ def tagged(lines: Iterable[str]) -> Iterator[str]:
             yield found[2].strip() if found else text
 
 
-#: How to get plain text, for each kind of markup; "plain" is what needs nothing done.
+def plain(lines: Iterable[str]) -> Iterator[str]:
+    """Text without markup."""
+    for line in lines:
+        yield line.removesuffix("\n")
+
+
+#: How to get plain text, for each kind of markup.
 MARKUP: Mapping[str, Callable[[Iterable[str]], Iterator[str]]] = {
+    "plain": plain,
     "segments": segments,
     "tags": tagged,
 }
