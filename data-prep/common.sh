@@ -1,6 +1,6 @@
 # Sourced by the prepare_*.sh scripts: find the package's interpreter and call the engine.
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-# What first downloads were like, and later ones must be like: see docs/DATA.md.
+# What first downloads were like, and later ones must be like: see docs/data.md.
 lock="$root/data-prep/downloads.lock.json"
 
 dataprep() {

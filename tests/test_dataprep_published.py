@@ -252,5 +252,5 @@ def test_bad_options_fetch_nothing(tmp_path: Path, options: list[str], sentence:
 
 
 def test_the_documented_table_is_the_one_in_use() -> None:
-    documentation = Path(__file__).parents[1] / "docs" / "DATA.md"
+    documentation = Path(__file__).parents[1] / "docs" / "data.md"
     assert downloads_table() in documentation.read_text("utf-8")
