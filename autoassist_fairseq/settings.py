@@ -6,16 +6,23 @@ from dataclasses import dataclass
 
 from autoassist_fairseq.errors import UserError
 
-POLICIES = (
-    "shrink",
-    "uniform",
-    "random",
-    "self-paced",
-    "importance",
-    "loss-table",
-    "competence",
-    "off",
-)
+# What each policy does with a pair; docs/policies.md shows these sentences.
+POLICIES = {
+    "shrink": "the paper's rule: a pair that the Assistant takes for trivial is kept at the "
+    "safeguard rate only",
+    "uniform": "the same planner, keeps every pair",
+    "random": "drops `--autoassist-rate` of the pairs, whichever they are: the control that a "
+    "clever rule has to beat",
+    "self-paced": "pairs whose remembered loss is below a limit that grows from a quarter of them "
+    "to all; weight (1 - loss / limit)^(1/3)",
+    "importance": "scores a chunk of pairs by a forward pass and draws a batch from it; weight "
+    "1 / (P p)",
+    "loss-table": "InfoBatch: pairs below the mean remembered loss are dropped at "
+    "`--autoassist-rate`, all data for the last eighth of training; weight 1 / P(keep)",
+    "competence": "the easiest pairs, by length or rarity of the source, more of them as training "
+    "goes on; no warm-up",
+    "off": "fairseq's own batches: `--task translation`, digit for digit",
+}
 FEATURE_FAMILIES = ("length", "frequency", "tokens", "expected")
 DIFFICULTIES = ("length", "rarity")
 HOPELESS = ("off", "keep", "cut", "weight")

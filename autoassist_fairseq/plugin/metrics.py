@@ -12,6 +12,24 @@ from autoassist_fairseq.plugin.sampler import Seen
 
 logger = logging.getLogger(__name__)
 
+# What they mean; docs/metrics.md shows these sentences.
+METRICS = {
+    "aa_keep": "share of the considered pairs that was kept",
+    "aa_keep_tokens": "share of their target tokens that was kept",
+    "aa_accuracy": "how often the Assistant was right about a pair before it saw the pair's loss",
+    "aa_majority": "how often always guessing the commoner answer would have been right",
+    "aa_safeguard": "s, the chance to be kept whatever the Assistant says",
+    "aa_threshold": "T, in nats per target token; 0 while there is none",
+    "aa_hopeless": "with `--autoassist-hopeless`: share of the considered pairs that is hopeless",
+    "aa_surprise": "with `--autoassist-hopeless`: the surprise from which on a pair is hopeless "
+    "(loss beyond what is usual for such a target, in standard deviations for its length); 0 while "
+    "none is",
+    "aa_wait": "milliseconds per update that the Boss waited for the BossQueue",
+    "aa_score": "`importance` only: milliseconds per batch that scoring takes (`aa_keep` counts "
+    "its candidates)",
+    "aa_pass": "the pass",
+}
+
 
 class UpdateLog:
     """Remembers the update that is trained on, and logs it when it is done.
