@@ -194,3 +194,9 @@ def test_tiny_changes_size_and_budget_only() -> None:
         tiny = recipe.tiny()
         assert (tiny.name, tiny.arch) == (recipe.name, recipe.arch)
         assert tiny.tokens_per_update == recipe.tokens_per_update // 10
+
+
+def test_the_recipe_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0 and "--tokens-seen" in capsys.readouterr().out
+    with pytest.raises(UserError, match="one of base, big, but is `corpus/bin`"):
+        main(["corpus/bin", "base"])

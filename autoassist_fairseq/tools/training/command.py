@@ -85,7 +85,15 @@ def parser(recipe: recipes.Recipe) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the plan and become ``fairseq-train``; the first word of ``argv`` is the recipe."""
-    name, *rest = sys.argv[1:] if argv is None else argv
+    name, *rest = [*(sys.argv[1:] if argv is None else argv)] or ["--help"]
+    if name in ("-h", "--help"):
+        parser(recipes.RECIPES["base"]).print_help()
+        return 0
+    if name not in recipes.RECIPES:
+        raise UserError(
+            f"the recipe must be one of {', '.join(recipes.RECIPES)}, but is `{name}`; it comes "
+            "first, before DATA."
+        )
     own, extra = _split_at_dashes(rest)
     args = parser(recipes.RECIPES[name]).parse_args(own)
     words = build(args, recipes.RECIPES[name])
