@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+DOCS_STAMP := $(VENV)/.docs-ready
 SETUP_FILES := constraints.txt setup.py scripts/build_fairseq.py \
 	$(wildcard autoassist_fairseq/tools/fairseq_*.py autoassist_fairseq/tools/pip_run.py)
 # Elsewhere than in the environment (for the user, a target, a prefix) is what some systems set.
@@ -13,7 +14,7 @@ PIP := env -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT PIP_USER=0 PIP_DISABLE_PIP_VE
 # Files side by side; one thread each, or the processes would wait for each other's.
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help setup demo test soak check bench bench-quick clean
+.PHONY: help setup demo test soak check bench bench-quick docs docs-tables clean
 
 help:
 	@echo "make setup   environment in $(VENV): pinned packages, corrected fairseq, this package"
@@ -22,6 +23,8 @@ help:
 	@echo "make check   ruff, mypy and the fast tests"
 	@echo "make soak    kill and resume a hundred times, inject every fault"
 	@echo "make bench   measure the Assistant against its targets (bench-quick: in a few minutes)"
+	@echo "make docs    the pages of docs/ as a site in build/docs"
+	@echo "make docs-tables  write the tables of docs/ anew from the code"
 	@echo "make clean   remove what the others made"
 
 setup: $(STAMP)
@@ -66,6 +69,20 @@ bench: setup
 
 bench-quick: setup
 	$(BIN)/python scripts/bench.py --quick
+
+# Warnings are errors: a link that leads nowhere, a page that no other leads to.
+docs: setup $(DOCS_STAMP)
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --nitpicky \
+		--doctree-dir build/doctrees docs build/docs
+	@echo "docs: build/docs/index.html" >&2
+
+$(DOCS_STAMP): $(STAMP)
+	@echo "docs: what only the site needs" >&2
+	@$(PIP) --editable '.[docs]'
+	@touch $@
+
+docs-tables: setup
+	$(BIN)/python docs/doc_tables.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -60,6 +60,7 @@ setup(
     ],
     extras_require={
         "demo": ["Babel", "num2words"],
+        "docs": ["furo", "myst-parser", "sphinx"],
         "report": ["jinja2", "matplotlib", "scikit-learn", "scipy"],
         "dev": [
             "hypothesis",

@@ -68,7 +68,7 @@ def code_words() -> frozenset[str]:
 
 def is_file(name: str) -> bool:
     """Whether a file of that name, or path from some folder on, is here or is made here."""
-    name = name.removeprefix("./")
+    name = name.removeprefix("./").removeprefix("../")
     if name.partition(".")[0].isupper() and "/" not in name:  # a word for any name
         return True
     there = any(path == name or path.endswith(f"/{name}") for path in tracked())
