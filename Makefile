@@ -4,8 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DOCS_STAMP := $(VENV)/.docs-ready
-SETUP_FILES := constraints.txt setup.py scripts/build_fairseq.py \
-	$(wildcard autoassist_fairseq/tools/fairseq_*.py autoassist_fairseq/tools/pip_run.py)
+SETUP_FILES := constraints.txt setup.py $(wildcard autoassist_fairseq/tools/install/*.py)
 # Elsewhere than in the environment (for the user, a target, a prefix) is what some systems set.
 PIP := env -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 \
 	PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
@@ -42,7 +41,7 @@ $(STAMP): $(SETUP_FILES)
 	@echo "setup: 3/5 this package and what it needs" >&2
 	@$(PIP) --editable '.[demo,dev,report]'
 	@echo "setup: 4/5 fairseq" >&2
-	@$(BIN)/python scripts/build_fairseq.py >/dev/null
+	@$(BIN)/python -m autoassist_fairseq build-fairseq >/dev/null
 	@echo "setup: 5/5 checks" >&2
 	@$(BIN)/python -m pip check >&2
 	@touch $@
@@ -50,7 +49,7 @@ $(STAMP): $(SETUP_FILES)
 	$(eval SET_UP := yes)
 
 demo: setup
-	$(BIN)/python scripts/demo.py
+	$(BIN)/python -m autoassist_fairseq demo
 
 test: setup
 	$(TESTS)
@@ -65,10 +64,10 @@ soak: setup
 	$(BIN)/python tests/soak.py
 
 bench: setup
-	$(BIN)/python scripts/bench.py
+	$(BIN)/python -m autoassist_fairseq bench
 
 bench-quick: setup
-	$(BIN)/python scripts/bench.py --quick
+	$(BIN)/python -m autoassist_fairseq bench --quick
 
 # Warnings are errors: a link that leads nowhere, a page that no other leads to.
 docs: setup $(DOCS_STAMP)

@@ -1,4 +1,4 @@
-"""Install autoassist_fairseq; fairseq itself comes from ``scripts/build_fairseq.py``."""
+"""Install autoassist_fairseq; fairseq itself comes from ``autoassist build-fairseq``."""
 
 import re
 from pathlib import Path
@@ -43,6 +43,7 @@ setup(
     packages=find_packages(include=["autoassist_fairseq", "autoassist_fairseq.*"]),
     package_data={"autoassist_fairseq": ["**/*.yaml", "**/*.txt", "**/*.html", "py.typed"]},
     python_requires=">=3.10,<3.14",
+    entry_points={"console_scripts": ["autoassist = autoassist_fairseq.__main__:run"]},
     install_requires=[
         *FAIRSEQ_NEEDS,
         "numba>=0.60",

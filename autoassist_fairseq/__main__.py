@@ -1,56 +1,106 @@
-"""``python -m autoassist_fairseq``: where the plug-in is, and whether all is well with it."""
+"""``autoassist``, also ``python -m autoassist_fairseq``: the one command, a word for each job."""
 
 from __future__ import annotations
 
-import argparse
-import os
+import difflib
+import importlib
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import autoassist_fairseq
-from autoassist_fairseq.errors import run_main
+from autoassist_fairseq.errors import UserError, run_main
+
+
+@dataclass(frozen=True)
+class Command:
+    """One job.
+
+    Attributes:
+        summary: one line for ``autoassist --help``.
+        module: below this package; its ``main(argv)`` returns the exit status. Loaded only when
+            it is asked for, so that nobody pays for another command's imports.
+    """
+
+    summary: str
+    module: str
+
+
+# In the order in which one works with them.
+GROUPS: dict[str, dict[str, Command]] = {
+    "set up": {
+        "doctor": Command("check Python, fairseq, torch and the rest", "tools.install.doctor"),
+        "user-dir": Command("print the path for fairseq's --user-dir", "tools.install.user_dir"),
+        "build-fairseq": Command("build and install the corrected fairseq", "tools.install.wheel"),
+    },
+    "prepare": {
+        "prepare": Command("from raw text to a binarised corpus", "tools.dataprep.command"),
+        "noise": Command("spoil some pairs of a corpus in a known way", "tools.noise.command"),
+        "synthetic-corpus": Command(
+            "write a binarised corpus of WMT14's size in seconds", "tools.synthetic.command"
+        ),
+    },
+    "train": {
+        "demo": Command("train with and without the Assistant, and compare", "tools.demo.command"),
+        "train": Command("the paper's runs, base and big", "tools.training.command"),
+        "compare": Command("train several arms under one budget", "tools.compare.command"),
+    },
+    "look": {
+        "average": Command("average checkpoints", "tools.averaging.command"),
+        "evaluate": Command("average, translate and score", "tools.scoring.evaluate"),
+        "score": Command("three BLEU figures, each labelled", "tools.scoring.command"),
+        "report": Command("one page about one run or several", "tools.report.command"),
+        "scores": Command("what a run found out about every pair", "tools.scores.command"),
+        "judge": Command("a run's verdicts beside the truth", "tools.scores.judging"),
+    },
+    "prove": {
+        "bench": Command("measure the Assistant against its targets", "probes.bench"),
+        "check-gpu": Command("what only a GPU can show", "probes.gpu"),
+        "theorem1": Command("the paper's convergence bound", "tools.theorem1.command"),
+    },
+}
+COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line.
+    """Run the command that ``argv`` (None: the program's own) names; return its exit status.
 
-    Args:
-        argv: Without the program's name; None takes the program's.
-
-    Returns:
-        The exit status.
+    Raises:
+        UserError: there is no such command.
     """
-    parser = _parser()
-    options = parser.parse_args(argv)
-    if options.user_dir:
-        print(user_dir())
+    name, *rest = [*(sys.argv[1:] if argv is None else argv)] or ["--help"]
+    if name in ("-h", "--help", "help"):
+        print(help_text())
         return 0
-    if options.command == "doctor":
-        from autoassist_fairseq.tools import doctor
+    if name == "--version":
+        print(autoassist_fairseq.__version__)
+        return 0
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, 1)
+        meant = f"did you mean `{near[0]}`? " if near else ""
+        raise UserError(
+            f"`autoassist` must be followed by one of its commands, but `{name}` is none; {meant}"
+            "`autoassist --help` lists them."
+        )
+    command = COMMANDS[name]
+    job = importlib.import_module(f"autoassist_fairseq.{command.module}").main
+    return int(job(rest) or 0)
 
-        return doctor.run(as_json=options.json)
-    parser.print_help(sys.stderr)
-    return 2
+
+def help_text() -> str:
+    """Return what ``autoassist --help`` prints."""
+    wide = max(map(len, COMMANDS))
+    lines = ["usage: autoassist COMMAND ...    (autoassist COMMAND --help tells its options)"]
+    for group, commands in GROUPS.items():
+        lines += ["", group]
+        lines += [f"  {name:{wide}}  {command.summary}" for name, command in commands.items()]
+    return "\n".join(lines)
 
 
-def user_dir() -> str:
-    """Return the path to give to fairseq's `--user-dir`, as `import` finds this package."""
-    return os.path.abspath(autoassist_fairseq.__path__[0])
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m autoassist_fairseq", description=__doc__)
-    parser.add_argument("--version", action="version", version=autoassist_fairseq.__version__)
-    parser.add_argument(
-        "--user-dir", action="store_true", help="print the path to give to fairseq's --user-dir"
-    )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    doctor = commands.add_parser(
-        "doctor", help="check Python, fairseq, torch and the rest; exit status 0 or 1"
-    )
-    doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
-    return parser
+def run(*before: str) -> None:
+    """Be the program ``autoassist``, its command line beginning with ``before``."""
+    run_main(lambda: main([*before, *sys.argv[1:]]))
 
 
 if __name__ == "__main__":
-    run_main(main)
+    run()

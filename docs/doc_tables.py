@@ -50,7 +50,7 @@ def policies() -> str:
 
 def commands() -> str:
     """Return the commands of ``autoassist``, a line for each."""
-    from autoassist_fairseq.__main__ import GROUPS  # type: ignore[attr-defined]
+    from autoassist_fairseq.__main__ import GROUPS
 
     return _grid(
         ("to", "command", "what it does"),

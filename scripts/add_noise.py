@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
-"""Spoil a share of a corpus in a known way, for experiments with noise. See --help."""
+"""A door to `autoassist noise`: see its --help."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from autoassist_fairseq.errors import run_main
-from autoassist_fairseq.tools.noise import main
+from autoassist_fairseq.__main__ import run
 
 if __name__ == "__main__":
-    run_main(main)
+    run("noise")

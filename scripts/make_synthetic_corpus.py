@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
-"""Write a made-up corpus of WMT14's size and shape, binarised. See --help."""
+"""A door to `autoassist synthetic-corpus`: see its --help."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from autoassist_fairseq.errors import run_main
-from autoassist_fairseq.tools.synthetic.command import main
+from autoassist_fairseq.__main__ import run
 
 if __name__ == "__main__":
-    run_main(main)
+    run("synthetic-corpus")

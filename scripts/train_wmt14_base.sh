@@ -1,9 +1,3 @@
 #!/usr/bin/env bash
-# Train Transformer base on WMT14 En-De as the AutoAssist paper did, with any policy.
-#   scripts/train_wmt14_base.sh DATA --policy off|shrink [--gpus N] [--dry-run] [-- more for fairseq-train]
-# All options: scripts/train_wmt14_base.sh --help. Logic: autoassist_fairseq/tools/training/command.py
-set -euo pipefail
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-python=${PYTHON:-$root/.venv/bin/python}
-[ -x "$python" ] || python=$(command -v python3)
-PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" exec "$python" -m autoassist_fairseq.tools.training.command base "$@"
+# A door to `autoassist train base`: see its --help.
+exec "$(dirname "${BASH_SOURCE[0]}")/../scripts/autoassist.sh" train base "$@"

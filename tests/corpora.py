@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant.features import Corpus, WordTable
-from autoassist_fairseq.assistant.pair_ids import PairIds
-from autoassist_fairseq.assistant.token_store import Segment, TokenSide
+from autoassist_fairseq.assistant.corpus.features import Corpus, WordTable
+from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
+from autoassist_fairseq.assistant.corpus.token_store import Segment, TokenSide
 from autoassist_fairseq.schedule.folder import CORPUS, Folder
 from autoassist_fairseq.schedule.messages import Feedback
 from autoassist_fairseq.schedule.packing import Budget

@@ -21,12 +21,14 @@ INNER: dict[str, set[str]] = {
     "schedule": {"assistant", "schedule"},
     "plugin": {"assistant", "schedule", "plugin"},
     "tools": {"assistant", "schedule", "tools"},
+    "probes": {"assistant", "schedule", "plugin", "tools", "probes"},
 }
 OUTER: dict[str, set[str] | None] = {
     "assistant": {"numpy", "numba", "llvmlite"},  # llvmlite: below Numba, for prefetching
     "schedule": {"numpy", "numba"},
     "plugin": None,
     "tools": None,
+    "probes": None,
 }
 FORBIDDEN = {"tools": FAIRSEQ}
 
@@ -75,10 +77,11 @@ def test_arrows_point_inward(ring: str) -> None:
         ("assistant", f"from {HERE}.errors import UserError", set()),
         ("assistant", f"def f():\n    from {HERE}.schedule import plan", {f"{HERE}.schedule.plan"}),
         ("assistant", "import torch", {"torch"}),
-        ("schedule", f"from {HERE}.assistant.model import Model", set()),
+        ("schedule", f"from {HERE}.assistant.trivial.model import Model", set()),
         ("schedule", f"import {HERE}.plugin.task", {f"{HERE}.plugin.task"}),
         ("schedule", "from fairseq import utils", {"fairseq.utils"}),
-        ("plugin", f"from {HERE}.tools import doctor", {f"{HERE}.tools.doctor"}),
+        ("plugin", f"from {HERE}.tools import noise", {f"{HERE}.tools.noise"}),
+        ("tools", f"from {HERE}.probes import gpu", {f"{HERE}.probes.gpu"}),
         ("tools", "import torch", set()),
         ("tools", "from fairseq.data import dictionary", {"fairseq.data.dictionary"}),
         ("tools", f"from {HERE} import plugin", {f"{HERE}.plugin"}),
@@ -115,7 +118,7 @@ def test_the_method_and_its_running_load_neither_torch_nor_fairseq() -> None:
 
 
 def test_building_fairseq_and_the_doctor_need_the_standard_library_only() -> None:
-    code = f"import {HERE}.__main__, {HERE}.tools.fairseq_wheel, {HERE}.tools.doctor"
+    code = f"import {HERE}.__main__, {HERE}.tools.install.wheel, {HERE}.tools.install.doctor"
     started = modules_after("")  # what site-packages start by themselves
     loaded = modules_after(code)
     assert HERE in loaded

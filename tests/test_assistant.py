@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from corpora import WORDS, corpus_of, random_sentences, side_of
 
-from autoassist_fairseq.assistant import features, kernels, model_kernels, rules
 from autoassist_fairseq.assistant.assistant import Assistant
-from autoassist_fairseq.assistant.features import WordTable
-from autoassist_fairseq.assistant.model import FIRST_SQUARE, Model
-from autoassist_fairseq.assistant.threshold import Confidence, Threshold
-from autoassist_fairseq.assistant.token_store import Segment, TokenSide
+from autoassist_fairseq.assistant.corpus import features, kernels
+from autoassist_fairseq.assistant.corpus.features import WordTable
+from autoassist_fairseq.assistant.corpus.token_store import Segment, TokenSide
+from autoassist_fairseq.assistant.policies import rules
+from autoassist_fairseq.assistant.trivial import model_kernels
+from autoassist_fairseq.assistant.trivial.model import FIRST_SQUARE, Model
+from autoassist_fairseq.assistant.trivial.threshold import Confidence, Threshold
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.settings import FEATURE_FAMILIES, Settings
 

@@ -16,7 +16,7 @@ from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.bench import command, planning, programs
 from autoassist_fairseq.tools.bench.rows import QUICK_SLACK, Row, verdict
 
-BENCH = Path(__file__).parents[1] / "scripts" / "bench.py"
+BENCH = Path(__file__).parents[1] / "autoassist_fairseq" / "probes" / "bench.py"
 
 
 @pytest.mark.parametrize(

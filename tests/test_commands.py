@@ -14,24 +14,21 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from test_names import ROOT, prose, sources, tracked
+from test_names import ROOT, prose, sources
 
-import autoassist_fairseq.__main__ as autoassist
+from autoassist_fairseq.__main__ import COMMANDS
 from autoassist_fairseq.tools.compare.budget import parse_budget
 from autoassist_fairseq.tools.compare.flags import check_flags
 from autoassist_fairseq.tools.compare.options import arms_of, parser, seeds_of
 from autoassist_fairseq.tools.scoring.evaluate import split_at_dashes
 
-pytestmark = pytest.mark.xfail(
-    not hasattr(autoassist, "COMMANDS"), reason="the one command `autoassist` is not merged yet"
-)
 FAIRSEQ_TRAIN = [
     *("--user-dir", str(ROOT / "autoassist_fairseq"), "--task", "autoassist_translation"),
     *("--arch", "transformer", "--criterion", "label_smoothed_cross_entropy"),
     *("--optimizer", "adam", "--lr-scheduler", "inverse_sqrt"),
 ]
 _PROGRAM = re.compile(
-    r"(?:scripts|data-prep)/\w+\.(?:py|sh)|fairseq-[a-z-]+|python -m autoassist_fairseq\b"
+    r"(?:scripts|data-prep)/\w+\.(?:py|sh)|fairseq-[a-z-]+"
     r"|autoassist (?:prepare \w+|train \w+|[a-z][\w-]*)"
     r"|make(?= \w)"
 )
@@ -101,17 +98,14 @@ def options_of(program: str) -> frozenset[str]:
 
 def _entry(program: str) -> tuple[str, list[str]] | None:
     """The module behind a program of ours, and what is said first; None: no such."""
-    if program.startswith("autoassist "):
-        return "autoassist_fairseq.__main__", program.split()[1:]
-    text = (ROOT / program).read_text("utf-8") if "/" in program else program
-    if program.startswith("data-prep/"):
-        return "autoassist_fairseq.tools.dataprep.command", re.findall(r"\ndataprep (\w+)", text)
-    if found := re.search(r"from (autoassist_fairseq[\w.]*) import main", text):
-        return found[1], []
-    if found := re.search(r"-m (autoassist_fairseq[\w.]*)(?: (\w+))?", text):
-        module = found[1] if "." in found[1] else f"{found[1]}.__main__"
-        return module, [found[2]] if found[2] else []
-    return None
+    if "/" in program:  # a door
+        text = (ROOT / program).read_text("utf-8")
+        door = re.search(r"autoassist\.sh. ([\w -]+) .\$@|run\(.([\w-]+).\)", text)
+        assert door, program
+        program = f"autoassist {door[1] or door[2]}"
+    if not program.startswith("autoassist "):
+        return None
+    return "autoassist_fairseq.__main__", program.split()[1:]
 
 
 def parts(line: str) -> Iterator[tuple[str, set[str]]]:
@@ -136,8 +130,7 @@ def test_every_program_is_there() -> None:
         if program[0] == "make":
             assert line.split()[1] in targets, (path, line)
         elif program[0].startswith("autoassist "):
-            known = vars(autoassist)["COMMANDS"]
-            assert line.split()[1] in known, (path, line)
+            assert line.split()[1] in COMMANDS, (path, line)
         elif "/" in program[0]:
             assert (ROOT / program[0]).is_file(), (path, line)
         else:
@@ -157,7 +150,7 @@ def test_every_option_of_a_command_is_in_its_help() -> None:
 @pytest.mark.parametrize("path", documents())
 def test_every_flag_in_a_document_is_one(path: str) -> None:
     programs = {program for _, line in commands() for program, _ in parts(line)}
-    programs |= {path for path in tracked() if re.fullmatch(r"scripts/\w+\.py", path)}
+    programs |= {f"autoassist {name}" for name in COMMANDS}
     told = {
         flag
         for span in _SPAN.findall(_FENCED.sub("", prose(path)))

@@ -1,4 +1,4 @@
-"""scripts/compare.py with real trainings: interrupted, resumed, done; the report of it."""
+"""autoassist compare with real trainings: interrupted, resumed, done; the report of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""scripts/compare.py: what arms, flags and seeds may be."""
+"""autoassist compare: what arms, flags and seeds may be."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_arms_that_do_not_go_together(texts: list[str], said: str) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--max-update", "5"], "leave --max-update to compare.py"),
+        (["--max-update", "5"], "leave --max-update to autoassist compare"),
         (["--seed=3"], "leave --seed to"),
         (["--reset-optimizer"], "leave --reset-optimizer"),
         (["--autoassist-policy", "off"], "leave --autoassist-policy"),

@@ -1,4 +1,4 @@
-"""scripts/compare.py: how long a run goes on, update by update, and what its epochs were."""
+"""autoassist compare: how long a run goes on, update by update, and what its epochs were."""
 
 from __future__ import annotations
 

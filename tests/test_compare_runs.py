@@ -1,4 +1,4 @@
-"""scripts/compare.py on stand-ins for fairseq: legs, restarts, failures, the table."""
+"""autoassist compare on stand-ins for fairseq: legs, restarts, failures, the table."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_folder_of_somebody_else_is_refused(data: Path) -> None:
     mine = data.parent / "out" / "off-1" / "checkpoint_last.pt"
     mine.parent.mkdir(parents=True)
     mine.write_text("precious")
-    with pytest.raises(UserError, match="must be a run of compare.py"):
+    with pytest.raises(UserError, match="must be a run of autoassist compare"):
         compare(data, "--arms", "off")
     assert mine.read_text() == "precious"
 

@@ -1,4 +1,4 @@
-"""scripts/compare.py: p-values against sacreBLEU's own command, and by hand."""
+"""autoassist compare: p-values against sacreBLEU's own command, and by hand."""
 
 from __future__ import annotations
 

@@ -18,7 +18,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "autoassist_fairseq"
 RUN = """
 import sys, numpy as np
 sys.path.insert(0, sys.argv[1])
-from autoassist_fairseq.assistant import compiling, model_kernels
+from autoassist_fairseq.assistant import compiling
+from autoassist_fairseq.assistant.trivial import model_kernels
 out = np.empty(10, np.float32)
 described, scaling = np.arange(8, dtype=np.float32), np.array([[0] * 10, [1] * 10], np.float32)
 model_kernels._dense(described[:4] / 2, described[4:] / 2, (1, 1), scaling, out)
@@ -50,7 +51,7 @@ def test_a_constant_of_another_file_is_never_stale(tmp_path: Path) -> None:
     before, kept = found(tmp_path, tmp_path)
     assert float(before) == 0.5 and Path(kept).parent == assistant / "__pycache__"
     assert any(Path(kept).rglob("*.nbc")), "something is kept"
-    kernels = assistant / "kernels.py"
+    kernels = assistant / "corpus" / "kernels.py"
     text, columns = kernels.read_text(), "MEAN_WEIGHT, MEAN_IDF, "
     assert columns in text
     kernels.write_text(text.replace(columns, "MEAN_IDF, MEAN_WEIGHT, "))
@@ -88,7 +89,8 @@ def test_a_place_that_is_lost_or_full_later_costs_no_run(
 
 
 def test_loops_take_constants_only_from_files_that_name_their_folder() -> None:
-    known = {f"autoassist_fairseq.assistant.{path.stem}" for path in compiling.sources()}
+    inside = [path.relative_to(PACKAGE.parent).with_suffix("") for path in compiling.sources()]
+    known = {".".join(path.parts) for path in inside}
     assert len(known) > 4
     for path in compiling.sources():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from corpora import corpus_of
 
-from autoassist_fairseq.assistant.pair_ids import PairIds
-from autoassist_fairseq.assistant.threshold import LARGEST_LOSS
+from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
+from autoassist_fairseq.assistant.trivial.threshold import LARGEST_LOSS
 from autoassist_fairseq.schedule.folder import Folder
 from autoassist_fairseq.schedule.messages import Feedback
 from autoassist_fairseq.schedule.packing import Budget

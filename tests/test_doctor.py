@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 
 import autoassist_fairseq
-from autoassist_fairseq.__main__ import main
-from autoassist_fairseq.tools import doctor, doctor_patient, fairseq_edits
-from autoassist_fairseq.tools.doctor_patient import Patient, Probe
+from autoassist_fairseq.__main__ import COMMANDS, main
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.install import doctor
+from autoassist_fairseq.tools.install import edits as fairseq_edits
+from autoassist_fairseq.tools.install import patient as doctor_patient
+from autoassist_fairseq.tools.install.patient import Patient, Probe
 
 REPOSITORY = Path(autoassist_fairseq.__file__ or "").parents[1]
 HEALTHY = {
@@ -81,7 +84,7 @@ def with_broken(code: str) -> Callable[[Fake], None]:
     return lambda fake: setattr(fake, "broken", code)
 
 
-BUILD = "scripts/build_fairseq.py"
+BUILD = "-m autoassist_fairseq build-fairseq"
 
 
 @pytest.mark.parametrize(
@@ -183,19 +186,20 @@ def test_a_probe_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_user_dir_is_this_package(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--user-dir"]) == 0
+    assert main(["user-dir"]) == 0
     shown = Path(capsys.readouterr().out.strip())
     assert shown.is_absolute()
     assert shown / "__init__.py" == Path(autoassist_fairseq.__file__ or "")
 
 
 def test_version_and_no_command(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["--version"])
-    assert ended.value.code == 0
+    assert main(["--version"]) == 0
     assert capsys.readouterr().out.strip() == autoassist_fairseq.__version__
-    assert main([]) == 2
-    assert "usage" in capsys.readouterr().err
+    assert main([]) == main(["--help"]) == 0
+    told = capsys.readouterr().out
+    assert all(f"  {name} " in told for name in COMMANDS)
+    with pytest.raises(UserError, match="`reprot` is none; did you mean `report`"):
+        main(["reprot"])
 
 
 def test_the_doctor_works_where_nothing_is_installed(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from corpora import WORDS, corpus_of, random_sentences
 
-from autoassist_fairseq.assistant import bigrams
-from autoassist_fairseq.assistant.bigrams import Bigrams, bigram_costs, slots
-from autoassist_fairseq.assistant.features import Corpus
+from autoassist_fairseq.assistant.corpus.features import Corpus
+from autoassist_fairseq.assistant.wrong import bigrams
+from autoassist_fairseq.assistant.wrong.bigrams import Bigrams, bigram_costs, slots
 
 EOS = 2
 

@@ -13,14 +13,14 @@ from typing import IO, Any, cast
 import pytest
 import torch
 
-from autoassist_fairseq.tools.fairseq_checkpoints import (
+from autoassist_fairseq.tools.install.checkpoints import (
     CheckpointError,
     clear_errors,
     copy_whole,
     safe_load,
     save_whole,
 )
-from autoassist_fairseq.tools.fairseq_compat import on_backward
+from autoassist_fairseq.tools.install.compat import on_backward
 
 CHECKPOINT: dict[str, Any] = {"model": {"w": torch.arange(50_000.0)}, "extra_state": {"epoch": 3}}
 

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from autoassist_fairseq.tools.fairseq_checkpoints import (
+from autoassist_fairseq.tools.install.checkpoints import (
     TRUST_VARIABLE,
     CheckpointError,
     safe_load,
 )
-from autoassist_fairseq.tools.fairseq_compat import ignoring_copies
+from autoassist_fairseq.tools.install.compat import ignoring_copies
 
 
 def saved(path: Path, value: Any) -> Path:

@@ -11,7 +11,7 @@ import torch
 from binarised import Binarised, binarise, sentences, write_split
 from training import Run, Server
 
-from autoassist_fairseq.tools import fairseq_runs as runs
+from autoassist_fairseq.tools.install import runs as runs
 
 STOCK = ("--task", "translation")
 FLAGS = ("--batch-size", 20, "--batch-size-valid", 40, "--num-workers", 0)

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools import fairseq_edits, fairseq_source, fairseq_wheel
-from autoassist_fairseq.tools.fairseq_edit_list import EDITS, Edit
-from autoassist_fairseq.tools.fairseq_edits import ADDED_FILES, STAMP, apply_edits
-from autoassist_fairseq.tools.fairseq_source import SDIST_SHA256, fetch_sdist, unpack, verify
-from autoassist_fairseq.tools.fairseq_wheel import cache_dir, cached_wheel, check_python
+from autoassist_fairseq.tools.install import edits as fairseq_edits
+from autoassist_fairseq.tools.install import source as fairseq_source
+from autoassist_fairseq.tools.install import wheel as fairseq_wheel
+from autoassist_fairseq.tools.install.edit_list import EDITS, Edit
+from autoassist_fairseq.tools.install.edits import ADDED_FILES, STAMP, apply_edits
+from autoassist_fairseq.tools.install.source import SDIST_SHA256, fetch_sdist, unpack, verify
+from autoassist_fairseq.tools.install.wheel import cache_dir, cached_wheel, check_python
 
 
 def make_tree(root: Path, **files: str) -> Path:

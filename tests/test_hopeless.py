@@ -11,13 +11,14 @@ import pytest
 from corpora import make_planner
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant import hopeless, pair_ids, surprise
-from autoassist_fairseq.assistant.bigrams import Bigrams
-from autoassist_fairseq.assistant.hopeless import Hopeless
-from autoassist_fairseq.assistant.mixture import Mixture
-from autoassist_fairseq.assistant.pair_ids import PairIds
-from autoassist_fairseq.assistant.policy import Policy
-from autoassist_fairseq.assistant.surprise import LIKELY, OTHER, PASSES, SURE, Drift, Surprise
+from autoassist_fairseq.assistant.corpus import pair_ids
+from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
+from autoassist_fairseq.assistant.policies.policy import Policy
+from autoassist_fairseq.assistant.wrong import hopeless, surprise
+from autoassist_fairseq.assistant.wrong.bigrams import Bigrams
+from autoassist_fairseq.assistant.wrong.hopeless import Hopeless
+from autoassist_fairseq.assistant.wrong.mixture import Mixture
+from autoassist_fairseq.assistant.wrong.surprise import LIKELY, OTHER, PASSES, SURE, Drift, Surprise
 from autoassist_fairseq.errors import StateError
 from autoassist_fairseq.schedule.messages import Feedback
 from autoassist_fairseq.schedule.packing import Budget

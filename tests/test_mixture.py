@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoassist_fairseq.assistant.mixture import BINS, Mixture, fit
+from autoassist_fairseq.assistant.wrong.mixture import BINS, Mixture, fit
 
 
 def drawn(share: float, gap: float, pairs: int = 20_000, seed: int = 0) -> np.ndarray:

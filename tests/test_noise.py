@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.noise import KINDS, main, spoil
+from autoassist_fairseq.tools.noise.command import KINDS, main, spoil
 
 SOURCE = [f"quelle {number}" for number in range(40)]
 TARGET = [f"a b c d e f {number}" for number in range(40)]

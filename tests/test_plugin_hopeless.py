@@ -15,7 +15,7 @@ from train_probe import fixed_losses
 from training import Run, Server
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.scores import main
+from autoassist_fairseq.tools.scores.command import main
 
 pytestmark = pytest.mark.slow
 

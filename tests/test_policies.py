@@ -10,7 +10,7 @@ import pytest
 from corpora import boss_losses, make_planner, run_pass
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant.difficulty import difficulty
+from autoassist_fairseq.assistant.corpus.difficulty import difficulty
 from autoassist_fairseq.schedule.messages import Feedback
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.plan import Plan

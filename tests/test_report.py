@@ -1,4 +1,4 @@
-"""scripts/report.py: one page with Table 2 and the figures, escaped, partial where a run is."""
+"""autoassist report: one page with Table 2 and the figures, escaped, partial where a run is."""
 
 from __future__ import annotations
 

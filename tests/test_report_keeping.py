@@ -10,7 +10,7 @@ from binarised import Binarised
 from report_runs import write_checkpoint, write_data
 
 from autoassist_fairseq.assistant.assistant import Assistant
-from autoassist_fairseq.assistant.difficulty import difficulty
+from autoassist_fairseq.assistant.corpus.difficulty import difficulty
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.settings import Settings
 from autoassist_fairseq.tools.report.corpus import Words, read_text

@@ -9,7 +9,7 @@ import pytest
 from binarised import Binarised
 from training import Server
 
-from autoassist_fairseq.assistant.token_store import Ints
+from autoassist_fairseq.assistant.corpus.token_store import Ints
 from autoassist_fairseq.tools.report.corpus import read_text
 from autoassist_fairseq.tools.report.keeping import keeping
 from autoassist_fairseq.tools.report.run import read_run

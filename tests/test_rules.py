@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoassist_fairseq.assistant import rules
-from autoassist_fairseq.assistant.loss_table import LossTable
-from autoassist_fairseq.assistant.pair_ids import PairIds
+from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
+from autoassist_fairseq.assistant.policies import rules
+from autoassist_fairseq.assistant.policies.loss_table import LossTable
 from autoassist_fairseq.errors import StateError
 
 NAN = float("nan")

@@ -11,13 +11,13 @@ import pytest
 from report_runs import write_checkpoint, write_data
 
 from autoassist_fairseq.assistant.assistant import Assistant
-from autoassist_fairseq.assistant.surprise import LIKELY, OTHER, SURE, Surprise
+from autoassist_fairseq.assistant.wrong.surprise import LIKELY, OTHER, SURE, Surprise
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.settings import Settings
-from autoassist_fairseq.tools import scores
 from autoassist_fairseq.tools.report.corpus import read_text
 from autoassist_fairseq.tools.report.keeping import assistant_state
 from autoassist_fairseq.tools.report.verdicts import verdict
+from autoassist_fairseq.tools.scores import command as scores
 
 pytestmark = pytest.mark.slow  # imports scikit-learn, Matplotlib and PyTorch
 
@@ -99,7 +99,7 @@ def write_noise(folder: Path, order: list[int]) -> tuple[Path, Path]:
 
 def test_the_truth_is_found_again_after_cleaning(tmp_path: Path) -> None:
     order = [7, 4, 0, 39]
-    from autoassist_fairseq.tools import judging
+    from autoassist_fairseq.tools.scores import judging
 
     truth = judging.truth_of(*write_noise(tmp_path, order))
     assert truth.tolist() == SPOILED[order].tolist()
@@ -113,7 +113,7 @@ def test_verdicts_are_judged_as_scikit_learn_does(
 ) -> None:
     from sklearn.metrics import precision_score, recall_score, roc_auc_score
 
-    from autoassist_fairseq.tools import judging
+    from autoassist_fairseq.tools.scores import judging
 
     noise, text = write_noise(tmp_path, list(range(PAIRS)))
     figure = tmp_path / "roc.png"

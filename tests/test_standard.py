@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from autoassist_fairseq.assistant.standard import Standard, standard_of
+from autoassist_fairseq.assistant.wrong.standard import Standard, standard_of
 
 TOKENS = np.random.default_rng(0).integers(2, 80, 20_000)
 

@@ -1,4 +1,4 @@
-"""scripts/make_synthetic_corpus.py: what fairseq reads back, its shape, and bad input."""
+"""autoassist synthetic-corpus: what fairseq reads back, its shape, and bad input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""scripts/theorem1.py: files in, table and curves out, one sentence for what cannot be used."""
+"""autoassist theorem1: files in, table and curves out, one sentence for what cannot be used."""
 
 from __future__ import annotations
 

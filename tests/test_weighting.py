@@ -75,7 +75,7 @@ def test_weights_of_one_change_no_bit(name: str, boss: Boss) -> None:
 def test_infobatch_draws_keep_gradient_and_divisor(boss: Boss) -> None:
     import torch
 
-    from autoassist_fairseq.assistant.rules import loss_table_keep
+    from autoassist_fairseq.assistant.policies.rules import loss_table_keep
     from autoassist_fairseq.plugin.importance import take
     from autoassist_fairseq.plugin.weighting import add_weights
 
@@ -159,7 +159,7 @@ def test_every_rank_scores_its_chunk_in_as_many_passes(rows: int, parts: int, bo
     import torch
     from tapping import make_criterion
 
-    from autoassist_fairseq.assistant.rules import importance_draw
+    from autoassist_fairseq.assistant.policies.rules import importance_draw
     from autoassist_fairseq.plugin import importance
 
     chunk = importance.take(boss.sample, torch.arange(rows))

@@ -32,7 +32,7 @@ def plant(recorder: Recorder, rank: int, faults: dict[str, dict[str, Any]]) -> N
 
 def watch(recorder: Recorder) -> None:
     """Record all that the planner, and within it the Assistant's model, is told of losses."""
-    from autoassist_fairseq.assistant.model import Model
+    from autoassist_fairseq.assistant.trivial.model import Model
     from autoassist_fairseq.schedule.planner import Planner
 
     learn, learn_pairs = Planner.learn, Model.learn

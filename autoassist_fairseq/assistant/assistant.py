@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant import rules
-from autoassist_fairseq.assistant.bigrams import Bigrams
-from autoassist_fairseq.assistant.features import Corpus, Floats
-from autoassist_fairseq.assistant.model import Model
-from autoassist_fairseq.assistant.model_kernels import HIGHEST, LOWEST
-from autoassist_fairseq.assistant.threshold import Confidence, Threshold
-from autoassist_fairseq.assistant.token_store import Ints
+from autoassist_fairseq.assistant.corpus.features import Corpus, Floats
+from autoassist_fairseq.assistant.corpus.token_store import Ints
+from autoassist_fairseq.assistant.policies import rules
+from autoassist_fairseq.assistant.trivial.model import Model
+from autoassist_fairseq.assistant.trivial.model_kernels import HIGHEST, LOWEST
+from autoassist_fairseq.assistant.trivial.threshold import Confidence, Threshold
+from autoassist_fairseq.assistant.wrong.bigrams import Bigrams
 from autoassist_fairseq.settings import Settings
 
 

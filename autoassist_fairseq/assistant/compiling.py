@@ -26,7 +26,7 @@ def sources() -> list[Path]:
     """Return the files that compiled loops are made of; they take constants from these only."""
     return [
         path
-        for path in sorted(HERE.glob("*.py"))
+        for path in sorted(HERE.rglob("*.py"))
         if any(sign in path.read_bytes() for sign in (b"@compiled", b"@intrinsic", b"numba.njit"))
     ]
 

@@ -15,9 +15,9 @@ from fairseq.data.indexed_dataset import (
     index_file_path,
 )
 
-from autoassist_fairseq.assistant.features import Corpus, WordTable
-from autoassist_fairseq.assistant.pair_ids import PairIds
-from autoassist_fairseq.assistant.token_store import Segment, TokenSide
+from autoassist_fairseq.assistant.corpus.features import Corpus, WordTable
+from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
+from autoassist_fairseq.assistant.corpus.token_store import Segment, TokenSide
 from autoassist_fairseq.errors import UserError
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from fairseq.logging import metrics
 from fairseq.optim.amp_optimizer import AMPOptimizer
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant.rules import importance_draw
+from autoassist_fairseq.assistant.policies.rules import importance_draw
 from autoassist_fairseq.plugin.sampler import ORDER
 from autoassist_fairseq.plugin.weighting import add_weights
 from autoassist_fairseq.schedule.messages import MISSING

@@ -17,8 +17,8 @@ import torch
 from fairseq.data import Dictionary, LanguagePairDataset
 
 from autoassist_fairseq import __version__
-from autoassist_fairseq.assistant.features import Corpus, sample_pairs
-from autoassist_fairseq.assistant.pair_ids import PairIds
+from autoassist_fairseq.assistant.corpus.features import Corpus, sample_pairs
+from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
 from autoassist_fairseq.errors import ANEW, StateError
 from autoassist_fairseq.schedule.folder import CORPUS
 from autoassist_fairseq.schedule.planner import Planner

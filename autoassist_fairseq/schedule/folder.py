@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant.features import Corpus
-from autoassist_fairseq.assistant.pair_ids import PairIds
+from autoassist_fairseq.assistant.corpus.features import Corpus
+from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
 
 Ints = NDArray[Any]
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.compiling import compiled
-from autoassist_fairseq.assistant.pair_ids import PairIds
+from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
 from autoassist_fairseq.schedule.streams import ORDER, stream
 
 ROUNDS = 12

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.assistant import Assistant, Lesson
-from autoassist_fairseq.assistant.hopeless import policy_of
-from autoassist_fairseq.assistant.policy import Moment
-from autoassist_fairseq.assistant.threshold import LARGEST_LOSS, LONGEST_HORIZON
+from autoassist_fairseq.assistant.policies.policy import Moment
+from autoassist_fairseq.assistant.trivial.threshold import LARGEST_LOSS, LONGEST_HORIZON
+from autoassist_fairseq.assistant.wrong.hopeless import policy_of
 from autoassist_fairseq.schedule.batches import Batches
 from autoassist_fairseq.schedule.folder import Folder
 from autoassist_fairseq.schedule.messages import MISSING, Feedback

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant.policy import Policy
+from autoassist_fairseq.assistant.policies.policy import Policy
 from autoassist_fairseq.schedule.batches import Batches
 from autoassist_fairseq.schedule.passes import Pass
 from autoassist_fairseq.schedule.streams import DRAW, stream

@@ -1,4 +1,4 @@
-"""Average the parameters of several checkpoints (logic of ``scripts/average_checkpoints.py``).
+"""Average the parameters of several checkpoints (logic of ``autoassist average``).
 
 The flags of fairseq's own script work; ``--num-best-checkpoints`` is added. The result takes its
 settings from the first input (the newest, or the best) and leaves out what no longer fits the
@@ -32,9 +32,9 @@ _DROPPED_EXTRA = ("ema", "ema_fp32_params")
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the command line of ``scripts/average_checkpoints.py``."""
+    """Return the command line of ``autoassist average``."""
     p = argparse.ArgumentParser(
-        prog="average_checkpoints.py", description="Average the parameters of checkpoints."
+        prog="autoassist average", description="Average the parameters of checkpoints."
     )
     p.add_argument(
         "--inputs",
@@ -186,7 +186,7 @@ def _best_names(
         told = ", ".join(sorted(f"`{m}`" for m, _ in recorded))
         raise UserError(
             f"`--num-best-checkpoints` must rank by one metric{f' ({metric})' if metric else ''}, "
-            f"but {folder} records {told}; average files of your choice (average_checkpoints.py)."
+            f"but {folder} records {told}; average files of your choice (autoassist average)."
         )
     maximize = any(m for _, m in recorded)
     others = ways_on(names, None, len(found), args.checkpoint_suffix)

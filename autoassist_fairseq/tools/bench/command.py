@@ -1,4 +1,4 @@
-"""The command line of ``scripts/bench.py``."""
+"""The command line of ``autoassist bench``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def main(script: Path, packing: Packing, arguments: Sequence[str] | None = None)
     """Print the table (Markdown, stdout); return 1 if a target was missed.
 
     Args:
-        script: ``scripts/bench.py``, which also trains when asked to with ``--train``.
+        script: ``autoassist bench``, which also trains when asked to with ``--train``.
         packing: packs as fairseq does.
         arguments: of the command line.
     """
@@ -113,7 +113,7 @@ def _free_port() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="bench.py",
+        prog="autoassist bench",
         description="Measure the Assistant against its targets, beside fairseq in the same run; "
         "exit status 1 if one is missed by more than 10%.",
     )

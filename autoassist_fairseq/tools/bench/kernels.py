@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.assistant.compiling import compiled
-from autoassist_fairseq.assistant.features import Corpus
+from autoassist_fairseq.assistant.corpus.features import Corpus
+from autoassist_fairseq.assistant.corpus.token_store import Segment
 from autoassist_fairseq.assistant.prefetching import prefetch
-from autoassist_fairseq.assistant.surprise import Surprise
-from autoassist_fairseq.assistant.threshold import LONGEST_HORIZON
-from autoassist_fairseq.assistant.token_store import Segment
+from autoassist_fairseq.assistant.trivial.threshold import LONGEST_HORIZON
+from autoassist_fairseq.assistant.wrong.surprise import Surprise
 from autoassist_fairseq.schedule.passes import LARGEST_WINDOW
 from autoassist_fairseq.settings import Settings
 from autoassist_fairseq.tools.bench.rows import Row

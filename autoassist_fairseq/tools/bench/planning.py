@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant.features import Corpus
-from autoassist_fairseq.assistant.pair_ids import PairIds
+from autoassist_fairseq.assistant.corpus.features import Corpus
+from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
 from autoassist_fairseq.schedule.folder import Folder
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.planner import Planner

@@ -1,4 +1,4 @@
-"""What the plug-in costs while it trains: real runs, timed from within by ``scripts/bench.py``."""
+"""What the plug-in costs while it trains: real runs, timed from within by ``autoassist bench``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Trainer:
     """Starts ``fairseq-train`` through the script that times it.
 
     Args:
-        script: ``scripts/bench.py``.
+        script: ``autoassist bench``.
         folder: for what it writes.
     """
 

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from autoassist_fairseq.assistant.features import Corpus
+from autoassist_fairseq.assistant.corpus.features import Corpus
 from autoassist_fairseq.schedule.messages import Feedback
 from autoassist_fairseq.schedule.worker import Worker
 from autoassist_fairseq.tools.bench.planning import GROUP, make_planner

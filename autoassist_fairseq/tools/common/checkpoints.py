@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.fairseq_checkpoints import CheckpointError, replacing, safe_load
+from autoassist_fairseq.tools.install.checkpoints import CheckpointError, replacing, safe_load
 
 State = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""Compare arms (logic of ``scripts/compare.py``): run what is not done yet, test, tabulate."""
+"""Compare arms (logic of ``autoassist compare``): run what is not done yet, test, tabulate."""
 
 from __future__ import annotations
 

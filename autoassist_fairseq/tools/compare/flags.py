@@ -74,7 +74,7 @@ def check_flags(flags: Sequence[str], where: str) -> None:
         flag = word.partition("=")[0]
         if flag in _OURS or flag.startswith(_OUR_KINDS):
             raise UserError(
-                f"`{where}` must leave {flag} to compare.py, which sets it for "
+                f"`{where}` must leave {flag} to autoassist compare, which sets it for "
                 "every run; leave it out."
             )
     scheduler = value_of(flags, "--lr-scheduler")

@@ -144,7 +144,7 @@ def check_started(job: Job) -> None:
     if before is None:
         if (job.folder / DONE).exists() or (job.folder / LAST).exists():
             raise UserError(
-                f"`--out` {job.folder} must be a run of compare.py, but has a run without "
+                f"`--out` {job.folder} must be a run of autoassist compare, but has a run without "
                 f"{STARTED}; choose another folder."
             )
         return

@@ -1,4 +1,4 @@
-"""The command line of ``scripts/compare.py``, and from it to the jobs."""
+"""The command line of ``autoassist compare``, and from it to the jobs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     defaults = shlex.join(as_words(flags.DEFAULTS)).replace("%", "%%")
     p = argparse.ArgumentParser(
-        prog="compare.py",
+        prog="autoassist compare",
         description="Train arms under one budget, several seeds each; translate the test set with "
         "the last checkpoints; print one row per arm. A second run does only what is left to do.",
         epilog=_EPILOG + defaults,

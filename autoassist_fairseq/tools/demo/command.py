@@ -126,7 +126,7 @@ def _cells(row: Row, first: Row) -> tuple[str, ...]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="demo.py",
+        prog="autoassist demo",
         description="Train a small Transformer on an embedded English-German corpus as SGD does, "
         "with the Assistant, and on fewer pairs by chance, and compare. A second run does only "
         "what is left to do.",

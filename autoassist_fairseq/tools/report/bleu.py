@@ -15,9 +15,9 @@ from autoassist_fairseq.tools.scoring.metrics import detokenised_bleu, plain_met
 from autoassist_fairseq.tools.scoring.split import find_split
 from autoassist_fairseq.tools.scoring.text import check_lengths, read_lines
 
-# What `score_bleu.py --json` and `evaluate.sh --json` print, kept in the folder of the run.
+# What `autoassist score` and `autoassist evaluate` print with --json, kept in the run's folder.
 SCORES = ("score.json", "evaluation/score.json")
-# Plain translations of the test set, as `evaluate.sh` and the demo leave them.
+# Plain translations of the test set, as `autoassist evaluate` and the demo leave them.
 TRANSLATIONS = ("evaluation/hypotheses.txt", "test.translated.*")
 KEY = "sacrebleu"
 

@@ -1,4 +1,4 @@
-"""Make the report (logic of ``scripts/report.py``)."""
+"""Make the report (logic of ``autoassist report``)."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from autoassist_fairseq.tools.report.verdicts import Verdict, verdict
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the command line of ``scripts/report.py``."""
+    """Return the command line of ``autoassist report``."""
     p = argparse.ArgumentParser(
-        prog="report.py",
+        prog="autoassist report",
         description="Compare runs: report.html (one file), report.md and figures, from fairseq's "
         "logs and last checkpoints. The first run is what the others are compared with.",
     )

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from autoassist_fairseq.assistant.features import Corpus, WordTable
-from autoassist_fairseq.assistant.token_store import Ints, Segment, TokenSide
+from autoassist_fairseq.assistant.corpus.features import Corpus, WordTable
+from autoassist_fairseq.assistant.corpus.token_store import Ints, Segment, TokenSide
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.scoring.split import find_split
 

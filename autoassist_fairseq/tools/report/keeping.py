@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant import kernels
 from autoassist_fairseq.assistant.assistant import Assistant
-from autoassist_fairseq.assistant.features import sample_pairs
+from autoassist_fairseq.assistant.corpus import kernels
+from autoassist_fairseq.assistant.corpus.features import sample_pairs
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.settings import Settings
 from autoassist_fairseq.tools.report.corpus import Text, Words

@@ -11,7 +11,7 @@ import numpy as np
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.report.corpus import Text
 from autoassist_fairseq.tools.report.keeping import CHECKPOINT, EXAMPLES, distinct
-from autoassist_fairseq.tools.scores import scores_in
+from autoassist_fairseq.tools.scores.command import scores_in
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Score translations (logic of ``scripts/score_bleu.py``): three figures that nobody mixes up."""
+"""Score translations (logic of ``autoassist score``): three figures that nobody mixes up."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ Lines = list[str]
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the command line of ``scripts/score_bleu.py``."""
+    """Return the command line of ``autoassist score``."""
     p = argparse.ArgumentParser(
-        prog="score_bleu.py",
+        prog="autoassist score",
         description="Print detokenised sacreBLEU, tokenised BLEU and compound-split BLEU.",
     )
     p.add_argument("--sys", metavar="FILE", help="plain (detokenised) output; - is stdin")
@@ -227,7 +227,7 @@ def check_plain_reference(path: str, lines: Lines, trusted: bool = False) -> Non
         raise UserError(
             f"`--ref` {path} must be plain text, since sacreBLEU tokenises by itself and a figure "
             f"on tokens compares with no other, but it looks tokenised ({reason}); give the "
-            "original reference, and this file to score_bleu.py as `--tokenised-ref`; if it is "
+            "original reference, and this file to autoassist score as `--tokenised-ref`; if it is "
             "plain all the same, add `--plain-ref`."
         )
 

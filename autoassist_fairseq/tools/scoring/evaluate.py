@@ -1,4 +1,4 @@
-"""From checkpoints to labelled figures (logic of ``scripts/evaluate.sh``).
+"""From checkpoints to labelled figures (logic of ``autoassist evaluate``).
 
 average -> ``fairseq-generate`` -> detokenise -> score, each step the tool that stands alone too.
 """
@@ -33,9 +33,9 @@ _THEIR = {
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the command line of ``scripts/evaluate.sh``."""
+    """Return the command line of ``autoassist evaluate``."""
     p = argparse.ArgumentParser(
-        prog="evaluate.sh",
+        prog="autoassist evaluate",
         description="Average checkpoints, translate, detokenise and score.",
         epilog="What follows -- goes to fairseq-generate as it is, for example: -- --cpu",
     )
@@ -91,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--max-tokens", type=int, default=4000, help="a batch (default: 4000)")
     scoring.add_plain_ref(p)
     for flag in ("--chrf", "--ter", "--json"):
-        p.add_argument(flag, action="store_true", help="see score_bleu.py --help")
+        p.add_argument(flag, action="store_true", help="see autoassist score --help")
     p.add_argument(
         "--baseline",
         metavar="FILE",
@@ -195,7 +195,7 @@ def _generate(options: list[str], output: Path, pairs: int) -> None:
 
 
 def _detokenise(args: argparse.Namespace, generated: Path, split: Split, out: Path) -> list[str]:
-    """Write hypotheses as plain text and return what to score, as options of score_bleu.py."""
+    """Write hypotheses as plain text and return what to score, as options of autoassist score."""
     track = args.detokenise
     lines = generation.read_generated(generated)
     plain = generation.plain_text(lines.hypotheses, track, split.target, args.spm)

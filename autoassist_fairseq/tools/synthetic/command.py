@@ -1,4 +1,4 @@
-"""The command line of ``scripts/make_synthetic_corpus.py``."""
+"""The command line of ``autoassist synthetic-corpus``."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def check(shape: Shape, out: Path) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="make_synthetic_corpus.py",
+        prog="autoassist synthetic-corpus",
         description="Write a made-up corpus of WMT14's shape as fairseq-preprocess would: Zipf "
         "words, log-normal lengths that agree on both sides.",
     )

@@ -11,8 +11,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant.features import Corpus, WordTable
-from autoassist_fairseq.assistant.token_store import Segment, TokenSide
+from autoassist_fairseq.assistant.corpus.features import Corpus, WordTable
+from autoassist_fairseq.assistant.corpus.token_store import Segment, TokenSide
 from autoassist_fairseq.tools.synthetic.shape import SPECIAL, Shape
 
 MAGIC, VERSION, UINT16 = b"MMIDIDX\x00\x00", 1, 8

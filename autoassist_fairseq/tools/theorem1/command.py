@@ -1,4 +1,4 @@
-"""Check Theorem 1 by simulation (logic of ``scripts/theorem1.py``)."""
+"""Check Theorem 1 by simulation (logic of ``autoassist theorem1``)."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ applied; beyond the hinge's margin there is none, with or without shrinking."""
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the command line of ``scripts/theorem1.py``."""
+    """Return the command line of ``autoassist theorem1``."""
     p = argparse.ArgumentParser(
-        prog="theorem1.py",
+        prog="autoassist theorem1",
         description="Show that shrinking with T_k = G/k keeps E||w_k - w*||^2 <= L/k, "
         "L = 4 max(D, 2G/mu)^2, and how many gradient steps it avoids (appendix A of the paper).",
     )

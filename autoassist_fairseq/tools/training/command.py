@@ -1,4 +1,4 @@
-"""Train as the paper did (logic of ``scripts/train_wmt14_base.sh`` and ``train_wmt14_big.sh``)."""
+"""Train as the paper did (logic of ``autoassist train base`` and ``autoassist train big``)."""
 
 from __future__ import annotations
 

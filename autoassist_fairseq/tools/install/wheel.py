@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools import fairseq_edits
-from autoassist_fairseq.tools.fairseq_source import SDIST_SHA256, VERSION, fetch_sdist, unpack
-from autoassist_fairseq.tools.pip_run import run_pip, say
+from autoassist_fairseq.tools.install import edits as fairseq_edits
+from autoassist_fairseq.tools.install.pip_run import run_pip, say
+from autoassist_fairseq.tools.install.source import SDIST_SHA256, VERSION, fetch_sdist, unpack
 
 PYTHON_RANGE = ((3, 10), (3, 13))
 
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="build_fairseq.py",
+        prog="autoassist build-fairseq",
         description=f"Build fairseq {VERSION}, corrected for Python 3.10-3.13, and install it "
         "into the Python that runs this script.",
     )

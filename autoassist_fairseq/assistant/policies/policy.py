@@ -15,13 +15,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant import rules
 from autoassist_fairseq.assistant.assistant import Assistant
-from autoassist_fairseq.assistant.difficulty import difficulty
-from autoassist_fairseq.assistant.loss_table import LossTable
-from autoassist_fairseq.assistant.pair_ids import PairIds
-from autoassist_fairseq.assistant.rules import Floats
-from autoassist_fairseq.assistant.token_store import Ints
+from autoassist_fairseq.assistant.corpus.difficulty import difficulty
+from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
+from autoassist_fairseq.assistant.corpus.token_store import Ints
+from autoassist_fairseq.assistant.policies import rules
+from autoassist_fairseq.assistant.policies.loss_table import LossTable
+from autoassist_fairseq.assistant.policies.rules import Floats
 from autoassist_fairseq.settings import Settings
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant import kernels
-from autoassist_fairseq.assistant.features import Corpus
-from autoassist_fairseq.assistant.rules import BLOCK
-from autoassist_fairseq.assistant.token_store import Ints
+from autoassist_fairseq.assistant.corpus import kernels
+from autoassist_fairseq.assistant.corpus.features import Corpus
+from autoassist_fairseq.assistant.corpus.token_store import Ints
+from autoassist_fairseq.assistant.policies.rules import BLOCK
 
 
 def difficulty(corpus: Corpus, pairs: Ints, kind: str) -> NDArray[np.float32]:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant import bigram_kernels
-from autoassist_fairseq.assistant.features import Corpus, Floats
-from autoassist_fairseq.assistant.token_store import Ints
+from autoassist_fairseq.assistant.corpus.features import Corpus, Floats
+from autoassist_fairseq.assistant.corpus.token_store import Ints
+from autoassist_fairseq.assistant.wrong import bigram_kernels
 
 # Updates after which a loss has faded to 1/e of its weight: few, since the Boss gets better soon.
 HORIZON = 50

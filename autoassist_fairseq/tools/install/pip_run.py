@@ -11,7 +11,7 @@ from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
 
-CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
+CONSTRAINTS = Path(__file__).parents[3] / "constraints.txt"
 
 
 def say(text: str) -> None:

@@ -5,19 +5,20 @@ Everything that may be broken is imported in a child process, so that the doctor
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from autoassist_fairseq.tools import fairseq_edits
-from autoassist_fairseq.tools.doctor_patient import Patient, python_path
-from autoassist_fairseq.tools.fairseq_wheel import PYTHON_RANGE
+from autoassist_fairseq.tools.install import edits as fairseq_edits
+from autoassist_fairseq.tools.install.patient import Patient, python_path
+from autoassist_fairseq.tools.install.wheel import PYTHON_RANGE
 
 TASK = "autoassist_translation"
 EXTENSIONS = ("fairseq.data.data_utils_fast", "fairseq.data.token_block_utils_fast")
@@ -26,7 +27,7 @@ COMMANDS = ("fairseq-preprocess", "fairseq-train", "fairseq-generate")
 LEAST = {"numpy": (1, 26), "torch": (2, 6), "numba": (0, 60)}
 
 MEND_PYTHON = "make clean setup PYTHON=python3.11"
-MEND_FAIRSEQ = f"{sys.executable} scripts/build_fairseq.py"
+MEND_FAIRSEQ = f"{sys.executable} -m autoassist_fairseq build-fairseq"
 MEND_PACKAGES = f"{sys.executable} -m pip install -c constraints.txt -e ."
 
 
@@ -103,7 +104,7 @@ def check_fairseq(patient: Patient) -> Finding:
 
 def _mend_path(hiding: Path) -> str:
     if hiding == Path.cwd():
-        return f"cd {shlex.quote(str(Path(__file__).parents[2]))}"
+        return f"cd {shlex.quote(str(Path(__file__).parents[3]))}"
     rest = [str(folder) for folder in python_path() if folder.resolve() != hiding]
     return f"export PYTHONPATH={shlex.quote(os.pathsep.join(rest))}"
 
@@ -174,6 +175,17 @@ def examine(patient: Patient) -> Iterator[Finding]:
         except Exception as error:
             # A check that fails itself is a finding, too: the doctor must end with its verdict.
             yield Finding(False, subject, f"could not be checked ({error!r})", "make clean setup")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="autoassist doctor",
+        description="Check Python, fairseq, torch and the rest: a line for each, and the command "
+        "that mends what is wrong; exit status 0 or 1.",
+    )
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    return run(as_json=parser.parse_args(argv).json)
 
 
 def run(patient: Patient | None = None, *, as_json: bool = False) -> int:

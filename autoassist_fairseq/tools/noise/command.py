@@ -1,4 +1,4 @@
-"""Spoil a share of a corpus in a known way (logic of ``scripts/add_noise.py``).
+"""Spoil a share of a corpus in a known way (logic of ``autoassist noise``).
 
 Web crawls hold pairs whose sides do not belong together. Spoiling a clean corpus on purpose makes
 the same with the truth at hand: which pairs are spoiled, and how a run on the clean ones would end.
@@ -68,9 +68,9 @@ def spoil(
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the command line of ``scripts/add_noise.py``."""
+    """Return the command line of ``autoassist noise``."""
     p = argparse.ArgumentParser(
-        prog="add_noise.py",
+        prog="autoassist noise",
         description="Spoil the targets of some pairs: train.SRC, train.TGT, spoiled.txt (1 = "
         "spoiled, a line for each pair), and clean.SRC, clean.TGT without the spoiled pairs.",
     )

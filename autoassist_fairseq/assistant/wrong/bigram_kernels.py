@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from autoassist_fairseq.assistant.compiling import compiled
-from autoassist_fairseq.assistant.kernels import Array
+from autoassist_fairseq.assistant.corpus.kernels import Array
 from autoassist_fairseq.assistant.prefetching import prefetch
 
 # Bigrams ahead of the current one whose counts are fetched early: nearly every one is a cache miss.

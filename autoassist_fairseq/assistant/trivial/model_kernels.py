@@ -12,7 +12,7 @@ import numpy as np
 
 from autoassist_fairseq.assistant import exact
 from autoassist_fairseq.assistant.compiling import compiled
-from autoassist_fairseq.assistant.kernels import MEAN_IDF, MEAN_WEIGHT, Array
+from autoassist_fairseq.assistant.corpus.kernels import MEAN_IDF, MEAN_WEIGHT, Array
 
 # (tokens, offsets, weights, squares) of one side, as `learn` takes them.
 Side: TypeAlias = tuple[Array, Array, Array, Array]

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoassist_fairseq.tools.fairseq_wheel import installed_digest
+from autoassist_fairseq.tools.install.wheel import installed_digest
 
 PROBE_SECONDS = 180
 

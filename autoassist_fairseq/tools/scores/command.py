@@ -1,4 +1,4 @@
-"""What a run found out about every pair, as a table (logic of ``scripts/export_scores.py``)."""
+"""What a run found out about every pair, as a table (logic of ``autoassist scores``)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from autoassist_fairseq.assistant.standard import Standard
-from autoassist_fairseq.assistant.surprise import OTHER, PASSES, Surprise
-from autoassist_fairseq.assistant.threshold import Threshold
+from autoassist_fairseq.assistant.trivial.threshold import Threshold
+from autoassist_fairseq.assistant.wrong.standard import Standard
+from autoassist_fairseq.assistant.wrong.surprise import OTHER, PASSES, Surprise
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.dataprep.files import clear_os_errors, staged
 from autoassist_fairseq.tools.report.corpus import Text, read_text
@@ -110,9 +110,9 @@ class _Plain(csv.excel_tab):
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the command line of ``scripts/export_scores.py``."""
+    """Return the command line of ``autoassist scores``."""
     p = argparse.ArgumentParser(
-        prog="export_scores.py",
+        prog="autoassist scores",
         description="Write what a run with --autoassist-hopeless found out about every pair, as "
         "tab-separated values: pair (from 0, in the order of the training set), loss, expected "
         "loss and surprise in nats per target token, and class: learned, learnable, hopeless or "

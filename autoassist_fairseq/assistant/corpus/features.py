@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant import exact, kernels
-from autoassist_fairseq.assistant.model_kernels import LOGS, LONGEST
-from autoassist_fairseq.assistant.token_store import Ints, TokenSide
+from autoassist_fairseq.assistant import exact
+from autoassist_fairseq.assistant.corpus import kernels
+from autoassist_fairseq.assistant.corpus.token_store import Ints, TokenSide
+from autoassist_fairseq.assistant.trivial.model_kernels import LOGS, LONGEST
 
 Floats = NDArray[np.float32]
 

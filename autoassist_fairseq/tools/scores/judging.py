@@ -1,4 +1,4 @@
-"""Judge a run's verdicts by what `add_noise.py` did (logic of ``scripts/judge_scores.py``)."""
+"""Judge a run's verdicts by what `autoassist noise` did (logic of ``autoassist judge``)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autoassist_fairseq.tools.dataprep.cleaning import normalise
 from autoassist_fairseq.tools.dataprep.files import clear_os_errors
 from autoassist_fairseq.tools.report.style import drawn, look, plain
 from autoassist_fairseq.tools.report.table import aligned
-from autoassist_fairseq.tools.scores import Scores, read_scores
+from autoassist_fairseq.tools.scores.command import Scores, read_scores
 from autoassist_fairseq.tools.scoring.text import read_lines
 
 HEADER = ("checkpoint", "AUC surprise", "AUC loss", "hopeless", "precision", "recall")
@@ -62,7 +62,7 @@ def judge(scores: Scores, truth: Truth, name: str) -> Judged:
 
 
 def truth_of(noise: Path, text: Path) -> Truth:
-    """Return which pairs of ``text`` are spoiled, as `add_noise.py` wrote it into ``noise``.
+    """Return which pairs of ``text`` are spoiled, as `autoassist noise` wrote it into ``noise``.
 
     Args:
         noise: folder with train.SRC, train.TGT and spoiled.txt, a line for each pair.
@@ -71,7 +71,7 @@ def truth_of(noise: Path, text: Path) -> Truth:
     languages = [path.suffix[1:] for path in sorted(noise.glob("train.*"))]
     if len(languages) != 2:
         raise UserError(
-            f"`--noise` must be a folder that add_noise.py filled, but {noise} holds "
+            f"`--noise` must be a folder that autoassist noise filled, but {noise} holds "
             f"{len(languages)} files train.*, not 2."
         )
     sides = [
@@ -94,15 +94,15 @@ def truth_of(noise: Path, text: Path) -> Truth:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the command line of ``scripts/judge_scores.py``."""
+    """Return the command line of ``autoassist judge``."""
     p = argparse.ArgumentParser(
-        prog="judge_scores.py",
+        prog="autoassist judge",
         description="Compare what checkpoints of a run with --autoassist-hopeless say of every "
         "pair with the truth: area under the ROC curve, precision and recall of the verdicts.",
     )
     p.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT")
     p.add_argument(
-        "--noise", type=Path, required=True, metavar="DIR", help="what add_noise.py wrote"
+        "--noise", type=Path, required=True, metavar="DIR", help="what autoassist noise wrote"
     )
     p.add_argument(
         "--text",

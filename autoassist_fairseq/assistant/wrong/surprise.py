@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autoassist_fairseq.assistant.corpus.token_store import Ints
 from autoassist_fairseq.assistant.exact import Doubles
-from autoassist_fairseq.assistant.rules import Floats
-from autoassist_fairseq.assistant.threshold import LARGEST_LOSS
-from autoassist_fairseq.assistant.token_store import Ints
+from autoassist_fairseq.assistant.policies.rules import Floats
+from autoassist_fairseq.assistant.trivial.threshold import LARGEST_LOSS
 from autoassist_fairseq.errors import ANEW, StateError
 
 # A byte for each pair holds the pass of its measurement, and in its two highest bits its class.

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant.pair_ids import PairIds
-from autoassist_fairseq.assistant.rules import Floats
+from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
+from autoassist_fairseq.assistant.policies.rules import Floats
 from autoassist_fairseq.errors import ANEW, StateError
 
 

@@ -9,7 +9,7 @@ import tarfile
 from pathlib import Path, PurePosixPath
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.pip_run import run_pip, say
+from autoassist_fairseq.tools.install.pip_run import run_pip, say
 
 VERSION = "0.12.2"
 SDIST_SHA256 = "34f1b18426bf3844714534162f065ab733e049597476daa35fffb4d06a92b524"

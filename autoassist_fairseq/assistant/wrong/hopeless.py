@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.assistant import Assistant
-from autoassist_fairseq.assistant.mixture import Mixture, fit
-from autoassist_fairseq.assistant.pair_ids import PairIds
-from autoassist_fairseq.assistant.policy import POLICIES, Moment, Policy
-from autoassist_fairseq.assistant.rules import Floats
-from autoassist_fairseq.assistant.standard import Standard, standard_of
-from autoassist_fairseq.assistant.surprise import LIKELY, OTHER, SAMPLE, SURE, Surprise
-from autoassist_fairseq.assistant.token_store import Ints
+from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
+from autoassist_fairseq.assistant.corpus.token_store import Ints
+from autoassist_fairseq.assistant.policies.policy import POLICIES, Moment, Policy
+from autoassist_fairseq.assistant.policies.rules import Floats
+from autoassist_fairseq.assistant.wrong.mixture import Mixture, fit
+from autoassist_fairseq.assistant.wrong.standard import Standard, standard_of
+from autoassist_fairseq.assistant.wrong.surprise import LIKELY, OTHER, SAMPLE, SURE, Surprise
 from autoassist_fairseq.settings import Settings
 
 # A pair becomes hopeless above the first chance to be so, and stays it above the second.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant import kernels
+from autoassist_fairseq.assistant.corpus import kernels
 from autoassist_fairseq.errors import UserError
 
 Ints = NDArray[Any]

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant import exact
-from autoassist_fairseq.assistant.rules import Floats
-from autoassist_fairseq.assistant.token_store import Ints
+from autoassist_fairseq.assistant.corpus.token_store import Ints
+from autoassist_fairseq.assistant.policies.rules import Floats
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant import features, kernels, model_kernels
-from autoassist_fairseq.assistant.features import Corpus, Floats, Scaling, WordTable
-from autoassist_fairseq.assistant.token_store import Ints, Ragged
+from autoassist_fairseq.assistant.corpus import features, kernels
+from autoassist_fairseq.assistant.corpus.features import Corpus, Floats, Scaling, WordTable
+from autoassist_fairseq.assistant.corpus.token_store import Ints, Ragged
+from autoassist_fairseq.assistant.trivial import model_kernels
 
 # AdaGrad's squares start above zero, so that the first step is finite.
 FIRST_SQUARE = np.float32(1e-8)

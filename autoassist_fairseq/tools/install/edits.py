@@ -1,4 +1,4 @@
-"""Apply the edits of `fairseq_edit_list` to a source tree, and name a set of them."""
+"""Apply the edits of `edit_list` to a source tree, and name a set of them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.fairseq_edit_list import EDITS, Edit
-from autoassist_fairseq.tools.fairseq_edit_list import LOCAL_VERSION as LOCAL_VERSION
+from autoassist_fairseq.tools.install.edit_list import EDITS, Edit
+from autoassist_fairseq.tools.install.edit_list import LOCAL_VERSION as LOCAL_VERSION
 
 # Files that the edits need: path in the source tree -> file beside this one.
 ADDED_FILES = {
-    "fairseq/autoassist_checkpoints.py": "fairseq_checkpoints.py",
-    "fairseq/autoassist_compat.py": "fairseq_compat.py",
-    "fairseq/autoassist_runs.py": "fairseq_runs.py",
+    "fairseq/autoassist_checkpoints.py": "checkpoints.py",
+    "fairseq/autoassist_compat.py": "compat.py",
+    "fairseq/autoassist_runs.py": "runs.py",
 }
 STAMP = "fairseq/autoassist_edits.py"
 

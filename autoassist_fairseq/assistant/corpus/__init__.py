@@ -1,0 +1,1 @@
+"""What a pair looks like: its tokens, its words, its features."""

@@ -1,0 +1,1 @@
+"""Who decides which pairs are kept: rules as pure functions, and their adapters."""

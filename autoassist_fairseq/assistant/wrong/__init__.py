@@ -1,0 +1,1 @@
+"""What is no translation: surprise beyond what the target alone makes expected."""

@@ -1,0 +1,1 @@
+"""Programs that run fairseq with the plug-in, to measure and to prove it; nothing imports them."""

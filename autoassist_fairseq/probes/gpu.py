@@ -1,0 +1,227 @@
+#!/usr/bin/env python
+"""Check the plug-in on a GPU: no added synchronisation, overflow, precision, and what a step costs.
+
+Prints one Markdown table. ``--device cpu`` runs what a CPU can show.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
+from fairseq.data import Dictionary
+from fairseq.data.language_pair_dataset import collate
+from fairseq.models.transformer import TransformerConfig, TransformerModelBase
+
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.plugin import loss_tap
+from autoassist_fairseq.plugin.feedback import Collector, Ticket
+from autoassist_fairseq.plugin.loss_tap import LossTap
+from autoassist_fairseq.schedule.messages import Feedback
+
+# Transformer base and big (Vaswani et al. 2017); tiny is for a look at this script on a CPU.
+SHAPES = {"tiny": (32, 64, 2, 2), "base": (512, 2048, 6, 8), "big": (1024, 4096, 6, 16)}
+WORDS = 32_000
+Ours = Callable[[], contextlib.AbstractContextManager[None]]
+LENGTH = 27
+# What the tap adds to a forward pass.
+TAPPING = ("token_losses", "pair_losses")
+
+
+class Bench:
+    """One Transformer, one criterion and one batch on a device, in one precision."""
+
+    def __init__(self, shape: str, dtype: torch.dtype, device: torch.device, tokens: int) -> None:
+        torch.manual_seed(0)
+        words = Dictionary()
+        for word in range(WORDS if shape != "tiny" else 100):
+            words.add_symbol(f"w{word}")
+        task: Any = SimpleNamespace(source_dictionary=words, target_dictionary=words)
+        self.model = TransformerModelBase.build_model(config(shape), task).to(device, dtype)
+        self.criterion = LabelSmoothedCrossEntropyCriterion(task, False, 0.1).to(device)
+        self.tap = LossTap(self.criterion)
+        self.sample = move(batch(words, max(2, tokens // LENGTH)), device)
+        self.pairs = len(self.sample["id"])
+        self.order = torch.arange(self.pairs, device=device).flip(0)
+        self.delivered: list[Feedback] = []
+        self.collector = Collector(1, self.delivered.append)
+        self._update = 0
+
+    def step(self, tapped: bool, ours: Ours = contextlib.nullcontext) -> torch.Tensor:
+        """Run forward and backward, and within ``ours`` what the plug-in adds if ``tapped``."""
+        self.model.zero_grad(set_to_none=True)
+        ticket = Ticket(1, self._update, 0, 1, 0, self.pairs, 0)
+        self._update += 1
+        self.tap.listening = tapped
+        if tapped:
+            self.collector.begin(ticket)
+        timed: dict[str, Any] = {n: inside(ours, getattr(loss_tap, n)) for n in TAPPING}
+        with mock.patch.multiple(loss_tap, **timed):
+            loss: torch.Tensor = self.criterion(self.model, self.sample)[0]
+        loss.backward()
+        if tapped:
+            with ours():
+                self.collector.add(ticket, self.order, self.tap.take())
+                self.collector.end(ticket)
+        return loss
+
+
+def config(shape: str) -> TransformerConfig:
+    """Return the configuration of a Transformer."""
+    width, inner, layers, heads = SHAPES[shape]
+    cfg = TransformerConfig()
+    cfg.share_all_embeddings, cfg.dropout = True, 0.1
+    for side in (cfg.encoder, cfg.decoder):
+        side.embed_dim, side.ffn_embed_dim, side.layers, side.attention_heads = (
+            width,
+            inner,
+            layers,
+            heads,
+        )
+    cfg.decoder.input_dim = cfg.decoder.output_dim = width
+    return cfg
+
+
+def batch(words: Dictionary, pairs: int) -> Any:
+    """Return a collated batch of random pairs of 5 to `LENGTH` words."""
+    rng = np.random.default_rng(0)
+
+    def sentence() -> torch.Tensor:
+        drawn = rng.integers(words.nspecial, len(words), rng.integers(5, LENGTH))
+        return torch.from_numpy(np.append(drawn, words.eos()))
+
+    rows = [{"id": i, "source": sentence(), "target": sentence()} for i in range(pairs)]
+    return collate(rows, words.pad(), words.eos())
+
+
+def move(value: Any, device: torch.device) -> Any:
+    """Return ``value`` with its tensors on ``device``."""
+    if isinstance(value, dict):
+        return {key: move(item, device) for key, item in value.items()}
+    return value.to(device) if isinstance(value, torch.Tensor) else value
+
+
+@contextlib.contextmanager
+def synchronisation_is_an_error(device: torch.device) -> Iterator[None]:
+    """Make every operation that waits for the GPU raise."""
+    if device.type != "cuda":
+        yield
+        return
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def inside(context: Ours, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``function``, run within ``context``."""
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        with context():
+            return function(*args, **kwargs)
+
+    return wrapped
+
+
+def adds_no_synchronisation(bench: Bench, device: torch.device) -> str:
+    """Run every line of ours in a step where waiting for the GPU is an error (not fairseq's)."""
+    bench.step(tapped=True)  # allocations of the first step may wait
+    bench.collector.flush()
+    bench.step(True, lambda: synchronisation_is_an_error(device))
+    bench.collector.flush()
+    losses = bench.delivered[-1].losses
+    return f"none; {np.isfinite(losses).all() and (losses > 0).all()} finite losses delivered"
+
+
+def overflow_is_missing(bench: Bench, device: torch.device) -> str:
+    """Spoil the model so that losses overflow; they must arrive as missing."""
+    with torch.no_grad():
+        spoilt = next(bench.model.decoder.parameters())
+        before = spoilt.clone()
+        spoilt.fill_(float("nan"))
+    bench.step(tapped=True)
+    bench.collector.flush()
+    with torch.no_grad():
+        spoilt.copy_(before)
+    missing = float((bench.delivered[-1].losses < 0).mean())
+    if missing != 1:
+        raise UserError(f"an overflowed update must arrive as missing, but {missing:.0%} did")
+    return "all missing"
+
+
+def step_times(bench: Bench, device: torch.device, repeats: int) -> tuple[float, float]:
+    """Return the median milliseconds of a step without and with the tap, taken in turns."""
+    times: dict[bool, list[float]] = {False: [], True: []}
+    for turn in range(2 * repeats + 6):
+        tapped = bool(turn % 2)
+        wait(device)
+        begin = time.perf_counter()
+        bench.step(tapped)
+        wait(device)
+        if turn >= 6:  # the first ones warm up
+            times[tapped].append(1e3 * (time.perf_counter() - begin))
+    return statistics.median(times[False]), statistics.median(times[True])
+
+
+def wait(device: torch.device) -> None:
+    """Wait until the device is idle."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def same_numbers(bench: Bench) -> str:
+    """Compare loss and gradients with and without the tap, to the bit."""
+    results = []
+    for tapped in (False, True):
+        torch.manual_seed(1)
+        loss = bench.step(tapped)
+        gradients = [p.grad for p in bench.model.parameters() if p.grad is not None]
+        results.append([loss.detach(), *gradients])
+    bench.collector.flush()
+    return "identical" if all(map(torch.equal, *results)) else "DIFFERENT"
+
+
+def rows(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """Yield (what, result) for every check."""
+    device = torch.device(options.device)
+    for shape in options.shapes.split(","):
+        for dtype in (torch.float16, torch.bfloat16, torch.float32):
+            if device.type == "cpu" and dtype == torch.float16:
+                continue
+            name = f"{shape}, {str(dtype).removeprefix('torch.')}"
+            bench = Bench(shape, dtype, device, options.tokens)
+            yield f"{name}: synchronisation added", adds_no_synchronisation(bench, device)
+            yield f"{name}: loss and gradients with the tap", same_numbers(bench)
+            yield f"{name}: overflowed losses", overflow_is_missing(bench, device)
+            times = step_times(bench, device, options.repeats)
+            yield f"{name}: step without / with tap, ms", f"{times[0]:.2f} / {times[1]:.2f}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="autoassist check-gpu", description=__doc__)
+    parser.add_argument("--device", default="cuda", help="default: %(default)s")
+    parser.add_argument("--shapes", default="base,big", help=f"of {', '.join(SHAPES)}")
+    parser.add_argument("--tokens", type=int, default=3000, help="padded tokens per batch")
+    parser.add_argument("--repeats", type=int, default=30, help="steps timed for each median")
+    options = parser.parse_args(argv)
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            "`--device` must be one that torch sees, but cuda is not available here; run this on "
+            "a machine with a GPU, or use `--device cpu` for what a CPU can show."
+        )
+    machine = torch.cuda.get_device_name() if options.device == "cuda" else "CPU"
+    print(f"| {machine}, torch {torch.__version__} | |\n|---|---|")
+    for what, result in rows(options):
+        print(f"| {what} | {result} |", flush=True)
+    return 0

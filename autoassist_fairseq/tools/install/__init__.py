@@ -1,0 +1,1 @@
+"""The corrected fairseq, and whether an installation is sound; standard library only."""

@@ -1,0 +1,1 @@
+"""A corpus spoiled in a known way."""
