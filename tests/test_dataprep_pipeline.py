@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -64,6 +64,12 @@ def read_lines(path: Path) -> list[str]:
     return path.read_text("utf-8").splitlines()
 
 
+def joined(lines: Iterable[str]) -> Iterator[str]:
+    """Text of pieces."""
+    for line in lines:
+        yield line.replace(" ", "").replace("▁", " ").strip()
+
+
 @pytest.mark.usefixtures("quick")
 def test_text_pieces_and_model_belong_together(
     raw: Path, corpus: Corpus, capsys: pytest.CaptureFixture[str]
@@ -76,7 +82,6 @@ def test_text_pieces_and_model_belong_together(
     assert model.get_piece_size() == 300
     pieces = read_lines(out / "pieces" / "test.de")
     assert [model.decode(line.split()) for line in pieces] == [pair[1] for pair in corpus["test"]]
-    assert list(subwords.decode(pieces)) == [pair[1] for pair in corpus["test"]]
 
 
 @pytest.mark.usefixtures("quick")
@@ -132,7 +137,7 @@ def test_targets_are_spelled_as_asked(raw: Path, rule: str, expected: str) -> No
     more = [] if rule == "identity" else ["--normalisation", rule]
     main(arguments(raw, *more))
     out = raw.parent / "out"
-    assert list(subwords.decode(read_lines(out / "pieces" / "test.de")))[-1] == expected
+    assert list(joined(read_lines(out / "pieces" / "test.de")))[-1] == expected
     assert read_lines(out / "text" / "test.de")[-1] == "m² ½ № …"
     manifest = json.loads((out / "manifest.json").read_text("utf-8"))
     assert manifest["options"]["normalisation"] == rule
@@ -366,4 +371,4 @@ def test_fairseq_reads_back_what_was_written(raw: Path, corpus: Corpus) -> None:
         "".join(character if character in known else "<unk>" for character in pair[1])
         for pair in corpus["test"]
     ]
-    assert list(subwords.decode(lines)) == expected
+    assert list(joined(lines)) == expected

@@ -37,11 +37,6 @@ def language_of(name: str) -> str:
     return tag or (ending if ending.partition("_")[0] in _SHORT else "")
 
 
-def is_unspaced(tag: str) -> bool:
-    """Say whether a language puts no spaces between its words."""
-    return base_language(tag) in UNSPACED
-
-
 def sacrebleu_tokenizer(tag: str) -> str:
     """Return the name of sacreBLEU's tokeniser for a target language, the same on every machine.
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from autoassist_fairseq.tools.dataprep import options as flags
 from autoassist_fairseq.tools.dataprep.fetching import corpora
-from autoassist_fairseq.tools.dataprep.fetching.fetch import Fetching, problems
+from autoassist_fairseq.tools.dataprep.fetching.fetch import problems
 from autoassist_fairseq.tools.dataprep.fetching.obtain import obtain, sources
 from autoassist_fairseq.tools.dataprep.fetching.table import Corpus, as_markdown
 from autoassist_fairseq.tools.dataprep.pipeline import prepare
 from autoassist_fairseq.tools.dataprep.progress import say
 from autoassist_fairseq.tools.dataprep.reading import Source
-from autoassist_fairseq.tools.dataprep.settings import PrepSettings, check_options
+from autoassist_fairseq.tools.dataprep.settings import PrepSettings, check
 from autoassist_fairseq.tools.dataprep.steps import Record
 
 
@@ -58,19 +58,9 @@ def _source(split: str, number: int, files: Sequence[Path]) -> Source:
 def _published(options: argparse.Namespace) -> tuple[PrepSettings, list[Record]]:
     """A corpus of the table; it is fetched."""
     corpus = _corpus(options)
-    downloads = options.downloads or options.out / "downloads"
-    how = Fetching(
-        out=options.out,
-        lock=options.lock or downloads / flags.LOCK,
-        source=options.source,
-        downloads=downloads,
-        mirrors=tuple(options.mirror),
-        accept_changed=options.accept_changed,
-        timeout=options.timeout,
-        tries=options.tries,
-    )
+    how = flags.fetching(options)
     settings = flags.settings(options, corpus.languages, sources(corpus, how))
-    check_options(settings, problems(corpus, how))  # before anything is downloaded
+    check(settings, problems(corpus, how))  # before anything is downloaded
     return settings, obtain(corpus, how)
 
 

@@ -44,7 +44,10 @@ def write_manifest(settings: PrepSettings, records: Sequence[Record]) -> Path:
             "format": 1,
             "versions": versions(),
             "options": _options(settings),
-            "steps": [_without(asdict(record), "key") for record in records],
+            "steps": [
+                {name: value for name, value in asdict(record).items() if name != "key"}
+                for record in records
+            ],
             "files": {name: sha for record in records for name, sha in record.outputs.items()},
         },
     )
@@ -52,13 +55,10 @@ def write_manifest(settings: PrepSettings, records: Sequence[Record]) -> Path:
 
 
 def _options(settings: PrepSettings) -> dict[str, Any]:
-    options = _without(asdict(settings), "out")
+    options = asdict(settings)
+    del options["out"]
     options["sources"] = {
         split: {source.name: list(map(str, source.files)) for source in sources}
         for split, sources in settings.sources.items()
     }
     return options
-
-
-def _without(content: dict[str, Any], key: str) -> dict[str, Any]:
-    return {name: value for name, value in content.items() if name != key}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from autoassist_fairseq.tools.dataprep.cleaning import LONGEST_COPY, CleaningRules
 from autoassist_fairseq.tools.dataprep.fetching import corpora
+from autoassist_fairseq.tools.dataprep.fetching.fetch import Fetching
 from autoassist_fairseq.tools.dataprep.fetching.table import Corpus
 from autoassist_fairseq.tools.dataprep.reading import Source
 from autoassist_fairseq.tools.dataprep.settings import TRACKS, PrepSettings
@@ -48,7 +50,6 @@ def settings(
     return PrepSettings(
         languages=languages,
         sources=sources,
-        out=options.out,
         rules=CleaningRules(
             options.max_words,
             options.max_ratio,
@@ -56,16 +57,21 @@ def settings(
             drop_copies=not options.keep_copies,
         ),
         skip_undecodable=options.errors == "skip",
-        valid_every=options.valid_every,
-        track=options.track,
-        lowercase=options.lowercase,
-        split_hyphens=options.split_hyphens,
-        subwords=options.subwords,
-        normalisation=options.normalisation,
-        vocab_size=options.vocab_size,
-        character_coverage=options.character_coverage,
-        workers=options.workers,
+        **_same_named(PrepSettings, options),
     )
+
+
+def fetching(options: argparse.Namespace) -> Fetching:
+    """Where a published corpus comes from and goes to."""
+    options.downloads = options.downloads or options.out / "downloads"
+    options.lock = options.lock or options.downloads / LOCK
+    return Fetching(**_same_named(Fetching, options))
+
+
+def _same_named(kind: type[PrepSettings | Fetching], options: argparse.Namespace) -> dict[str, Any]:
+    """The options that are called as fields of a dataclass."""
+    names = {field.name for field in fields(kind)}
+    return {name: value for name, value in vars(options).items() if name in names}
 
 
 def _command(commands: Any, name: str, about: str) -> argparse.ArgumentParser:
@@ -116,6 +122,7 @@ def _add_fetching(parser: argparse.ArgumentParser, corpus: Corpus) -> None:
     )
     group.add_argument(
         "--mirror",
+        dest="mirrors",
         metavar="URL",
         action="append",
         default=[],

@@ -18,7 +18,7 @@ from autoassist_fairseq.tools.dataprep.dictionary import read_pieces, write_dict
 from autoassist_fairseq.tools.dataprep.files import clear_os_errors, locked, staged
 from autoassist_fairseq.tools.dataprep.manifest import NAME, version_of, write_manifest
 from autoassist_fairseq.tools.dataprep.progress import progress, say
-from autoassist_fairseq.tools.dataprep.settings import PrepSettings, check
+from autoassist_fairseq.tools.dataprep.settings import PrepSettings, check, missing_files
 from autoassist_fairseq.tools.dataprep.steps import Record, Step, Workshop
 
 
@@ -31,7 +31,7 @@ def prepare(settings: PrepSettings, before: Sequence[Record] = ()) -> Path:
         UserError: a setting, the input or the disk does not allow it. What an earlier run made
             stays as it is until its replacement is complete.
     """
-    check(settings)
+    check(settings, missing_files(settings))
     with clear_os_errors(), locked(settings.out):
         workshop = Workshop(settings.out, say)
         workshop.before_first_change(lambda: (settings.out / NAME).unlink(missing_ok=True))

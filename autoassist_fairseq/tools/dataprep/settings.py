@@ -12,7 +12,7 @@ from autoassist_fairseq.tools.dataprep.cleaning import Cleaning, CleaningRules
 from autoassist_fairseq.tools.dataprep.files import LOCK, Paths
 from autoassist_fairseq.tools.dataprep.reading import Source
 from autoassist_fairseq.tools.dataprep.steps import STAMPS
-from autoassist_fairseq.tools.dataprep.subwords import KINDS, LEAST_PIECES, NORMALISATIONS
+from autoassist_fairseq.tools.dataprep.subwords import LEAST_PIECES
 from autoassist_fairseq.tools.dataprep.tokens import MosesTokeniser
 
 #: ``raw``: sentencepiece on text as it is; ``moses``: Moses' tokens, cut by subword-nmt.
@@ -36,8 +36,8 @@ class PrepSettings:
         track: one of `TRACKS`.
         lowercase: fold case; Moses track.
         split_hyphens: cut words at hyphens; Moses track.
-        subwords: kind of sentencepiece model, one of `KINDS`; raw track.
-        normalisation: sentencepiece's rule for characters, one of `NORMALISATIONS`; raw track.
+        subwords: kind of sentencepiece model, one of `subwords.KINDS`; raw track.
+        normalisation: sentencepiece's rule for characters, one of its `NORMALISATIONS`; raw track.
         vocab_size: pieces of the joint model (raw track), or its merges (Moses track).
         split_digits: make every digit a piece of its own; raw track.
         character_coverage: share of all characters that the model can spell; raw track.
@@ -123,39 +123,28 @@ class PrepSettings:
         return source, target
 
 
-def check_options(settings: PrepSettings, more: Sequence[str] = ()) -> None:
+def check(settings: PrepSettings, more: Sequence[str] = ()) -> None:
     """Check all settings at once, but not whether the files are there.
 
     Raises:
         UserError: one sentence that lists every problem, and ``more`` of them.
     """
-    _raise([*_option_problems(settings), *more])
-
-
-def check(settings: PrepSettings) -> None:
-    """Check all settings at once, and that the files are there.
-
-    Raises:
-        UserError: one sentence that lists every problem.
-    """
-    files = [file for all in settings.sources.values() for one in all for file in one.files]
-    missing = [str(file) for file in files if not file.is_file()]
-    absent = [f"Input files must exist, but there is no {', no '.join(missing)}"] * bool(missing)
-    _raise([*_option_problems(settings), *absent])
-
-
-def _raise(problems: list[str]) -> None:
-    if problems:
-        raise UserError("; ".join(problems) + ".")
-
-
-def _option_problems(settings: PrepSettings) -> list[str]:
-    return [
+    problems = [
         *_range_problems(settings),
         *_choice_problems(settings),
         *_split_problems(settings),
         *_out_problems(settings.out),
+        *more,
     ]
+    if problems:
+        raise UserError("; ".join(problems) + ".")
+
+
+def missing_files(settings: PrepSettings) -> list[str]:
+    """What to say of files that are not there, if any."""
+    files = [file for all in settings.sources.values() for one in all for file in one.files]
+    missing = [str(file) for file in files if not file.is_file()]
+    return [f"Input files must exist, but there is no {', no '.join(missing)}"] * bool(missing)
 
 
 def _range_problems(settings: PrepSettings) -> list[str]:
@@ -179,15 +168,7 @@ def _range_problems(settings: PrepSettings) -> list[str]:
 
 
 def _choice_problems(settings: PrepSettings) -> list[str]:
-    problems = [
-        f"`{option}` must be {' or '.join(known)}, but is {value!r}"
-        for option, value, known in (
-            ("--subwords", settings.subwords, KINDS),
-            ("--normalisation", settings.normalisation, NORMALISATIONS),
-            ("--track", settings.track, TRACKS),
-        )
-        if value not in known
-    ]
+    problems = []
     for option, asked in (
         ("--lowercase", settings.lowercase),
         ("--split-hyphens", settings.split_hyphens),

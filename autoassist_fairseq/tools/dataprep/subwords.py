@@ -153,12 +153,6 @@ def encode(
         yield pieces if allowed is None else list(respelled(pieces, allowed))
 
 
-def decode(lines: Iterable[str]) -> Iterator[str]:
-    """Undo `encode`: pieces between spaces become text again."""
-    for line in lines:
-        yield line.replace(" ", "").replace("▁", " ").strip()
-
-
 def known_pieces(model: Path) -> frozenset[str]:
     """All pieces of a model."""
     processor = sentencepiece.SentencePieceProcessor(model_file=str(model))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,7 @@ class Fetching:
     lock: Path
     source: Path | None
     downloads: Path
-    mirrors: tuple[str, ...]
+    mirrors: Sequence[str]
     accept_changed: bool
     timeout: float
     tries: int

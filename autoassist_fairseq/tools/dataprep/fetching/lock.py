@@ -31,7 +31,9 @@ class Lock:
             return None
         algorithm = known.partition(":")[0]
         found = f"{algorithm}:{pooch.file_hash(str(path), algorithm)}"
-        return None if found == known else f"must have the checksum {known} ({who}), but has {found}"
+        if found == known:
+            return None
+        return f"must have the checksum {known} ({who}), but has {found}"
 
     def record(self, download: Download, path: Path, sha256: str, url: str | None) -> None:
         """Note what a file is like, where neither lock file nor table say it as it is."""
