@@ -64,9 +64,23 @@ def commands() -> str:
 
 def downloads() -> str:
     """Return the files that data preparation may download."""
-    from autoassist_fairseq.tools.dataprep.command import downloads_table
+    from autoassist_fairseq.tools.dataprep.fetching import corpora
 
-    return downloads_table()
+    every = [corpora.wmt14(version) for version in corpora.NEWS_COMMENTARY]
+    every += [corpora.iwslt14(), corpora.multi30k()]
+    return _grid(
+        ("file", "bytes", "checksum", "who says so", "terms of use"),
+        [
+            (
+                f"[{file.name}]({file.urls[0]})",
+                f"{file.size:,}" if file.size else "recorded",
+                f"`{file.checksum}`" if file.checksum else "recorded",
+                file.evidence,
+                f"[{file.licence}]({file.page})",
+            )
+            for file in dict.fromkeys(file for corpus in every for file in corpus.downloads)
+        ],
+    )
 
 
 TABLES: dict[str, Callable[[], str]] = {

@@ -13,7 +13,7 @@ from mirror import Mirror, serving
 from prepared import use_fake_preprocess
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.dataprep.command import downloads_table, main
+from autoassist_fairseq.tools.dataprep.command import main
 from autoassist_fairseq.tools.dataprep.fetching import corpora
 from autoassist_fairseq.tools.dataprep.fetching.lock import Lock
 from autoassist_fairseq.tools.dataprep.fetching.table import Corpus
@@ -249,8 +249,3 @@ def test_bad_options_fetch_nothing(tmp_path: Path, options: list[str], sentence:
     with pytest.raises(UserError, match=sentence):
         prepare(tmp_path, "wmt14", *options)
     assert not (tmp_path / "out").exists()
-
-
-def test_the_documented_table_is_the_one_in_use() -> None:
-    documentation = Path(__file__).parents[1] / "docs" / "data.md"
-    assert downloads_table() in documentation.read_text("utf-8")

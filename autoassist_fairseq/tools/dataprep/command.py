@@ -10,7 +10,7 @@ from autoassist_fairseq.tools.dataprep import options as flags
 from autoassist_fairseq.tools.dataprep.fetching import corpora
 from autoassist_fairseq.tools.dataprep.fetching.fetch import problems
 from autoassist_fairseq.tools.dataprep.fetching.obtain import obtain, sources
-from autoassist_fairseq.tools.dataprep.fetching.table import Corpus, as_markdown
+from autoassist_fairseq.tools.dataprep.fetching.table import Corpus
 from autoassist_fairseq.tools.dataprep.pipeline import prepare
 from autoassist_fairseq.tools.dataprep.progress import say
 from autoassist_fairseq.tools.dataprep.reading import Source
@@ -21,9 +21,6 @@ from autoassist_fairseq.tools.dataprep.steps import Record
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``python -m autoassist_fairseq.tools.dataprep``; returns the exit status."""
     options = flags.parser().parse_args(arguments)
-    if options.corpus == "table":
-        print(downloads_table())
-        return 0
     settings, records = _own(options) if options.corpus == "corpus" else _published(options)
     folder = prepare(settings, records)
     say(f"subword model: {settings.model}")
@@ -31,13 +28,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     say("give this folder to fairseq-train:")
     print(folder)
     return 0
-
-
-def downloads_table() -> str:
-    """All that can be downloaded, as a Markdown table."""
-    every = [corpora.wmt14(version) for version in corpora.NEWS_COMMENTARY]
-    every += [corpora.iwslt14(), corpora.multi30k()]
-    return as_markdown(tuple(dict.fromkeys(file for one in every for file in one.downloads)))
 
 
 def _own(options: argparse.Namespace) -> tuple[PrepSettings, list[Record]]:

@@ -37,7 +37,6 @@ def parser() -> argparse.ArgumentParser:
             _add_news_commentary(published)
         _add_fetching(published, corpus)
         _add_shared(published, corpus.defaults)
-    commands.add_parser("table", help="print the table of downloads")
     return top
 
 

@@ -82,19 +82,3 @@ class Corpus:
     def downloads(self) -> tuple[Download, ...]:
         """The files that it needs, each once."""
         return tuple(dict.fromkeys(side.download for part in self.parts for side in part.sides))
-
-
-_HEADER = ("file", "bytes", "checksum", "who says so", "terms of use")
-
-
-def as_markdown(downloads: tuple[Download, ...]) -> str:
-    """The table of downloads, for the documentation."""
-    rows = [_HEADER, tuple("---" for _ in _HEADER), *map(_row, downloads)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def _row(download: Download) -> tuple[str, ...]:
-    size = f"{download.size:,}" if download.size else "recorded"
-    checksum = f"`{download.checksum}`" if download.checksum else "recorded"
-    name = f"[{download.name}]({download.urls[0]})"
-    return name, size, checksum, download.evidence, f"[{download.licence}]({download.page})"
