@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -40,8 +41,10 @@ def ordered_map(
         return
     # Not forked: the caller may hold threads (progress bars, sentencepiece).
     context = multiprocessing.get_context("spawn")
+    # Ctrl-C reaches the whole group of processes; it is for the one that waits for the workers.
+    ignore_interrupts = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
     try:
-        with ProcessPoolExecutor(workers, context, initializer=_leave_interrupts) as pool:
+        with ProcessPoolExecutor(workers, context, initializer=ignore_interrupts) as pool:
             yield from _submitted(pool, function, items, _AHEAD * workers)
     except BrokenProcessPool as error:
         raise UserError(
@@ -63,8 +66,3 @@ def _submitted(
             yield pending.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _leave_interrupts() -> None:
-    # Ctrl-C reaches the whole group of processes; it is for the one that waits for the workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
