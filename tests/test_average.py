@@ -157,7 +157,7 @@ def test_holds_two_models_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (["--num-update-checkpoints", "2"], 4.0),
         (["--num-update-checkpoints", "2", "--checkpoint-upper-bound", "25"], 2.0),
         (["--num-best-checkpoints", "2"], 2.5),
-        (["--num-best-checkpoints", "3", "--metric", "loss"], 3.0),
+        (["--num-best-checkpoints", "3"], 3.0),
     ],
 )
 def test_flags(tmp_path: Path, options: list[str], expected: float) -> None:

@@ -110,10 +110,8 @@ def test_a_failed_write_leaves_the_old_file(
         (["DIR", "--num-epoch-checkpoints", "0"], "must be at least 1, but is 0"),
         (["DIR", "--num-epoch-checkpoints", "5"], "holds, 4"),
         (["DIR", "--num-best-checkpoints", "5"], "the 4 distinct checkpoints"),
-        (["DIR", "--num-best-checkpoints", "2", "--metric", "bleu"], "records `loss`"),
         (["DIR/checkpoint1.pt", "--checkpoint-upper-bound", "3"], "needs `--num-epoch"),
         (["DIR", "--num-best-checkpoints", "1", "--checkpoint-upper-bound", "3"], "needs `--num"),
-        (["DIR", "--num-epoch-checkpoints", "1", "--metric", "loss"], "needs `--num-best"),
     ],
 )
 def test_options_that_cannot_be(tmp_path: Path, options: list[str], said: str) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from sacrebleu.metrics import BLEU
 
-from autoassist_fairseq.tools.compare.significance import Scored, bootstrap, paired, t_test
+from autoassist_fairseq.tools.compare.jobs import Result
+from autoassist_fairseq.tools.compare.significance import bootstrap, paired, t_test
 
 WORDS = [*"abcdefgh", "Hund", "Mann", "rennt", "schnell", "Ball", "Park", "Kind", "spielt"]
 LINES = 60
@@ -31,8 +32,9 @@ def spoilt(lines: list[str], share: float, seed: int) -> list[str]:
     ]
 
 
-def scored(lines: list[str], against: list[str]) -> Scored:
-    return Scored(lines, BLEU().corpus_score(lines, [against]).score)
+def scored(lines: list[str], against: list[str]) -> Result:
+    bleu = float(BLEU().corpus_score(lines, [against]).score)
+    return Result(1, 1.0, 1.0, None, bleu, "", None, 0, 1, lines)
 
 
 def sacrebleu_p(folder: Path, ref: list[str], *systems: list[str]) -> float:
@@ -120,5 +122,5 @@ def test_a_sentence_is_drawn_with_the_translations_of_all_seeds() -> None:
 
 
 def test_arms_without_a_common_seed_are_not_compared() -> None:
-    one = Scored(["a"], 1.0)
+    one = scored(["a"], ["a"])
     assert paired({1: one}, {2: one}, ["a"], 10) is None

@@ -14,7 +14,7 @@ from autoassist_fairseq.assistant.corpus.difficulty import difficulty
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.settings import Settings
 from autoassist_fairseq.tools.report.corpus import Words, read_text
-from autoassist_fairseq.tools.report.keeping import bins, keeping, rarity
+from autoassist_fairseq.tools.report.keeping import assistant_state, bins, keeping, rarity
 
 SOURCE = ["\u2581a b \u2581c", "ca@@ t s", "<b> & x", "easy", "easy", "easy again"] * 20
 TARGET = ["\u2581A B \u2581C", "ka@@ tze", "<i> & y", "leicht", "leicht", "leicht auch"] * 20
@@ -81,7 +81,7 @@ def test_rarity_is_that_of_the_words_whatever_the_dictionary_says(data: Path) ->
 def test_chances_are_those_of_the_assistant_that_was_saved(data: Path) -> None:
     assistant = taught(data)
     write_checkpoint(data, data, assistant.state_dict())
-    found = keeping(data, "run", read_text(data))
+    found = keeping(assistant_state(data), "run", read_text(data))
     expected = assistant.keep_probability(np.arange(PAIRS))
     assert found.keep == pytest.approx(float(expected.mean()))
     assert found.pairs == PAIRS
@@ -109,20 +109,20 @@ def test_bins_hold_every_pair_once_and_equal_values_together() -> None:
 def test_what_cannot_be_asked_is_said(data: Path, tmp_path: Path) -> None:
     text, state = read_text(data), taught(data).state_dict()
     with pytest.raises(UserError, match=r"checkpoint_last\.pt is not there"):
-        keeping(tmp_path, "run", text)
+        keeping(assistant_state(tmp_path), "run", text)
     write_checkpoint(tmp_path, data, state, policy="uniform")
     with pytest.raises(UserError, match="policy uniform does not ask"):
-        keeping(tmp_path, "run", text)
+        keeping(assistant_state(tmp_path), "run", text)
     write_checkpoint(tmp_path, data, {**state, "model": {}})
     with pytest.raises(UserError, match="cannot be read"):
-        keeping(tmp_path, "run", text)
+        keeping(assistant_state(tmp_path), "run", text)
     other = write_data(tmp_path / "other", ["x y"] * 9, TARGET[:9])
     write_checkpoint(tmp_path, other, state)
     with pytest.raises(UserError, match="its source dictionary differs"):
-        keeping(tmp_path, "run", text)
+        keeping(assistant_state(tmp_path), "run", text)
     (tmp_path / "checkpoint_last.pt").write_bytes(b"PK\x03\x04 cut")
     with pytest.raises(UserError, match="`RUN_DIR`: .* must be a whole checkpoint"):
-        keeping(tmp_path, "run", text)
+        keeping(assistant_state(tmp_path), "run", text)
 
 
 @pytest.mark.parametrize("file", ["train.en-de.en.idx", "train.en-de.de.bin", "dict.en.txt"])

@@ -237,8 +237,8 @@ def test_nan_in_a_log_is_unknown(tmp_path: Path) -> None:
 
 def test_exact_times_beside_the_log_are_preferred(tmp_path: Path) -> None:
     folder = shrunk_run(tmp_path)
-    epochs = [{"epoch": 1, "seconds": 19.5}, {"epoch": 2, "seconds": 12.6, "resumed": True}]
-    (folder / "epochs.json").write_text(json.dumps({"epochs": epochs}))
+    lines = ["update,epoch,position,tokens,seconds", "5,1,0.5,1,9", "10,1,1.0,1,19.5"]
+    (folder / "updates.csv").write_text("".join(f"{line}\n" for line in [*lines, "11,2,1.1,1,20"]))
     assert [epoch.seconds for epoch in read_run(folder, "run").epochs] == [19.5, 13, 17]
 
 

@@ -11,7 +11,7 @@ from training import Server
 
 from autoassist_fairseq.assistant.corpus.token_store import Ints
 from autoassist_fairseq.tools.report.corpus import read_text
-from autoassist_fairseq.tools.report.keeping import keeping
+from autoassist_fairseq.tools.report.keeping import assistant_state, keeping
 from autoassist_fairseq.tools.report.run import read_run
 
 pytestmark = pytest.mark.slow
@@ -48,7 +48,7 @@ def test_both_formats_tell_what_was_trained(
 def test_keep_rates_of_a_real_checkpoint(server: Server, corpus: Binarised, tmp_path: Path) -> None:
     ran = server.train(corpus.data, tmp_path, *OPTIONS)
     assert ran.status == 0, ran.output
-    found = keeping(tmp_path, "run", read_text(corpus.data))
+    found = keeping(assistant_state(tmp_path), "run", read_text(corpus.data))
     assert found.pairs == corpus.pairs
     # every other target of this corpus repeats one word, which the Boss soon finds trivial
     assert 0.5 < found.keep < 1

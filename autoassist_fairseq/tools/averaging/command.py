@@ -36,52 +36,21 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="autoassist average", description="Average the parameters of checkpoints."
     )
-    p.add_argument(
-        "--inputs",
-        required=True,
-        nargs="+",
-        type=Path,
-        metavar="PATH",
-        help="checkpoint files, or one folder together with a --num- option",
-    )
-    p.add_argument("--output", required=True, type=Path, metavar="FILE", help="where to write")
+    add = p.add_argument
+    inputs = "checkpoint files, or one folder together with a --num- option"
+    add("--inputs", required=True, nargs="+", type=Path, metavar="PATH", help=inputs)
+    add("--output", required=True, type=Path, metavar="FILE", help="where to write")
     number = p.add_mutually_exclusive_group()
-    number.add_argument(
-        "--num-epoch-checkpoints",
-        type=int,
-        metavar="N",
-        help="the last N checkpoint{EPOCH}.pt of the folder",
-    )
-    number.add_argument(
-        "--num-update-checkpoints",
-        type=int,
-        metavar="N",
-        help="the last N checkpoint_{EPOCH}_{UPDATE}.pt of the folder",
-    )
-    number.add_argument(
-        "--num-best-checkpoints",
-        type=int,
-        metavar="N",
-        help="the N best of the folder by the metric that fairseq recorded "
-        "(--best-checkpoint-metric)",
-    )
-    p.add_argument(
-        "--checkpoint-upper-bound",
-        type=int,
-        metavar="N",
-        help="with the last N: take no epoch (or update) after this one",
-    )
-    p.add_argument(
-        "--checkpoint-suffix",
-        default="",
-        metavar="TEXT",
-        help="what stands before .pt in the names, as in training (--checkpoint-suffix=-a)",
-    )
-    p.add_argument(
-        "--metric",
-        metavar="NAME",
-        help="with the best N: stop unless NAME is the metric that fairseq recorded",
-    )
+    for kind, what in (
+        ("epoch", "the last N checkpoint{EPOCH}.pt of the folder"),
+        ("update", "the last N checkpoint_{EPOCH}_{UPDATE}.pt of the folder"),
+        ("best", "the N best of the folder by fairseq's --best-checkpoint-metric"),
+    ):
+        number.add_argument(f"--num-{kind}-checkpoints", type=int, metavar="N", help=what)
+    bound = "with the last N: take no epoch (or update) after this one"
+    add("--checkpoint-upper-bound", type=int, metavar="N", help=bound)
+    suffix = "what stands before .pt in the names, as in training (--checkpoint-suffix=-a)"
+    add("--checkpoint-suffix", default="", metavar="TEXT", help=suffix)
     return p
 
 
@@ -169,24 +138,22 @@ def _check_options(args: argparse.Namespace, kind: str | None, count: int) -> No
             f"`--checkpoint-upper-bound` {args.checkpoint_upper_bound} needs "
             "`--num-epoch-checkpoints` or `--num-update-checkpoints`."
         )
-    if args.metric is not None and kind != "best":
-        raise UserError(f"`--metric` {args.metric} needs `--num-best-checkpoints`.")
 
 
 def _best_names(
     folder: Path, names: Sequence[str], count: int, args: argparse.Namespace
 ) -> list[str]:
-    found, recorded, metric = [], set(), args.metric
+    found, recorded = [], set()
     for name in candidates(names, args.checkpoint_suffix):
         state = read_checkpoint(folder / name, "--inputs", verify=False)
         facts = _record(folder / name, state)
         found.append(Candidate(name, facts["updates"], facts["value"]))
         recorded.add((facts["metric"], _setting(state, "maximize_best_checkpoint_metric")))
-    if len({m for m, _ in recorded} | ({metric} if metric and recorded else set())) > 1:
+    if len({metric for metric, _ in recorded}) > 1:
         told = ", ".join(sorted(f"`{m}`" for m, _ in recorded))
         raise UserError(
-            f"`--num-best-checkpoints` must rank by one metric{f' ({metric})' if metric else ''}, "
-            f"but {folder} records {told}; average files of your choice (autoassist average)."
+            f"`--num-best-checkpoints` must rank by one metric, but {folder} records {told}; "
+            "average files of your choice (autoassist average)."
         )
     maximize = any(m for _, m in recorded)
     others = ways_on(names, None, len(found), args.checkpoint_suffix)

@@ -15,7 +15,7 @@ from autoassist_fairseq.tools.compare.arms import Arm
 from autoassist_fairseq.tools.compare.jobs import DONE, Job, check_started
 from autoassist_fairseq.tools.compare.options import arms_of, jobs_of, parser
 from autoassist_fairseq.tools.compare.pool import Pool
-from autoassist_fairseq.tools.compare.significance import Scored, paired
+from autoassist_fairseq.tools.compare.significance import paired
 from autoassist_fairseq.tools.compare.table import Row
 from autoassist_fairseq.tools.compare.work import code_digest, do, finished
 from autoassist_fairseq.tools.dataprep.files import (
@@ -86,16 +86,12 @@ def rows_of(arms: Sequence[Arm], jobs: Sequence[Job], failed: Mapping[str, str])
         }
         for arm in arms
     }
-    scored = {
-        name: {seed: Scored(run.hypotheses, run.bleu) for seed, run in found.items()}
-        for name, found in runs.items()
-    }
     test, language = jobs[0].test, jobs[0].corpus.languages[1]
     rows = []
     for arm in arms:
         say(f"{arm.name}: testing") if arm != arms[0] else None
         beside = (
-            paired(scored[arms[0].name], scored[arm.name], test.reference, test.samples, language)
+            paired(runs[arms[0].name], runs[arm.name], test.reference, test.samples, language)
             if arm != arms[0]
             else None
         )

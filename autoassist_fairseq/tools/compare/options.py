@@ -13,7 +13,7 @@ from autoassist_fairseq.tools.compare.arms import Arm, check_arms, in_order, par
 from autoassist_fairseq.tools.compare.budget import parse_budget
 from autoassist_fairseq.tools.compare.jobs import Corpus, Job, Test, corpus_digest
 from autoassist_fairseq.tools.scoring import layout
-from autoassist_fairseq.tools.scoring.command import add_plain_ref, check_plain_reference
+from autoassist_fairseq.tools.scoring.command import add_corpus_options, check_plain_reference
 from autoassist_fairseq.tools.scoring.generated import check_flags, find_model
 from autoassist_fairseq.tools.scoring.split import find_split
 from autoassist_fairseq.tools.scoring.text import check_lengths, read_lines
@@ -50,13 +50,7 @@ def parser() -> argparse.ArgumentParser:
     add("--jobs", type=int, default=2, metavar="N", help="runs side by side (default: 2)")
     add("--threads", type=int, default=1, metavar="N", help="of each run (default: 1)")
     add("--ref", type=Path, metavar="FILE", help="raw reference (default: text/ beside DATA)")
-    add_plain_ref(p)
-    add("--gen-subset", default="test", metavar="NAME", help="split to translate (default: test)")
-    add("--detokenise", choices=["sentencepiece", "moses", "none"], help="how the corpus was "
-        "prepared (default: sentencepiece)")  # fmt: skip
-    add("--spm", type=Path, metavar="FILE", help="sentencepiece model (default: beside DATA)")
-    add("--source-lang", metavar="LANG", help="default: as the corpus says")
-    add("--target-lang", metavar="LANG", help="default: as the corpus says")
+    add_corpus_options(p)
     add("--generate", default="", metavar="FLAGS", help='of fairseq-generate, such as "--beam 5"')
     add("--bootstrap-samples", type=int, default=1000, metavar="N", help="default: 1000")
     return p
@@ -131,7 +125,7 @@ def _corpus(args: argparse.Namespace, data: Path, used: Sequence[str]) -> Corpus
     languages = (split.source, split.target)
     for needed in used:
         find_split(data, needed, *languages)
-    model = find_model(data, split.target, args.spm, args.detokenise or "sentencepiece")
+    model = find_model(data, split.target, args.spm, args.detokenise)
     digest = corpus_digest(data, languages, (*used, args.gen_subset))
     return Corpus(data, languages, model, digest)
 
@@ -148,7 +142,6 @@ def _test(args: argparse.Namespace, main: Corpus, everywhere: Sequence[Path]) ->
             check_lengths(
                 {f"`--ref` {path}": lines, f"the {args.gen_subset} of {data}": range(pairs)}
             )
-    track = args.detokenise or "sentencepiece"
     try:
         words = tuple(shlex.split(args.generate))
     except ValueError as error:
@@ -156,7 +149,7 @@ def _test(args: argparse.Namespace, main: Corpus, everywhere: Sequence[Path]) ->
             f"`--generate` must have closed quotes, but is {args.generate!r}."
         ) from error
     check_flags(words, "--generate")
-    return Test(args.gen_subset, tuple(lines), track, words, args.bootstrap_samples)
+    return Test(args.gen_subset, tuple(lines), args.detokenise, words, args.bootstrap_samples)
 
 
 def _gpu() -> bool:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sacrebleu.metrics import BLEU
 
+from autoassist_fairseq.tools.compare.jobs import Result
 from autoassist_fairseq.tools.scoring.metrics import plain_metric
 
 Floats = NDArray[np.float64]
@@ -47,17 +48,9 @@ class Paired:
     signature: str
 
 
-@dataclass(frozen=True)
-class Scored:
-    """Translations of the test set, and their BLEU."""
-
-    hypotheses: Sequence[str]
-    bleu: float
-
-
 def paired(
-    first: Mapping[int, Scored],
-    other: Mapping[int, Scored],
+    first: Mapping[int, Result],
+    other: Mapping[int, Result],
     reference: Sequence[str],
     samples: int,
     language: str = "",

@@ -6,7 +6,6 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 from autoassist_fairseq.errors import AutoAssistError, UserError
@@ -14,7 +13,7 @@ from autoassist_fairseq.tools.common.child import lines_of
 from autoassist_fairseq.tools.common.training_log import read_log
 from autoassist_fairseq.tools.compare.budget import expected, leg
 from autoassist_fairseq.tools.compare.jobs import Job
-from autoassist_fairseq.tools.compare.updates import NAME, Updates, epochs_of
+from autoassist_fairseq.tools.compare.updates import NAME, Updates
 from autoassist_fairseq.tools.dataprep.files import read_json, write_json
 
 LOG = "train.log"
@@ -46,7 +45,6 @@ def train(job: Job, show: Show, stop: threading.Event) -> tuple[Updates, int]:
                 f"ended at {reached}, before the budget was spent; see {job.folder / LOG}."
             )
         legs.end()
-    _write_epochs(job.folder, updates)
     return updates, legs.count
 
 
@@ -116,8 +114,3 @@ def _run_leg(
             if updates.saved == target and job.budget.kind != "passes":
                 legs.end()  # what comes after the checkpoint is not missed
         show(updates)
-
-
-def _write_epochs(folder: Path, updates: Updates) -> None:
-    # For the report, whose own clock has whole seconds only
-    write_json(folder / "epochs.json", {"epochs": [asdict(one) for one in epochs_of(updates.done)]})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from itertools import groupby
 from pathlib import Path
 
 from autoassist_fairseq.log_lines import Figures, read_line
@@ -123,25 +124,21 @@ def read_updates(path: Path) -> list[Update]:
 
 @dataclass(frozen=True)
 class Epoch:
-    """A complete epoch: target tokens, seconds, and whether a restart was in it (never counted)."""
+    """A complete epoch: its number, target tokens, seconds."""
 
-    epoch: int
+    number: int
     tokens: float
     seconds: float
-    resumed: bool = False
 
 
 def epochs_of(updates: Sequence[Update]) -> list[Epoch]:
     """Return the complete epochs of ``updates``."""
-    ends = [
-        at
-        for at, update in enumerate(updates)
-        if (at + 1 < len(updates) and updates[at + 1].epoch > update.epoch)
-        or (at + 1 == len(updates) and update.position >= update.epoch)
-    ]
-    epochs, begin, seconds = [], 0, 0.0
-    for end in ends:
-        tokens = sum(update.tokens for update in updates[begin : end + 1])
-        epochs.append(Epoch(updates[end].epoch, tokens, updates[end].seconds - seconds))
-        begin, seconds = end + 1, updates[end].seconds
+    epochs, seconds = [], 0.0
+    for number, those in groupby(updates, key=lambda update: update.epoch):
+        within = list(those)
+        last = within[-1]
+        if last is not updates[-1] or last.position >= number:
+            tokens = sum(update.tokens for update in within)
+            epochs.append(Epoch(number, tokens, last.seconds - seconds))
+        seconds = last.seconds
     return epochs

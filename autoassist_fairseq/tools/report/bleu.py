@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
@@ -20,14 +19,6 @@ SCORES = ("score.json", "evaluation/score.json")
 # Plain translations of the test set, as `autoassist evaluate` and the demo leave them.
 TRANSLATIONS = ("evaluation/hypotheses.txt", "test.translated.*")
 KEY = "sacrebleu"
-
-
-@dataclass(frozen=True)
-class Score:
-    """A score with the signature that reproduces it."""
-
-    bleu: float
-    signature: str
 
 
 def reference_of(data: Path | None, given: Path | None, split: str = "test") -> Path | None:
@@ -53,10 +44,10 @@ def add_score(run: Run, reference: Path | None) -> None:
             f"no BLEU: neither a score ({SCORES[0]}) nor translations with `--ref` were found"
         )
         return
-    run.bleu, run.signature = found.bleu, found.signature
+    run.bleu, run.signature = found
 
 
-def _scored(folder: Path) -> Score | None:
+def _scored(folder: Path) -> tuple[float, str] | None:
     for name in SCORES:
         content = read_json(folder / name) or {}
         figures = content.get("figures")
@@ -64,11 +55,11 @@ def _scored(folder: Path) -> Score | None:
             mine = isinstance(figure, dict) and figure.get("key") == KEY
             score = figure.get("score") if mine else None
             if isinstance(score, int | float) and math.isfinite(score):
-                return Score(float(score), str(figure.get("signature", "")))
+                return float(score), str(figure.get("signature", ""))
     return None
 
 
-def _score(folder: Path, reference: Path | None) -> Score | None:
+def _score(folder: Path, reference: Path | None) -> tuple[float, str] | None:
     found = [file for name in TRANSLATIONS for file in sorted(folder.glob(name))]
     if not found or reference is None:
         return None
@@ -78,4 +69,4 @@ def _score(folder: Path, reference: Path | None) -> Score | None:
     language = language_of(found[0].name) or language_of(reference.name)
     metric = plain_metric("bleu", None, language)
     figure = detokenised_bleu(hypotheses, [references], metric)
-    return Score(figure.score, figure.signature)
+    return figure.score, figure.signature

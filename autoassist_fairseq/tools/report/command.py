@@ -28,27 +28,15 @@ def parser() -> argparse.ArgumentParser:
         description="Compare runs: report.html (one file), report.md and figures, from fairseq's "
         "logs and last checkpoints. The first run is what the others are compared with.",
     )
-    p.add_argument(
-        "runs",
-        nargs="+",
-        metavar="RUN_DIR",
-        help="folder with train.log (or another log of fairseq-train), checkpoints, translations "
-        "or score.json; NAME=RUN_DIR gives it a name",
-    )
-    p.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder of the report")
-    p.add_argument(
-        "--data",
-        type=Path,
-        metavar="DATA",
-        help="binarised corpus of the runs: keep rates, pairs that are skipped most",
-    )
-    p.add_argument(
-        "--ref",
-        type=Path,
-        metavar="FILE",
-        help="plain reference of the test set (default: text/ beside DATA)",
-    )
-    p.add_argument("--json", action="store_true", help="print JSON")
+    add = p.add_argument
+    folder = "folder with train.log (or another log of fairseq-train), checkpoints, translations "
+    add("runs", nargs="+", metavar="RUN_DIR", help=folder + "or score.json; NAME=RUN_DIR names it")
+    add("--out", required=True, type=Path, metavar="DIR", help="folder of the report")
+    corpus = "binarised corpus of the runs: keep rates, pairs that are skipped most"
+    add("--data", type=Path, metavar="DATA", help=corpus)
+    reference = "plain reference of the test set (default: text/ beside DATA)"
+    add("--ref", type=Path, metavar="FILE", help=reference)
+    add("--json", action="store_true", help="print JSON")
     return p
 
 
@@ -156,9 +144,10 @@ def _asked(
     keepings, verdicts, unknown = [], [], []
     for run in asked:
         try:
-            found = verdict(assistant_state(run.folder), run.name, text)
+            state = assistant_state(run.folder)
+            found = verdict(state, run.name, text)
             verdicts += [found] if found else []
-            keepings.append(keeping(run.folder, run.name, text))
+            keepings.append(keeping(state, run.name, text))
         except UserError as error:
             unknown.append((run.name, str(error)))
     return keepings, verdicts, unknown

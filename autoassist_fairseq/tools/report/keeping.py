@@ -77,24 +77,18 @@ class Keeping:
         )
 
 
-def keeping(folder: Path, run: str, text: Text) -> Keeping:
-    """Return whom the Assistant in ``folder``'s last checkpoint keeps.
+def keeping(state: Mapping[str, Any], run: str, text: Text) -> Keeping:
+    """Return whom the Assistant with ``state`` (of `assistant_state`) keeps.
 
     Raises:
-        UserError: there is no Assistant there, or it does not fit ``text``.
+        UserError: it does not ask an Assistant, or does not fit ``text``.
     """
-    state = assistant_state(folder)
     pairs = sample_pairs(len(text.corpus))
     keep = _restored(state, text).keep_probability(pairs)
     length = text.corpus.target.sizes(pairs).astype(np.float64)
-    return Keeping(
-        run=run,
-        pairs=len(pairs),
-        keep=float(keep.mean()),
-        by_length=bins(length, keep),
-        by_rarity=bins(rarity(text, pairs), keep),
-        examples=_examples(text, pairs, keep),
-    )
+    by_length, by_rarity = bins(length, keep), bins(rarity(text, pairs), keep)
+    examples = _examples(text, pairs, keep)
+    return Keeping(run, len(pairs), float(keep.mean()), by_length, by_rarity, examples)
 
 
 def bins(values: Floats, keep: NDArray[np.float32]) -> list[Bin]:

@@ -19,6 +19,7 @@ from autoassist_fairseq.tools.report.verdicts import Verdict
 
 TITLE = "AutoAssist: cost and quality of {} run{}"
 # What Markdown gives a meaning inside a line, beside what HTML does.
+Cells = tuple[str, str, str]
 _MARKS = re.compile(r"([\\`*_\[\]#|~$])")
 
 
@@ -61,9 +62,31 @@ def as_html(report: Report) -> str:
         rows=table.rows(report.runs),
         note=table.note(report.runs),
         figures=figures,
-        keepings=report.keepings,
-        verdicts=report.verdicts,
+        listed=_listed(report),
     )
+
+
+def _listed(report: Report) -> list[tuple[str, str, Cells, list[Cells]]]:
+    """Return title, sentence, header and rows of every table of pairs."""
+    skipped: list[tuple[str, str, Cells, list[Cells]]] = [
+        (
+            f"Skipped most: {one.run}",
+            one.sentence,
+            ("kept", "source", "target"),
+            [(f"{e.keep:.1%}", e.source, e.target) for e in one.examples],
+        )
+        for one in report.keepings
+    ]
+    hopeless = [
+        (
+            f"Hopeless: {one.run}",
+            one.sentence,
+            ("surprise", "source", "target"),
+            [(f"{e.surprise:.2f}", e.source, e.target) for e in one.examples],
+        )
+        for one in report.verdicts
+    ]
+    return [*skipped, *hopeless]
 
 
 def _base64(path: Path) -> str:
@@ -85,20 +108,8 @@ def as_markdown(report: Report) -> str:
         caption = escape(figure.caption)
         pictures = "\n".join(f"![{caption}]({path.name})" for path in figure.paths)
         parts += [f"## {escape(figure.title)}", pictures, caption]
-    for one in report.keepings:
-        pairs = [(f"{e.keep:.1%}", e.source, e.target) for e in one.examples]
-        parts += [
-            f"## Skipped most: {escape(one.run)}",
-            one.sentence,
-            _table(("kept", "source", "target"), pairs, text_columns=(1, 2)),
-        ]
-    for found in report.verdicts:
-        rows = [(f"{e.surprise:.2f}", e.source, e.target) for e in found.examples]
-        parts += [
-            f"## Hopeless: {escape(found.run)}",
-            found.sentence,
-            _table(("surprise", "source", "target"), rows, text_columns=(1, 2)),
-        ]
+    for title, sentence, header, rows in _listed(report):
+        parts += [f"## {escape(title)}", sentence, _table(header, rows, text_columns=(1, 2))]
     return "\n\n".join(parts) + "\n"
 
 

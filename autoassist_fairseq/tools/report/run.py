@@ -11,7 +11,7 @@ import numpy as np
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.training_log import Log, Mark, read_log
-from autoassist_fairseq.tools.dataprep.files import read_json
+from autoassist_fairseq.tools.compare.updates import NAME, epochs_of, read_updates
 
 LOG = "train.log"
 # Logs that other programs leave in the folder
@@ -33,7 +33,6 @@ class Epoch:
     tokens: int
     updates: int
     seconds: float | None
-    keep_tokens: float | None
 
 
 @dataclass(frozen=True)
@@ -168,22 +167,15 @@ def _epochs(log: Log, run: Run) -> list[Epoch]:
         count = mark.updates - updates
         tokens = round(mark.figures.get("wpb", 0.0) * count)
         time = exact.get(mark.epoch, took if mark.epoch not in log.resumed else None)
-        keep = _finite(mark.figures.get("aa_keep_tokens"))
         if tokens:
-            epochs.append(Epoch(mark.epoch, tokens, count, time, keep))
+            epochs.append(Epoch(mark.epoch, tokens, count, time))
         updates, seconds = mark.updates, mark.seconds or 0.0
     return epochs
 
 
 def _exact_seconds(folder: Path) -> dict[int, float]:
-    """Seconds of each epoch that was timed as it ran (the demo does): a log has whole seconds."""
-    listed = (read_json(folder / "epochs.json") or {}).get("epochs")
-    return {
-        int(epoch["epoch"]): float(epoch["seconds"])
-        for epoch in (listed if isinstance(listed, list) else ())
-        if isinstance(epoch, dict) and {"epoch", "seconds"} <= epoch.keys()
-        if not epoch.get("resumed")
-    }
+    """Seconds of each epoch whose updates compare.py timed: a log has whole seconds."""
+    return {epoch.number: epoch.seconds for epoch in epochs_of(read_updates(folder / NAME))}
 
 
 def _points(log: Log, epochs: list[Epoch]) -> list[Point]:

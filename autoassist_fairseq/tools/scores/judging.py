@@ -101,16 +101,10 @@ def parser() -> argparse.ArgumentParser:
         "pair with the truth: area under the ROC curve, precision and recall of the verdicts.",
     )
     p.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT")
-    p.add_argument(
-        "--noise", type=Path, required=True, metavar="DIR", help="what autoassist noise wrote"
-    )
-    p.add_argument(
-        "--text",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="text/ of the corpus that was prepared from it",
-    )
+    noise = "what autoassist noise wrote"
+    p.add_argument("--noise", type=Path, required=True, metavar="DIR", help=noise)
+    text = "text/ of the corpus that was prepared from it"
+    p.add_argument("--text", type=Path, required=True, metavar="DIR", help=text)
     p.add_argument("--figure", type=Path, metavar="FILE", help="draw the ROC curves (PNG)")
     return p
 

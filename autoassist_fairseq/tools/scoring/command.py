@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sacrebleu.metrics import BLEU
 
@@ -30,56 +31,45 @@ def parser() -> argparse.ArgumentParser:
         prog="autoassist score",
         description="Print detokenised sacreBLEU, tokenised BLEU and compound-split BLEU.",
     )
-    p.add_argument("--sys", metavar="FILE", help="plain (detokenised) output; - is stdin")
-    p.add_argument("--ref", nargs="+", default=[], metavar="FILE", help="plain reference(s)")
-    p.add_argument(
-        "--lang",
-        help="target language, for tokenising (default: as the reference's name ends, else de)",
-    )
-    p.add_argument(
-        "--tokenised-sys",
-        metavar="FILE",
-        help="tokenised output, subwords joined; default: --sys tokenised as Moses does",
-    )
-    p.add_argument(
-        "--tokenised-ref",
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="tokenised reference(s), for the tokenised figures alone",
-    )
-    p.add_argument(
-        "--sacrebleu-tokenize",
-        metavar="NAME",
-        choices=sorted(BLEU.TOKENIZERS),
-        help="sacreBLEU's tokeniser (default: 13a; zh for Chinese, char for ja, th, lo, km, my)",
-    )
+    add = p.add_argument
+    add("--sys", metavar="FILE", help="plain (detokenised) output; - is stdin")
+    add("--ref", nargs="+", default=[], metavar="FILE", help="plain reference(s)")
+    add("--lang", help="target language (default: as the reference's name ends, else de)")
+    system = "tokenised output, subwords joined; default: --sys tokenised as Moses does"
+    add("--tokenised-sys", metavar="FILE", help=system)
+    references = "tokenised reference(s), for the tokenised figures alone"
+    add("--tokenised-ref", nargs="+", default=[], metavar="FILE", help=references)
+    tokenizer = "sacreBLEU's (default: 13a; zh for Chinese, char for ja, th, lo, km, my)"
+    names = sorted(BLEU.TOKENIZERS)
+    add("--sacrebleu-tokenize", metavar="NAME", choices=names, help=tokenizer)
     add_plain_ref(p)
-    p.add_argument("--chrf", action="store_true", help="chrF2 too")
-    p.add_argument("--ter", action="store_true", help="TER too (slow)")
-    p.add_argument(
-        "--baseline",
-        metavar="FILE",
-        help="plain output of another system: paired bootstrap significance of the difference",
-    )
-    p.add_argument(
-        "--bootstrap-samples",
-        type=int,
-        default=1000,
-        metavar="N",
-        help="resamples for --baseline (default: 1000)",
-    )
-    p.add_argument("--json", action="store_true", help="print JSON")
+    add("--chrf", action="store_true", help="chrF2 too")
+    add("--ter", action="store_true", help="TER too (slow)")
+    baseline = "plain output of another system: paired bootstrap significance of the difference"
+    add("--baseline", metavar="FILE", help=baseline)
+    samples = "resamples for --baseline (default: 1000)"
+    add("--bootstrap-samples", type=int, default=1000, metavar="N", help=samples)
+    add("--json", action="store_true", help="print JSON")
     return p
 
 
 def add_plain_ref(p: argparse.ArgumentParser) -> None:
     """Add the way on for a plain reference that looks tokenised."""
-    p.add_argument(
-        "--plain-ref",
-        action="store_true",
-        help="--ref is plain text though it looks tokenised; the label says so",
-    )
+    what = "--ref is plain text though it looks tokenised; the label says so"
+    p.add_argument("--plain-ref", action="store_true", help=what)
+
+
+def add_corpus_options(p: argparse.ArgumentParser) -> None:
+    """Add what says which split of a binarised corpus is translated, and what becomes of it."""
+    add_plain_ref(p)
+    add = p.add_argument
+    prepared = "how the corpus was prepared (default: sentencepiece)"
+    tracks = ["sentencepiece", "moses", "none"]
+    add("--detokenise", choices=tracks, default=tracks[0], help=prepared)
+    add("--spm", type=Path, metavar="FILE", help="sentencepiece model (default: beside DATA)")
+    add("--gen-subset", default="test", metavar="NAME", help="split (default: test)")
+    for side in ("source", "target"):
+        add(f"--{side}-lang", metavar="LANG", help="default: as the corpus says")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

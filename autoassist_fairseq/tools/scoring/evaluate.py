@@ -39,64 +39,29 @@ def parser() -> argparse.ArgumentParser:
         description="Average checkpoints, translate, detokenise and score.",
         epilog="What follows -- goes to fairseq-generate as it is, for example: -- --cpu",
     )
-    p.add_argument("data", type=Path, metavar="DATA", help="binarised corpus")
-    p.add_argument(
-        "--checkpoints",
-        required=True,
-        type=Path,
-        metavar="PATH",
-        help="folder of checkpoints, or one checkpoint to evaluate as it is",
-    )
-    p.add_argument(
-        "--ref",
-        nargs="+",
-        metavar="FILE",
-        help="plain reference(s) (default: text/ beside DATA, where data-prep leaves them)",
-    )
-    p.add_argument("--checkpoint-suffix", default="", metavar="TEXT", help="as in training")
+    add = p.add_argument
+    add("data", type=Path, metavar="DATA", help="binarised corpus")
+    checkpoints = "folder of checkpoints, or one checkpoint to evaluate as it is"
+    add("--checkpoints", required=True, type=Path, metavar="PATH", help=checkpoints)
+    add("--ref", nargs="+", metavar="FILE", help="plain reference(s) (default: text/ beside DATA)")
+    add("--checkpoint-suffix", default="", metavar="TEXT", help="as in training")
     number = p.add_mutually_exclusive_group()
-    number.add_argument(
-        "--average",
-        type=int,
-        metavar="N",
-        help="average the last N epoch checkpoints (default: 10)",
-    )
-    number.add_argument(
-        "--updates", type=int, metavar="N", help="average the last N update checkpoints instead"
-    )
-    number.add_argument("--best", type=int, metavar="N", help="average the N best instead")
-    p.add_argument(
-        "--detokenise",
-        choices=["sentencepiece", "moses", "none"],
-        default="sentencepiece",
-        help="how the corpus was prepared (default: sentencepiece, with --spm)",
-    )
-    p.add_argument(
-        "--spm",
-        type=Path,
-        metavar="FILE",
-        help="sentencepiece model (default: the one that data-prep left)",
-    )
-    p.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="for results (default: evaluation/ beside the checkpoints)",
-    )
-    p.add_argument("--gen-subset", default="test", metavar="NAME", help="split (default: test)")
-    p.add_argument("--source-lang", metavar="LANG", help="default: as the corpus says")
-    p.add_argument("--target-lang", metavar="LANG", help="default: as the corpus says")
-    p.add_argument("--beam", type=int, default=4, help="default: 4")
-    p.add_argument("--lenpen", type=float, default=0.6, help="length penalty (default: 0.6)")
-    p.add_argument("--max-tokens", type=int, default=4000, help="a batch (default: 4000)")
-    scoring.add_plain_ref(p)
+    for flag, what in (
+        ("--average", "average the last N epoch checkpoints (default: 10)"),
+        ("--updates", "average the last N update checkpoints instead"),
+        ("--best", "average the N best instead"),
+    ):
+        number.add_argument(flag, type=int, metavar="N", help=what)
+    where = "for results (default: evaluation/ beside the checkpoints)"
+    add("--out", type=Path, metavar="DIR", help=where)
+    scoring.add_corpus_options(p)
+    add("--beam", type=int, default=4, help="default: 4")
+    add("--lenpen", type=float, default=0.6, help="length penalty (default: 0.6)")
+    add("--max-tokens", type=int, default=4000, help="a batch (default: 4000)")
     for flag in ("--chrf", "--ter", "--json"):
-        p.add_argument(flag, action="store_true", help="see autoassist score --help")
-    p.add_argument(
-        "--baseline",
-        metavar="FILE",
-        help="plain output of another system, for significance (its hypotheses.txt)",
-    )
+        add(flag, action="store_true", help="see autoassist score --help")
+    baseline = "plain output of another system, for significance (its hypotheses.txt)"
+    add("--baseline", metavar="FILE", help=baseline)
     return p
 
 

@@ -24,62 +24,32 @@ def parser(recipe: recipes.Recipe) -> argparse.ArgumentParser:
         f"{recipe.tokens_per_gpu} tokens per GPU on {recipes.PAPER_GPUS} GPUs.",
         epilog="What follows -- goes to fairseq-train as it is and overrides the recipe.",
     )
-    p.add_argument("data", metavar="DATA", help="binarised corpus with a joined dictionary")
-    p.add_argument(
-        "--policy",
-        default="shrink",
-        metavar="|".join(POLICIES),
-        help="who is kept (default: shrink); nothing else differs between two policies",
-    )
-    p.add_argument(
-        "--save-dir",
-        metavar="DIR",
-        help=f"checkpoints (default: checkpoints/wmt14_{recipe.name}_POLICY)",
-    )
-    p.add_argument("--seed", type=int, default=1, help="default: 1")
-    p.add_argument(
-        "--tokens-seen",
-        type=float,
-        metavar="N",
-        help=f"budget: tokens trained on (default: {recipe.tokens_seen:g}, the paper's)",
-    )
-    p.add_argument(
-        "--tokens-per-update",
-        type=float,
-        metavar="N",
-        help="tokens that an update really trains on (train_wpb of a log), to turn the "
-        "budget into updates (default: the bound that the batches keep)",
-    )
-    p.add_argument(
-        "--gpus", type=int, metavar="N", help=f"GPUs on each node (default: {recipes.PAPER_GPUS})"
-    )
-    p.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (default: 1)")
-    p.add_argument("--rendezvous", metavar="HOST:PORT", help="first node, when there are several")
-    p.add_argument(
-        "--tokens-per-gpu",
-        type=int,
-        metavar="N",
-        help="what a GPU holds at once (default: the paper's); sets --update-freq",
-    )
-    p.add_argument(
-        "--update-freq",
-        type=int,
-        metavar="N",
-        help="batches per update (default: so many that tokens per update stay the "
-        "paper's); batches shrink or grow to fit",
-    )
+    add = p.add_argument
+    add("data", metavar="DATA", help="binarised corpus with a joined dictionary")
+    policy = "who is kept (default: shrink); nothing else differs between two policies"
+    add("--policy", default="shrink", metavar="|".join(POLICIES), help=policy)
+    folder = f"checkpoints (default: checkpoints/wmt14_{recipe.name}_POLICY)"
+    add("--save-dir", metavar="DIR", help=folder)
+    add("--seed", type=int, default=1, help="default: 1")
+    budget = f"budget: tokens trained on (default: {recipe.tokens_seen:g}, the paper's)"
+    add("--tokens-seen", type=float, metavar="N", help=budget)
+    real = "that an update really trains on (train_wpb of a log; default: what batches may hold)"
+    add("--tokens-per-update", type=float, metavar="N", help=real)
+    gpus = f"GPUs on each node (default: {recipes.PAPER_GPUS})"
+    add("--gpus", type=int, metavar="N", help=gpus)
+    add("--nodes", type=int, default=1, metavar="N", help="machines (default: 1)")
+    add("--rendezvous", metavar="HOST:PORT", help="first node, when there are several")
+    held = "what a GPU holds at once (default: the paper's); sets --update-freq"
+    add("--tokens-per-gpu", type=int, metavar="N", help=held)
+    batches = "batches per update, which shrink or grow to fit (default: the fewest that fit)"
+    add("--update-freq", type=int, metavar="N", help=batches)
     precision = p.add_mutually_exclusive_group()
     for name in ("fp16", "bf16", "fp32"):
-        what = " (the default)" * (name == recipe.precision)
-        precision.add_argument(
-            f"--{name}",
-            dest="precision",
-            action="store_const",
-            const=name,
-            help=f"train in {name}{what}",
-        )
-    p.add_argument("--tiny", action="store_true", help="a model and a budget for a test on the CPU")
-    p.add_argument("--dry-run", action="store_true", help="print the command and stop")
+        what = f"train in {name}" + " (the default)" * (name == recipe.precision)
+        add_one = precision.add_argument
+        add_one(f"--{name}", dest="precision", action="store_const", const=name, help=what)
+    add("--tiny", action="store_true", help="a model and a budget for a test on the CPU")
+    add("--dry-run", action="store_true", help="print the command and stop")
     return p
 
 
