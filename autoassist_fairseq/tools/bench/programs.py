@@ -17,6 +17,12 @@ from autoassist_fairseq.tools.synthetic.files import SOURCE, TARGET
 
 USER_DIR = str(Path(autoassist_fairseq.__file__).parent)
 OURS = ("--user-dir", USER_DIR, "--task", "autoassist_translation")
+# Flags of every model that is trained.
+ON_CPU = (
+    "--share-decoder-input-output-embed --optimizer adam --lr 0.001 --seed 1 --cpu --no-save "
+    "--criterion label_smoothed_cross_entropy --label-smoothing 0.1 --disable-validation "
+    f"--source-lang {SOURCE} --target-lang {TARGET}"
+)
 POLL = 0.1
 TAIL = 15  # lines of a failed program that are shown
 
@@ -31,12 +37,8 @@ def tiny_model(width: int = 16, layers: int = 1) -> list[str]:
             *(f"--{side}-ffn-embed-dim", 4 * width, f"--{side}-attention-heads", 2),
         )
     ]
-    rest = (
-        "--arch transformer_tiny --share-decoder-input-output-embed --optimizer adam --lr 0.001 "
-        "--criterion label_smoothed_cross_entropy --label-smoothing 0.1 --cpu --no-save "
-        "--disable-validation --log-format json --log-interval 1 --seed 1"
-    )
-    return [*map(str, sides), *rest.split(), "--source-lang", SOURCE, "--target-lang", TARGET]
+    rest = f"--arch transformer_tiny {ON_CPU} --log-format json --log-interval 1"
+    return [*map(str, sides), *rest.split()]
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,11 @@ class Watched:
     Attributes:
         first: seconds from its launch to the end of its first update.
         seconds: seconds from its launch to the end of the last update that was waited for.
-        anonymous: bytes of its own (not of mapped files) at that moment, with its children.
         peak: the most bytes of its own that were ever seen.
     """
 
     first: float
     seconds: float
-    anonymous: int
     peak: int
 
 
@@ -84,8 +84,7 @@ def watch(command: Sequence[str], updates: int) -> Watched:
             if "| train_inner |" in text:
                 times.append(time.perf_counter() - begin)
             if len(times) == updates:
-                own = own_bytes(process.pid)
-                return Watched(times[0], times[-1], own, max(own, *peaks))
+                return Watched(times[0], times[-1], max(own_bytes(process.pid), *peaks))
         raise failed(command, lines)
     finally:
         process.kill()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autoassist_fairseq.tools.bench.programs import (
+    ON_CPU,
     OURS,
     environment,
     failed,
@@ -20,12 +21,7 @@ from autoassist_fairseq.tools.bench.programs import (
 from autoassist_fairseq.tools.bench.rows import Row
 
 # Transformer base (Vaswani et al. 2017).
-BASE = (
-    "--arch transformer --share-decoder-input-output-embed --optimizer adam --lr 0.0005 "
-    "--criterion label_smoothed_cross_entropy --label-smoothing 0.1 --cpu --no-save "
-    "--disable-validation --seed 1 --log-format none --source-lang en --target-lang de "
-    "--max-tokens 256 --num-workers 0"
-)
+BASE = f"--arch transformer {ON_CPU} --log-format none --max-tokens 256 --num-workers 0"
 WARM = 2  # updates that warm up, not counted
 GLOO = ("--distributed-backend", "gloo", "--ddp-backend", "legacy_ddp")
 Seen = dict[str, Any]

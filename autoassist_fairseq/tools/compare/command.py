@@ -22,8 +22,8 @@ from autoassist_fairseq.tools.dataprep.files import (
     clear_os_errors,
     locked,
     read_json,
-    staged,
     write_json,
+    write_text,
 )
 from autoassist_fairseq.tools.dataprep.manifest import versions
 from autoassist_fairseq.tools.dataprep.progress import say
@@ -126,8 +126,7 @@ def notes(rows: Sequence[Row], jobs: Sequence[Job]) -> list[str]:
 
 def _write(out: Path, rows: Sequence[Row], jobs: Sequence[Job]) -> None:
     said = notes(rows, jobs)
-    with staged(out / "compare.md") as part:
-        part.write_text(table.as_markdown(rows, said), encoding="utf-8")
+    write_text(out / "compare.md", table.as_markdown(rows, said))
     content = {"arms": table.as_json(rows), "notes": said, "versions": versions()}
     write_json(out / "compare.json", {"budget": str(jobs[0].budget), **content})
     _report(out, rows, jobs)

@@ -11,7 +11,7 @@ from typing import Any
 from autoassist_fairseq.tools.compare.arms import Arm
 from autoassist_fairseq.tools.compare.jobs import Result, summary
 from autoassist_fairseq.tools.compare.significance import Paired
-from autoassist_fairseq.tools.report.table import aligned, number
+from autoassist_fairseq.tools.report.table import aligned, grid, number
 
 HEADER = (
     "arm",
@@ -100,13 +100,13 @@ def as_markdown(rows: Sequence[Row], notes: Sequence[str]) -> str:
     wrong = [f"- {sentence}" for sentence in problems(rows)]
     parts = [
         "# Comparison",
-        grid(HEADER, cells(rows), 2),
+        grid([HEADER, *cells(rows)], (0, 1)),
         "\n".join(f"- {note}" for note in notes),
         *(["## Failed", "\n".join(wrong)] if wrong else []),
         "## Arms",
-        grid(("arm", "flags of its own"), arms, 2),
+        grid([("arm", "flags of its own"), *arms], (0, 1)),
         "## Runs",
-        grid(every, runs, 1),
+        grid([every, *runs], (0,)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -135,12 +135,6 @@ def problems(rows: Sequence[Row]) -> list[str]:
         for row in rows
         for seed, told in sorted(row.failed.items())
     ]
-
-
-def grid(header: Sequence[str], lines: Sequence[Sequence[str]], left: int) -> str:
-    """Return a Markdown table whose first ``left`` columns are text."""
-    rule = ["---" if column < left else "---:" for column in range(len(header))]
-    return "\n".join(f"| {' | '.join(line)} |" for line in (header, rule, *lines))
 
 
 def _run_cells(run: Result, p: float | None) -> tuple[str, ...]:

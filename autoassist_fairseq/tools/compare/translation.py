@@ -8,7 +8,7 @@ from collections.abc import Callable
 from autoassist_fairseq.tools.common.child import lines_of
 from autoassist_fairseq.tools.compare.jobs import LAST, Job
 from autoassist_fairseq.tools.compare.training import StoppedError
-from autoassist_fairseq.tools.dataprep.files import staged, write_json
+from autoassist_fairseq.tools.dataprep.files import write_json, write_lines
 from autoassist_fairseq.tools.scoring.generated import plain_text, read_generated
 from autoassist_fairseq.tools.scoring.metrics import (
     Figure,
@@ -48,8 +48,7 @@ def translate(job: Job, show: Callable[[int], None], stop: threading.Event) -> l
         show(pairs)
     found = read_generated(log).hypotheses
     lines = plain_text(found, job.test.track, target, job.corpus.model)
-    with staged(job.folder / f"{job.test.subset}.translated.{target}") as part:
-        part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    write_lines(job.folder / f"{job.test.subset}.translated.{target}", lines)
     return lines
 
 

@@ -70,16 +70,9 @@ def finished(job: Job) -> Result | None:
 def code_digest() -> str:
     """Return a digest of the method's code: results of two versions are not mixed unnoticed."""
     package = Path(autoassist_fairseq.__file__).parent
-    files = [package / "settings.py"]
-    files += [
-        path
-        for ring in ("assistant", "schedule", "plugin")
-        for path in (package / ring).glob("*.py")
-    ]
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    rings = [package / ring for ring in ("assistant", "schedule", "plugin")]
+    files = [package / "settings.py", *(path for ring in rings for path in ring.glob("*.py"))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()[:16]
 
 
 def _result(job: Job, updates: Updates, legs: int, hypotheses: list[str]) -> Result:

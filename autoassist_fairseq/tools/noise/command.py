@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.languages import count_words
-from autoassist_fairseq.tools.dataprep.files import clear_os_errors, staged
+from autoassist_fairseq.tools.dataprep.files import clear_os_errors, write_lines
 from autoassist_fairseq.tools.scoring.text import read_lines
 
 Lines = list[str]
@@ -120,10 +120,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             "be written over; choose another."
         )
     with clear_os_errors():
-        args.out.mkdir(parents=True, exist_ok=True)
         for name, lines in files.items():
-            with staged(args.out / name) as part:
-                part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            write_lines(args.out / name, lines)
     print(f"{int(spoiled.sum()):,} of {len(spoiled):,} pairs are spoiled ({args.kind}): {args.out}")
     return 0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.dataprep.files import clear_os_errors, staged
+from autoassist_fairseq.tools.dataprep.files import clear_os_errors, write_text
 from autoassist_fairseq.tools.report import figures, table
 from autoassist_fairseq.tools.report.bleu import add_score, reference_of
 from autoassist_fairseq.tools.report.corpus import Text, read_text
@@ -155,5 +155,4 @@ def _asked(
 
 def _write(report: Report, out: Path) -> None:
     for name, content in (("report.html", as_html(report)), ("report.md", as_markdown(report))):
-        with staged(out / name) as part:
-            part.write_text(content, encoding="utf-8")
+        write_text(out / name, content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from autoassist_fairseq.tools.report.verdicts import Verdict
 
 TITLE = "AutoAssist: cost and quality of {} run{}"
 # What Markdown gives a meaning inside a line, beside what HTML does.
-Cells = tuple[str, str, str]
+Row = Sequence[str]
 _MARKS = re.compile(r"([\\`*_\[\]#|~$])")
 
 
@@ -66,27 +66,15 @@ def as_html(report: Report) -> str:
     )
 
 
-def _listed(report: Report) -> list[tuple[str, str, Cells, list[Cells]]]:
-    """Return title, sentence, header and rows of every table of pairs."""
-    skipped: list[tuple[str, str, Cells, list[Cells]]] = [
-        (
-            f"Skipped most: {one.run}",
-            one.sentence,
-            ("kept", "source", "target"),
-            [(f"{e.keep:.1%}", e.source, e.target) for e in one.examples],
-        )
-        for one in report.keepings
-    ]
-    hopeless = [
-        (
-            f"Hopeless: {one.run}",
-            one.sentence,
-            ("surprise", "source", "target"),
-            [(f"{e.surprise:.2f}", e.source, e.target) for e in one.examples],
-        )
-        for one in report.verdicts
-    ]
-    return [*skipped, *hopeless]
+def _listed(report: Report) -> Iterator[tuple[str, str, Row, list[Row]]]:
+    """Yield title, sentence, header and rows of every table of pairs."""
+    rows: list[Row]
+    for one in report.keepings:
+        rows = [(f"{e.keep:.1%}", e.source, e.target) for e in one.examples]
+        yield f"Skipped most: {one.run}", one.sentence, ("kept", "source", "target"), rows
+    for found in report.verdicts:
+        rows = [(f"{e.surprise:.2f}", e.source, e.target) for e in found.examples]
+        yield f"Hopeless: {found.run}", found.sentence, ("surprise", "source", "target"), rows
 
 
 def _base64(path: Path) -> str:
@@ -101,7 +89,7 @@ def as_markdown(report: Report) -> str:
         parts += ["**This report is partial.**", "\n".join(lines)]
     parts += [
         "## Cost and quality (Table 2 of the paper)",
-        _table(table.HEADER, table.rows(report.runs), text_columns=(0, 1)),
+        _table(table.HEADER, table.rows(report.runs), (0, 1)),
         escape(table.note(report.runs)),
     ]
     for figure in report.figures:
@@ -109,7 +97,7 @@ def as_markdown(report: Report) -> str:
         pictures = "\n".join(f"![{caption}]({path.name})" for path in figure.paths)
         parts += [f"## {escape(figure.title)}", pictures, caption]
     for title, sentence, header, rows in _listed(report):
-        parts += [f"## {escape(title)}", sentence, _table(header, rows, text_columns=(1, 2))]
+        parts += [f"## {escape(title)}", sentence, _table(header, rows, (1, 2))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -118,11 +106,5 @@ def escape(text: str) -> str:
     return _MARKS.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
-def _table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: Sequence[int]
-) -> str:
-    rule = [":--" if column in text_columns else "--:" for column in range(len(header))]
-    lines = [header, *rows]
-    shown = [[escape(cell) for cell in line] for line in lines]
-    shown.insert(1, rule)
-    return "\n".join(f"| {' | '.join(line)} |" for line in shown)
+def _table(header: Row, rows: Sequence[Row], words: Sequence[int]) -> str:
+    return table.grid([[escape(cell) for cell in line] for line in (header, *rows)], words)

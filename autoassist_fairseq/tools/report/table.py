@@ -104,6 +104,12 @@ def aligned(cells: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
+def grid(lines: Sequence[Sequence[str]], words: Sequence[int]) -> str:
+    """Return a Markdown table of ``lines``, the header first; columns ``words`` are text."""
+    rule = [":--" if column in words else "--:" for column in range(len(lines[0]))]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:]))
+
+
 def percent(share: float | None) -> str:
     """A share, for people."""
     return UNKNOWN if share is None else f"{100 * share:.0f}%"

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from autoassist_fairseq.errors import UserError, run_main
 from autoassist_fairseq.tools.common.child import lines_of
-from autoassist_fairseq.tools.dataprep.files import clear_os_errors
+from autoassist_fairseq.tools.dataprep.files import clear_os_errors, write_lines
 from autoassist_fairseq.tools.scoring import command as scoring
 from autoassist_fairseq.tools.scoring import generated as generation
 from autoassist_fairseq.tools.scoring import layout
@@ -199,7 +199,7 @@ def _score_options(args: argparse.Namespace, target: str) -> list[str]:
 
 
 def _write(path: Path, lines: Sequence[str]) -> str:
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    write_lines(path, lines)
     return str(path)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import gzip
 import re
 import sys
 import zlib
@@ -15,6 +14,7 @@ import sacremoses
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.languages import base_language
+from autoassist_fairseq.tools.dataprep.files import open_text
 
 _SPACED_MARK = re.compile(r"\s[.,](?=\s|$)")
 _ANY_MARK = re.compile(r"[^\s.,][.,](?=\s|$)|\s[.,](?=\s|$)")
@@ -47,7 +47,8 @@ def read_lines(path: Path | str, option: str) -> list[str]:
         UserError: missing, empty, or not UTF-8 (with the numbers of the lines).
     """
     try:
-        data = _read_bytes(str(path))
+        with sys.stdin.buffer if str(path) == "-" else open_text(Path(path)) as stream:
+            data = stream.read()
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"`{option}` {path} must be a readable file: {error}.") from error
     if not data:
@@ -55,7 +56,7 @@ def read_lines(path: Path | str, option: str) -> list[str]:
     raw = data.removeprefix(codecs.BOM_UTF8).split(b"\n")
     if not raw[-1]:
         raw.pop()
-    bad = [number for number, line in enumerate(raw, 1) if not _is_utf8(line)]
+    bad = [n for n, line in enumerate(raw, 1) if line.decode("utf-8", "ignore").encode() != line]
     if bad:
         raise UserError(
             f"`{option}` {path} must be UTF-8, but {len(bad)} of its lines are not: "
@@ -130,20 +131,3 @@ def split_compounds(line: str) -> str:
 @lru_cache(maxsize=4)
 def _tokenizer(language: str) -> sacremoses.MosesTokenizer:
     return sacremoses.MosesTokenizer(language)
-
-
-def _read_bytes(path: str) -> bytes:
-    if path == "-":
-        return sys.stdin.buffer.read()
-    if path.endswith(".gz"):
-        with gzip.open(path) as stream:
-            return stream.read()
-    return Path(path).read_bytes()
-
-
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
