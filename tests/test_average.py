@@ -164,6 +164,14 @@ def test_flags(tmp_path: Path, options: list[str], expected: float) -> None:
     assert run(tmp_path, str(run_folder(tmp_path)), *options)["model"]["w"].item() == expected
 
 
+def test_best_needs_one_metric(tmp_path: Path) -> None:
+    for n, metric in enumerate(("loss", "bleu"), 1):
+        w = {"w": torch.tensor([1.0])}
+        save(tmp_path / f"checkpoint{n}.pt", w, updates=n, value=1.0, best_checkpoint_metric=metric)
+    with pytest.raises(UserError, match="one metric, but .* records `bleu`, `loss`"):
+        run(tmp_path, str(tmp_path), "--num-best-checkpoints", "2")
+
+
 def test_best_follows_the_recorded_direction(tmp_path: Path) -> None:
     for n, bleu in enumerate((20.0, 30.0, 10.0), 1):
         config = {"best_checkpoint_metric": "bleu", "maximize_best_checkpoint_metric": True}

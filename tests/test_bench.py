@@ -121,7 +121,7 @@ def columns(table: str) -> list[list[str]]:
 
 
 def run(*args: object) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, BENCH, *args]
+    words = [sys.executable, Path(__file__).parents[1] / "scripts" / "bench.py", *args]
     return subprocess.run(
         [str(word) for word in words], env=programs.environment(), capture_output=True, text=True
     )

@@ -17,10 +17,10 @@ import pytest
 from test_names import ROOT, prose, sources
 
 from autoassist_fairseq.__main__ import COMMANDS
+from autoassist_fairseq.tools.common.words import split_at_dashes
 from autoassist_fairseq.tools.compare.budget import parse_budget
 from autoassist_fairseq.tools.compare.flags import check_flags
 from autoassist_fairseq.tools.compare.options import arms_of, parser, seeds_of
-from autoassist_fairseq.tools.scoring.evaluate import split_at_dashes
 
 FAIRSEQ_TRAIN = [
     *("--user-dir", str(ROOT / "autoassist_fairseq"), "--task", "autoassist_translation"),

@@ -9,17 +9,15 @@ from pathlib import Path
 import pytest
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.words import as_words, tokens_bound, value_of
 from autoassist_fairseq.tools.compare.arms import Arm, check_arms, in_order, parse_arm, split_arms
 from autoassist_fairseq.tools.compare.flags import (
     DEFAULTS,
     arm_flags,
     check_flags,
     common_flags,
-    tokens_bound,
-    value_of,
 )
 from autoassist_fairseq.tools.compare.options import parser, seeds_of
-from autoassist_fairseq.tools.training.recipes import as_words
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,13 @@ import numpy as np
 import pytest
 from sacrebleu.metrics import BLEU
 
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.compare.arms import Arm
 from autoassist_fairseq.tools.compare.jobs import Result
 from autoassist_fairseq.tools.compare.significance import bootstrap, paired, t_test
+from autoassist_fairseq.tools.compare.table import Row, as_text
+from autoassist_fairseq.tools.scoring.command import main as score
+from autoassist_fairseq.tools.scoring.metrics import detokenised_bleu
 
 WORDS = [*"abcdefgh", "Hund", "Mann", "rennt", "schnell", "Ball", "Park", "Kind", "spielt"]
 LINES = 60
@@ -124,3 +129,19 @@ def test_a_sentence_is_drawn_with_the_translations_of_all_seeds() -> None:
 def test_arms_without_a_common_seed_are_not_compared() -> None:
     one = scored(["a"], ["a"])
     assert paired({1: one}, {2: one}, ["a"], 10) is None
+
+
+def test_a_seed_that_is_none_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SACREBLEU_SEED", "x")
+    with pytest.raises(UserError, match="`SACREBLEU_SEED` must be a whole number.*'x'"):
+        bootstrap([["a b"]], [["a c"]], ["a b"], 10)
+    with pytest.raises(UserError, match="`SACREBLEU_SEED`"):
+        score(["--sys", "-", "--ref", "-", "--baseline", "-"])
+
+
+def test_a_doubt_about_bleu_stands_below_the_table() -> None:
+    lines = ["一二三四五六七八九十"] * 4
+    figure = detokenised_bleu(lines, [lines], BLEU())
+    run = Result(1, 1.0, 1.0, None, figure.score, figure.signature, None, 0, 1, lines, figure.label)
+    table = as_text([Row(Arm("off", "off"), {1: run}, {}, None)])
+    assert "warning: detokenised BLEU (sacreBLEU); 100% of the lines are one token each" in table

@@ -11,7 +11,8 @@ from test_score_generated import split_files
 from translations import REFERENCE
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.scoring.evaluate import main, split_at_dashes
+from autoassist_fairseq.tools.common.words import split_at_dashes
+from autoassist_fairseq.tools.scoring.evaluate import main
 from autoassist_fairseq.tools.scoring.layout import sentencepiece_model
 from autoassist_fairseq.tools.scoring.text import moses_tokens
 

@@ -151,6 +151,24 @@ def test_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
+def test_the_plan_is_of_what_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    own = ["--tokens-seen", "1e6", "--gpus", "2", "--dry-run"]
+    extra = ["--max-tokens", "1000", "--update-freq", "5", "--fp16", "--autoassist-policy", "off"]
+    main(["base", "data-bin", *own, "--", *extra])
+    told = capsys.readouterr()
+    assert value(told.out.split(), "--max-update") == "100"
+    for line in (
+        "recipe: Transformer base, fp16, policy off\n",
+        "1000 in a batch x 2 processes x update-freq 5 = 10000 (paper: 40000)",
+        "updates: 100 = 1,000,000 tokens seen / 10,000 (",
+    ):
+        assert line in told.err
+    main(["base", "data-bin", *own, "--", "--max-update", "7"])
+    assert "updates: 7, as given after --, where the budget has 25 = " in capsys.readouterr().err
+    with pytest.raises(UserError, match="`--update-freq` must be a whole number above 0"):
+        main(["base", "data-bin", *own, "--", "--update-freq", "many"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

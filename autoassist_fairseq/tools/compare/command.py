@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.words import split_at_dashes
 from autoassist_fairseq.tools.compare import table
 from autoassist_fairseq.tools.compare.arms import Arm
 from autoassist_fairseq.tools.compare.jobs import DONE, Job, check_started
@@ -27,7 +28,6 @@ from autoassist_fairseq.tools.dataprep.files import (
 )
 from autoassist_fairseq.tools.dataprep.manifest import versions
 from autoassist_fairseq.tools.dataprep.progress import say
-from autoassist_fairseq.tools.scoring.evaluate import split_at_dashes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -114,6 +114,7 @@ def notes(rows: Sequence[Row], jobs: Sequence[Job]) -> list[str]:
     ]
     signatures = sorted({run.signature for row in rows for run in row.runs.values()})
     told += [f"BLEU of the last checkpoint: {signature}." for signature in signatures]
+    told += table.doubts(rows)
     tests = sorted({row.paired.signature for row in rows if row.paired})
     told += [f"Paired bootstrap: {signature}." for signature in tests]
     codes = {(read_json(job.folder / DONE) or {}).get("code") for job in jobs} - {None}

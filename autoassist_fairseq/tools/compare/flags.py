@@ -7,8 +7,8 @@ from pathlib import Path
 
 import autoassist_fairseq
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.words import as_words, value_of
 from autoassist_fairseq.tools.compare.arms import Arm
-from autoassist_fairseq.tools.training.recipes import as_words
 
 #: A Transformer of 1-2 million parameters for some ten thousand short pairs.
 DEFAULTS: dict[str, object] = {
@@ -86,17 +86,6 @@ def check_flags(flags: Sequence[str], where: str) -> None:
         )
 
 
-def value_of(words: Sequence[str], flag: str) -> str | None:
-    """Return what the last ``flag`` in ``words`` is given, else None."""
-    found = None
-    for at, word in enumerate(words):
-        if word == flag and at + 1 < len(words):
-            found = words[at + 1]
-        elif word.startswith(f"{flag}="):
-            found = word.partition("=")[2]
-    return found
-
-
 def common_flags(
     data: Path, languages: tuple[str, str], extra: Sequence[str], own: Sequence[str] = ()
 ) -> list[str]:
@@ -143,26 +132,3 @@ def arm_flags(arm: Arm, seed: int, languages: tuple[str, str]) -> list[str]:
         # Every update is logged: tokens are counted, and time is measured, update by update.
         *("--log-format", "json", "--log-interval", "1", "--no-epoch-checkpoints"),
     ]
-
-
-def tokens_bound(words: Sequence[str]) -> int:
-    """Return how many target tokens an update has at most.
-
-    Raises:
-        UserError: a number is none.
-    """
-    product = 1
-    for flag, default in (
-        ("--max-tokens", None),
-        ("--update-freq", "1"),
-        ("--distributed-world-size", "1"),
-    ):
-        value = value_of(words, flag) or default or ""
-        try:
-            number = max(int(part) for part in value.split(","))
-        except ValueError:
-            number = 0
-        if number < 1:
-            raise UserError(f"`{flag}` must be a whole number above 0, but is {value!r}.")
-        product *= number
-    return product

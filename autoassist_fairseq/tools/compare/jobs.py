@@ -118,6 +118,7 @@ class Result:
         updates, tokens, seconds: what it really spent.
         valid_loss: NLL of the last validation, bits per token.
         bleu: detokenised sacreBLEU of the last checkpoint, with its signature.
+        label: of that figure, with every doubt about it; empty in older results.
         epoch_tokens: mean over complete epochs, from the second on if there are two.
         epochs: complete ones.
     """
@@ -132,6 +133,7 @@ class Result:
     epochs: int
     legs: int
     hypotheses: list[str] = field(default_factory=list, repr=False)
+    label: str = ""
 
 
 def check_started(job: Job) -> None:

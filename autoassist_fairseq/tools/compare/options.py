@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.words import as_words, tokens_bound, value_of
 from autoassist_fairseq.tools.compare import flags
 from autoassist_fairseq.tools.compare.arms import Arm, check_arms, in_order, parse_arm, split_arms
 from autoassist_fairseq.tools.compare.budget import parse_budget
@@ -15,9 +16,9 @@ from autoassist_fairseq.tools.compare.jobs import Corpus, Job, Test, corpus_dige
 from autoassist_fairseq.tools.scoring import layout
 from autoassist_fairseq.tools.scoring.command import add_corpus_options, check_plain_reference
 from autoassist_fairseq.tools.scoring.generated import check_flags, find_model
+from autoassist_fairseq.tools.scoring.metrics import bootstrap_seed
 from autoassist_fairseq.tools.scoring.split import find_split
 from autoassist_fairseq.tools.scoring.text import check_lengths, read_lines
-from autoassist_fairseq.tools.training.recipes import as_words
 
 _EPILOG = """\
 An arm is [NAME=]POLICY and flags of fairseq-train for it alone; {NAME} in a flag stands for the
@@ -81,6 +82,7 @@ def jobs_of(args: argparse.Namespace, arms: Sequence[Arm], extra: Sequence[str])
     ):
         if value < 1:
             raise UserError(f"`{option}` must be 1 or more, but is {value}.")
+    bootstrap_seed()  # whatever is wrong with it is told before hours of training
     budget = parse_budget(args.budget)
     flags.check_flags(extra, "--")
     for arm in arms:
@@ -95,7 +97,7 @@ def jobs_of(args: argparse.Namespace, arms: Sequence[Arm], extra: Sequence[str])
             corpus = corpora[arm.data]
             common = flags.common_flags(corpus.data, corpus.languages, extra, arm.flags)
             words = (*flags.arm_flags(arm, seed, corpus.languages), *common)
-            bound = flags.tokens_bound([*words, *arm.flags])
+            bound = tokens_bound([*words, *arm.flags])
             at = (args.out, corpus, budget, test, words, bound)
             found.append(Job(arm, seed, *at, device=device, threads=args.threads))
     return found
@@ -117,7 +119,7 @@ def seeds_of(text: str) -> list[int]:
 
 
 def _names(extra: Sequence[str], flag: str, default: str) -> list[str]:
-    return (flags.value_of(extra, flag) or default).split(",")
+    return (value_of(extra, flag) or default).split(",")
 
 
 def _corpus(args: argparse.Namespace, data: Path, used: Sequence[str]) -> Corpus:

@@ -13,7 +13,6 @@ large against the spread over seeds.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 from sacrebleu.metrics import BLEU
 
 from autoassist_fairseq.tools.compare.jobs import Result
-from autoassist_fairseq.tools.scoring.metrics import plain_metric
+from autoassist_fairseq.tools.scoring.metrics import bootstrap_seed, plain_metric
 
 Floats = NDArray[np.float64]
 
@@ -103,9 +102,9 @@ def bootstrap(
     metric = plain_metric("bleu", None, language)
     assert isinstance(metric, BLEU)
     stats = [_statistics(metric, seeds, reference) for seeds in (base, system)]
-    seed = os.environ.get("SACREBLEU_SEED", "12345").lower()
+    seed = bootstrap_seed()
     # sacreBLEU takes a seed of 0 for none, too.
-    rng = np.random.default_rng(None if seed == "none" else int(seed) or None)
+    rng = np.random.default_rng(seed or None)
     drawn = rng.choice(len(reference), size=(samples, len(reference)), replace=True)
     base_score, system_score = (_scores(metric, side.sum(0)[None])[0] for side in stats)
     found = abs(system_score - base_score)
@@ -113,7 +112,7 @@ def bootstrap(
     apart = np.abs(resampled[1] - resampled[0])
     larger = int(np.sum(apart - apart.mean() > found))
     signature = metric.get_signature()
-    signature.update("seed", seed)
+    signature.update("seed", str(seed).lower())
     signature.update("bs", samples)
     return (larger + 1) / (samples + 1) if found else 1.0, signature.format()
 

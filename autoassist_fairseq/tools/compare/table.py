@@ -82,7 +82,7 @@ def _cells(row: Row, base: float | None) -> tuple[str, ...]:
 
 def as_text(rows: Sequence[Row]) -> str:
     """Return the table for a terminal."""
-    return "\n".join([aligned([HEADER, *cells(rows)]), *problems(rows)])
+    return "\n".join([aligned([HEADER, *cells(rows)]), *problems(rows), *doubts(rows)])
 
 
 def as_markdown(rows: Sequence[Row], notes: Sequence[str]) -> str:
@@ -126,6 +126,12 @@ def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def doubts(rows: Sequence[Row]) -> list[str]:
+    """Return a warning for every doubt about what BLEU means here."""
+    runs = [run for row in rows for run in row.runs.values()]
+    return sorted({f"warning: {run.label}" for run in runs if "|doubt:" in run.signature})
 
 
 def problems(rows: Sequence[Row]) -> list[str]:

@@ -90,6 +90,7 @@ def _result(job: Job, updates: Updates, legs: int, hypotheses: list[str]) -> Res
         epochs=len(epochs),
         legs=legs,
         hypotheses=hypotheses,
+        label=figure.label,
     )
 
 

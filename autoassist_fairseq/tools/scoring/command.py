@@ -200,6 +200,8 @@ def _check_options(args: argparse.Namespace) -> None:
         raise UserError("nothing to score: give `--sys` and `--ref`, or the tokenised two.")
     if not plain and (args.baseline or _others(args)):
         raise UserError("`--baseline`, `--chrf` and `--ter` need plain text: add `--sys`, `--ref`.")
+    if args.baseline:
+        metrics.bootstrap_seed()
     if args.bootstrap_samples < 1:
         raise UserError(
             f"`--bootstrap-samples` must be at least 1, but is {args.bootstrap_samples}."

@@ -15,10 +15,12 @@ from tqdm import tqdm
 
 from autoassist_fairseq.errors import UserError, run_main
 from autoassist_fairseq.tools.common.child import lines_of
+from autoassist_fairseq.tools.common.words import split_at_dashes
 from autoassist_fairseq.tools.dataprep.files import clear_os_errors, write_lines
 from autoassist_fairseq.tools.scoring import command as scoring
 from autoassist_fairseq.tools.scoring import generated as generation
 from autoassist_fairseq.tools.scoring import layout
+from autoassist_fairseq.tools.scoring.metrics import bootstrap_seed
 from autoassist_fairseq.tools.scoring.split import Split, find_split
 from autoassist_fairseq.tools.scoring.text import check_lengths, read_lines
 
@@ -83,14 +85,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     return scoring.main([*scored, *_score_options(args, split.target)])
 
 
-def split_at_dashes(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Split a command line at the first ``--`` into our options and the inner tool's."""
-    if "--" not in argv:
-        return list(argv), []
-    at = list(argv).index("--")
-    return list(argv[:at]), list(argv[at + 1 :])
-
-
 def _check(args: argparse.Namespace, split: Split) -> int:
     """Find the mistakes that would only show after minutes; return the number of pairs."""
     if not args.checkpoints.exists():
@@ -108,6 +102,7 @@ def _check(args: argparse.Namespace, split: Split) -> int:
         scoring.check_plain_reference(path, lines, args.plain_ref)
     pairs = len(lines) if split.pairs is None else split.pairs
     if args.baseline:
+        bootstrap_seed()
         texts[f"`--baseline` {args.baseline}"] = read_lines(args.baseline, "--baseline")
     check_lengths({**texts, f"`--gen-subset` {args.gen_subset}": range(pairs)})
     return pairs

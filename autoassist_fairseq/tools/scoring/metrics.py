@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -149,6 +150,20 @@ def compare(
         del ours["p_value"]
         found.append(Comparison(name, base, ours, p, signature.format()))
     return found
+
+
+def bootstrap_seed() -> int | None:
+    """Return sacreBLEU's seed (``SACREBLEU_SEED``, 12345); None for none.
+
+    Raises:
+        UserError: it is no seed.
+    """
+    text = os.environ.get("SACREBLEU_SEED", "12345").lower()
+    if text != "none" and not text.isdecimal():
+        raise UserError(
+            f"`SACREBLEU_SEED` must be a whole number from 0, or none, but is {text!r}; unset it."
+        )
+    return None if text == "none" else int(text)
 
 
 def as_json(figures: Sequence[Figure], comparisons: Sequence[Comparison], pairs: int) -> Any:

@@ -13,6 +13,7 @@ from pathlib import Path
 import autoassist_fairseq
 from autoassist_fairseq.errors import UserError, run_main
 from autoassist_fairseq.settings import POLICIES
+from autoassist_fairseq.tools.common.words import as_words, split_at_dashes, tokens_bound, value_of
 from autoassist_fairseq.tools.training import recipes
 
 
@@ -64,10 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"the recipe must be one of {', '.join(recipes.RECIPES)}, but is `{name}`; it comes "
             "first, before DATA."
         )
-    own, extra = _split_at_dashes(rest)
+    own, extra = split_at_dashes(rest)
     args = parser(recipes.RECIPES[name]).parse_args(own)
-    words = build(args, recipes.RECIPES[name])
-    words += extra
+    words = build(args, recipes.RECIPES[name], extra)
     if args.dry_run:
         print(shlex.join(words))
         return 0
@@ -76,8 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.execv(words[0], words)
 
 
-def build(args: argparse.Namespace, recipe: recipes.Recipe) -> list[str]:
-    """Return the training command and say on stderr how batch and budget came about.
+def build(args: argparse.Namespace, recipe: recipes.Recipe, extra: Sequence[str]) -> list[str]:
+    """Return the training command, ``extra`` last; say on stderr how batch and budget came about.
 
     Raises:
         UserError: an option outside its range, or options that do not go together.
@@ -98,20 +98,20 @@ def build(args: argparse.Namespace, recipe: recipes.Recipe) -> list[str]:
     batching = recipes.fit_batching(
         recipe.tokens_per_update, per_gpu, gpus * args.nodes, args.update_freq
     )
-    per_update = (
-        batching.tokens_per_update if args.tokens_per_update is None else args.tokens_per_update
-    )
+    sizes = {
+        "--distributed-world-size": batching.processes,
+        "--max-tokens": batching.max_tokens,
+        "--update-freq": batching.update_freq,
+    }
+    bound = tokens_bound([*as_words(sizes), *extra])
+    per_update = bound if args.tokens_per_update is None else args.tokens_per_update
     updates = recipes.updates_for(recipe.tokens_seen, per_update)
-    _explain(args, recipe, batching, per_update, updates)
     user_dir = str(Path(autoassist_fairseq.__file__).parent)
     options = recipes.train_options(recipe, batching, updates, args.policy, user_dir)
-    return [
-        *start,
-        _tool("fairseq-train"),
-        args.data,
-        *recipes.as_words(options),
-        *recipes.as_words(_run_options(args, recipe, start)),
-    ]
+    options |= _run_options(args, recipe, start)
+    words = [*start, _tool("fairseq-train"), args.data, *as_words(options), *extra]
+    _explain(args, recipe, words, bound, per_update, updates)
+    return words
 
 
 def _run_options(
@@ -129,20 +129,27 @@ def _run_options(
 def _explain(
     args: argparse.Namespace,
     recipe: recipes.Recipe,
-    batching: recipes.Batching,
+    words: Sequence[str],
+    bound: int,
     per_update: float,
     updates: int,
 ) -> None:
+    """Say what runs: ``words``, in which what follows -- came last."""
+    names = ("--autoassist-policy", "--max-tokens", "--update-freq", "--max-update")
+    policy, max_tokens, freq, run = (value_of(words, name) or "" for name in names)
+    precision = next((name for name in ("fp16", "bf16") if f"--{name}" in words), "fp32")
+    processes = max(1, bound // tokens_bound([*words, "--distributed-world-size", "1"]))
+    given = "" if run == str(updates) else f"{run}, as given after --, where the budget has "
     tiny = " (tiny)" if args.tiny else ""
     source = "as given"
     if args.tokens_per_update is None:
         source = "full batches, padding counted; --tokens-per-update takes train_wpb of a log"
     paper = f"{'this recipe' if args.tiny else 'paper'}: {recipe.tokens_per_update}"
     print(
-        f"recipe: Transformer {recipe.name}{tiny}, {recipe.precision}, policy {args.policy}\n"
-        f"tokens per update: {batching.max_tokens} in a batch x {batching.processes} processes x "
-        f"update-freq {batching.update_freq} = {batching.tokens_per_update} ({paper})\n"
-        f"updates: {updates} = {recipe.tokens_seen:,.0f} tokens seen / "
+        f"recipe: Transformer {recipe.name}{tiny}, {precision}, policy {policy}\n"
+        f"tokens per update: {max_tokens} in a batch x {processes} processes x "
+        f"update-freq {freq} = {bound} ({paper})\n"
+        f"updates: {given}{updates} = {recipe.tokens_seen:,.0f} tokens seen / "
         f"{per_update:,.0f} ({source})\n"
         "tokens seen: those trained on; what the Assistant skips does not count",
         file=sys.stderr,
@@ -167,12 +174,6 @@ def _check_machine(args: argparse.Namespace, words: list[str]) -> None:
             f"`--gpus` {wanted} must not exceed the {torch.cuda.device_count()} GPUs that are "
             "visible; ask for fewer (the tokens per update stay the same) or try `--tiny`."
         )
-
-
-def _split_at_dashes(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    words = list(words)
-    at = words.index("--") if "--" in words else len(words)
-    return words[:at], words[at + 1 :]
 
 
 def _tool(name: str) -> str:

@@ -7,17 +7,14 @@ the averaging; the optimiser and the model are those of the Transformer papers t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.words import Options
 
 PAPER_GPUS = 8
 PAPER_TOKENS_SEEN = 6e9
 CPU_OPTIONS = {"--cpu": None, "--distributed-backend": "gloo", "--ddp-backend": "legacy_ddp"}
-
-Options = Mapping[str, object]
-"""Options and their values; None for a flag."""
 
 
 @dataclass(frozen=True)
@@ -174,14 +171,6 @@ def train_options(
     if recipe.precision != "fp32":
         options[f"--{recipe.precision}"] = None
     return options
-
-
-def as_words(options: Options) -> list[str]:
-    """Return options as words of a command line; a value of None is a flag."""
-    words: list[str] = []
-    for name, value in options.items():
-        words += [name] if value is None else [name, str(value)]
-    return words
 
 
 def launcher(torchrun: str, gpus: int, nodes: int, rendezvous: str | None) -> list[str]:
