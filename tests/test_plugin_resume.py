@@ -107,8 +107,8 @@ def test_our_checkpoint_goes_on_in_stock_translation(
 
 
 def test_patience_ends_a_run(server: Server, corpus: Binarised, tmp_path: Path) -> None:
-    # The loss falls and is to rise: the first epoch stays the best.
-    wanted = ("--patience", 1, "--maximize-best-checkpoint-metric")
+    # Nothing is learned: the first epoch stays the best.
+    wanted = ("--patience", 1, "--lr", 0)
     run = server.train(corpus.data, tmp_path, "--max-tokens", 150, "--max-epoch", 9, *wanted)
     assert run.status == 0, run.output
     assert "early stop since valid performance" in run.output

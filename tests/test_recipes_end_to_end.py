@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sentencepiece
+from installed import install
 
+from autoassist_fairseq.__main__ import COMMANDS
 from autoassist_fairseq.tools.averaging.command import RECORD
 from autoassist_fairseq.tools.common.checkpoints import read_checkpoint
 
@@ -39,7 +40,9 @@ def pairs() -> list[tuple[str, str]]:
 
 
 def call(*words: object, **more: Any) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHON": sys.executable}
+    # Where the checkout is must not be known
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment |= {"OMP_NUM_THREADS": "1", "PYTHON": sys.executable}
     command = [str(word) for word in words]
     return subprocess.run(command, capture_output=True, text=True, env=environment, **more)
 
@@ -51,26 +54,24 @@ def succeed(*words: object, **more: Any) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A binarised corpus in bin/, with spm.model and the raw test.de beside it."""
-    where = tmp_path_factory.mktemp("corpus")
+def autoassist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program, from a wheel, in an environment that knows nothing of the checkout."""
+    return install(tmp_path_factory.mktemp("installed")) / "autoassist"
+
+
+@pytest.fixture(scope="module")
+def corpus(autoassist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A binarised corpus in bin/, with its text and its pieces beside it."""
+    raw = tmp_path_factory.mktemp("raw")
+    where = raw.with_name("prepared")
     parts = {"train": pairs()[:180], "valid": pairs()[180:210], "test": pairs()[210:]}
     for (name, part), (i, side) in itertools.product(parts.items(), enumerate(("en", "de"))):
         text = "".join(f"{pair[i]}\n" for pair in part)
-        (where / f"{name}.{side}").write_text(text, encoding="utf-8")
-    sentencepiece.SentencePieceTrainer.train(
-        input=f"{where}/train.en,{where}/train.de", model_prefix=f"{where}/spm", vocab_size=80,
-        minloglevel=2, hard_vocab_limit=False,
-    )  # fmt: skip
-    processor = sentencepiece.SentencePieceProcessor(model_file=f"{where}/spm.model")
-    for name, side in itertools.product(parts, ("en", "de")):
-        lines = (where / f"{name}.{side}").read_text(encoding="utf-8").splitlines()
-        pieces = "".join(" ".join(processor.encode(x, out_type=str)) + "\n" for x in lines)
-        (where / f"sp.{name}.{side}").write_text(pieces, encoding="utf-8")
+        (raw / f"{name}.{side}").write_text(text, encoding="utf-8")
+    files = [[f"--{name}", raw / f"{name}.en", raw / f"{name}.de"] for name in parts]
     succeed(
-        Path(sys.executable).with_name("fairseq-preprocess"), "-s", "en", "-t", "de",
-        "--joined-dictionary", "--destdir", where / "bin", "--trainpref", where / "sp.train",
-        "--validpref", where / "sp.valid", "--testpref", where / "sp.test",
+        autoassist, "prepare", "corpus", "--source-lang", "en", "--target-lang", "de",
+        "--vocab-size", "80", "--out", where, *itertools.chain.from_iterable(files),
     )  # fmt: skip
     return where
 
@@ -80,10 +81,10 @@ def losses(stdout: str) -> list[float]:
 
 
 @pytest.fixture(scope="module")
-def trained(corpus: Path) -> Path:
+def trained(autoassist: Path, corpus: Path) -> Path:
     """Checkpoints of the tiny base recipe, trained until it translates."""
     done = succeed(
-        ROOT / "scripts" / "train_wmt14_base.sh", corpus / "bin", "--tiny", "--policy", "shrink",
+        autoassist, "train", "base", corpus / "bin", "--tiny", "--policy", "shrink",
         "--tokens-seen", "450000", "--save-dir", corpus / "run", "--", "--dropout", "0",
         "--save-interval", "20", "--validate-interval", "20",
     )  # fmt: skip
@@ -93,17 +94,17 @@ def trained(corpus: Path) -> Path:
     return corpus / "run"
 
 
-def evaluate(corpus: Path, *arguments: object) -> dict[str, Any]:
-    done = succeed(
-        ROOT / "scripts" / "evaluate.sh", corpus / "bin", "--spm", corpus / "spm.model",
-        "--ref", corpus / "test.de", "--json", *arguments, "--", "--max-len-b", "30",
-    )  # fmt: skip
+def evaluate(autoassist: Path, corpus: Path, *arguments: object) -> dict[str, Any]:
+    more = ("--json", *arguments, "--", "--max-len-b", "30")
+    done = succeed(autoassist, "evaluate", corpus / "bin", *more)
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 
 
-def test_evaluate_averages_translates_and_scores(corpus: Path, trained: Path) -> None:
-    result = evaluate(corpus, "--checkpoints", trained, "--average", "3", "--chrf")
+def test_evaluate_averages_translates_and_scores(
+    autoassist: Path, corpus: Path, trained: Path
+) -> None:
+    result = evaluate(autoassist, corpus, "--checkpoints", trained, "--average", "3", "--chrf")
     scores = {figure["key"]: figure["score"] for figure in result["figures"]}
     assert list(scores) == ["sacrebleu", "tokenised", "compound_split", "chrf"]
     assert scores["sacrebleu"] > 35  # it learned, and the detokenised text is in order
@@ -113,11 +114,12 @@ def test_evaluate_averages_translates_and_scores(corpus: Path, trained: Path) ->
     assert updates == sorted(updates, reverse=True)
 
 
-def test_an_average_of_one_translates_like_it(corpus: Path, trained: Path) -> None:
-    script = ROOT / "scripts" / "average_checkpoints.py"
+def test_an_average_of_one_translates_like_it(
+    autoassist: Path, corpus: Path, trained: Path
+) -> None:
     output = corpus / "one.pt"
     done = succeed(
-        sys.executable, script, "--inputs", trained, "--num-epoch-checkpoints", "1",
+        autoassist, "average", "--inputs", trained, "--num-epoch-checkpoints", "1",
         "--output", output,
     )  # fmt: skip
     assert done.stdout == f"{output}\n"
@@ -126,7 +128,7 @@ def test_an_average_of_one_translates_like_it(corpus: Path, trained: Path) -> No
     texts: list[str] = []
     for path in (output, original[1]):
         out = corpus / f"out-{len(texts)}"
-        evaluate(corpus, "--checkpoints", path, "--out", out)
+        evaluate(autoassist, corpus, "--checkpoints", path, "--out", out)
         texts.append((out / "hypotheses.txt").read_text(encoding="utf-8"))
     assert texts[0] == texts[1]
     assert len(texts[0].splitlines()) == 30
@@ -142,6 +144,14 @@ def test_the_big_recipe_trains_on_two_processes(corpus: Path) -> None:
     state = read_checkpoint(corpus / "big" / "checkpoint_last.pt", "x")
     assert state["optimizer_history"][-1]["num_updates"] == 20
     assert state["cfg"]["distributed_training"]["distributed_world_size"] == 2
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_helps_without_the_checkout(
+    autoassist: Path, name: str, tmp_path: Path
+) -> None:
+    done = succeed(autoassist, name, "--help", cwd=tmp_path)
+    assert done.stdout.startswith(f"usage: autoassist {name}")
 
 
 @pytest.mark.parametrize(

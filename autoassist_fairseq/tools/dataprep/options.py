@@ -24,7 +24,8 @@ LOCK = "downloads.lock.json"
 def parser() -> argparse.ArgumentParser:
     """The command line, with a subcommand per corpus."""
     top = argparse.ArgumentParser(
-        prog="dataprep", description="Make a binarised corpus for fairseq from parallel text."
+        prog="autoassist prepare",
+        description="Make a binarised corpus for fairseq from parallel text.",
     )
     commands = top.add_subparsers(dest="corpus", required=True)
     own = _command(commands, "corpus", "any pairs of text files, plain or gzipped")

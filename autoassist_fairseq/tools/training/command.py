@@ -20,7 +20,7 @@ from autoassist_fairseq.tools.training import recipes
 def parser(recipe: recipes.Recipe) -> argparse.ArgumentParser:
     """Return the command line of one recipe's script."""
     p = argparse.ArgumentParser(
-        prog=f"train_wmt14_{recipe.name}.sh",
+        prog=f"autoassist train {recipe.name}",
         description=f"Train Transformer {recipe.name} on WMT14 En-De as the AutoAssist paper did: "
         f"{recipe.tokens_per_gpu} tokens per GPU on {recipes.PAPER_GPUS} GPUs.",
         epilog="What follows -- goes to fairseq-train as it is and overrides the recipe.",
