@@ -8,8 +8,6 @@ from pathlib import Path
 from autoassist_fairseq.tools.common.child import run_logged
 from autoassist_fairseq.tools.dataprep.files import count_lines, staged
 
-_PREFIX_OPTIONS = {"train": "--trainpref", "valid": "--validpref", "test": "--testpref"}
-
 
 def outputs(folder: Path, languages: tuple[str, str], splits: Sequence[str]) -> tuple[Path, ...]:
     """The files that `binarise` leaves in ``folder``."""
@@ -38,7 +36,7 @@ def binarise(
 
     Both languages share ``dictionary``.
     """
-    prefixes = [part for split in splits for part in (_PREFIX_OPTIONS[split], f"{pieces}/{split}")]
+    prefixes = [part for split in splits for part in (f"--{split}pref", f"{pieces}/{split}")]
     with staged(folder) as part:
         run_logged(
             "fairseq-preprocess",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from autoassist_fairseq.tools.dataprep import options as flags
 from autoassist_fairseq.tools.dataprep.fetching import corpora
@@ -33,16 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _own(options: argparse.Namespace) -> tuple[PrepSettings, list[Record]]:
     """The user's own files."""
     splits = {
-        split: tuple(_source(split, number, files) for number, files in enumerate(given, start=1))
+        split: tuple(
+            Source(f"{split}-{number}", (source, target))
+            for number, (source, target) in enumerate(given, start=1)
+        )
         for split in ("train", "valid", "test")
         if (given := getattr(options, split))
     }
     languages = options.source_lang, options.target_lang
     return flags.settings(options, languages, splits), []
-
-
-def _source(split: str, number: int, files: Sequence[Path]) -> Source:
-    return Source(f"{split}-{number}", (files[0], files[1]))
 
 
 def _published(options: argparse.Namespace) -> tuple[PrepSettings, list[Record]]:

@@ -80,14 +80,7 @@ def _track(settings: PrepSettings) -> dict[str, Any]:
 
 def _model_step(settings: PrepSettings) -> Step:
     text = settings.words("train")
-    options: dict[str, Any] = {"vocab_size": settings.vocab_size, **_cutter(settings)}
-    if not settings.moses:
-        options |= {
-            "kind": settings.subwords,
-            "normalisation": settings.normalisation,
-            "split_digits": settings.split_digits,
-            "character_coverage": settings.character_coverage,
-        }
+    options = {"vocab_size": settings.vocab_size, **_cutter(settings), **_how_to_learn(settings)}
     return Step("subwords", text, (settings.model,), options, partial(_learn, settings))
 
 
@@ -98,16 +91,21 @@ def _learn(settings: PrepSettings) -> dict[str, int]:
     if settings.moses:
         bpe.learn(words, settings.model, settings.vocab_size)
     else:
-        subwords.learn(
-            words,
-            settings.model,
-            kind=settings.subwords,
-            normalisation=settings.normalisation,
-            vocab_size=settings.vocab_size,
-            split_digits=settings.split_digits,
-            character_coverage=settings.character_coverage,
-        )
+        how = _how_to_learn(settings)
+        subwords.learn(words, settings.model, vocab_size=settings.vocab_size, **how)
     return {"words": len(counted), "learned": settings.vocab_size}
+
+
+def _how_to_learn(settings: PrepSettings) -> dict[str, Any]:
+    """What sentencepiece is told beside the number of pieces; subword-nmt needs no more."""
+    if settings.moses:
+        return {}
+    return {
+        "kind": settings.subwords,
+        "normalisation": settings.normalisation,
+        "split_digits": settings.split_digits,
+        "character_coverage": settings.character_coverage,
+    }
 
 
 def _cutter(settings: PrepSettings) -> dict[str, str]:

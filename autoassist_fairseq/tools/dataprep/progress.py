@@ -29,12 +29,10 @@ def tick(shown: tqdm[Any]) -> None:
         shown.refresh()
 
 
-def progress(
-    items: Iterable[_T], what: str, total: int | None = None, unit: str = "pair"
-) -> Iterator[_T]:
+def progress(items: Iterable[_T], what: str, unit: str = "pair") -> Iterator[_T]:
     """Yield ``items``, showing how many there were, and per second, if it takes over a second."""
     # Counting must not cost more than the work itself: tqdm finds out how often to look.
-    yield from bar(iterable=items, desc=what, total=total, unit=unit, unit_scale=True, delay=1)
+    yield from bar(iterable=items, desc=what, unit=unit, unit_scale=True, delay=1)
 
 
 def say(text: str) -> None:
