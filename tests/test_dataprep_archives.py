@@ -14,7 +14,7 @@ from sacrebleu.dataset.fake_sgml import FakeSGMLDataset
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.dataprep.fetching import unpacking
-from autoassist_fairseq.tools.dataprep.fetching.lock import Lock
+from autoassist_fairseq.tools.dataprep.fetching.fetch import Lock
 from autoassist_fairseq.tools.dataprep.fetching.table import Download, Side
 from autoassist_fairseq.tools.dataprep.fetching.unpacking import unpack
 

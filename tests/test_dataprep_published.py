@@ -15,7 +15,7 @@ from prepared import use_fake_preprocess
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.dataprep.command import main
 from autoassist_fairseq.tools.dataprep.fetching import corpora
-from autoassist_fairseq.tools.dataprep.fetching.lock import Lock
+from autoassist_fairseq.tools.dataprep.fetching.fetch import Lock
 from autoassist_fairseq.tools.dataprep.fetching.table import Corpus
 from autoassist_fairseq.tools.demo_corpus.build import build
 

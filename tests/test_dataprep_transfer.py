@@ -12,8 +12,7 @@ import pytest
 from mirror import Answer, Mirror, serving
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.dataprep.fetching.fetch import Fetching, fetch
-from autoassist_fairseq.tools.dataprep.fetching.lock import Lock
+from autoassist_fairseq.tools.dataprep.fetching.fetch import Fetching, Lock, fetch
 from autoassist_fairseq.tools.dataprep.fetching.table import Download
 from autoassist_fairseq.tools.dataprep.files import clear_os_errors
 

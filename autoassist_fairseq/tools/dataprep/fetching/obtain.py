@@ -6,8 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.dataprep.fetching.fetch import Fetching, fetch
-from autoassist_fairseq.tools.dataprep.fetching.lock import Lock
+from autoassist_fairseq.tools.dataprep.fetching.fetch import Fetching, Lock, fetch
 from autoassist_fairseq.tools.dataprep.fetching.table import Corpus, Download, Part, Side
 from autoassist_fairseq.tools.dataprep.fetching.unpacking import unpack
 from autoassist_fairseq.tools.dataprep.files import clear_os_errors, locked
