@@ -11,8 +11,9 @@ from fairseq.data import Dictionary, data_utils
 from fairseq.data.indexed_dataset import MMapIndexedDataset
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.report.corpus import read_text
 from autoassist_fairseq.tools.synthetic import command
-from autoassist_fairseq.tools.synthetic.files import map_corpus, write_corpus
+from autoassist_fairseq.tools.synthetic.files import write_corpus
 from autoassist_fairseq.tools.synthetic.shape import CHUNK, END, SPECIAL, Shape
 
 PAIRS = 20_000
@@ -86,7 +87,7 @@ def test_lengths_are_log_normal_and_agree_on_both_sides(data: Path) -> None:
 
 
 def test_our_view_is_what_fairseq_reads(data: Path) -> None:
-    corpus = map_corpus(data)
+    corpus = read_text(data).corpus
     for side, language in ((corpus.source, "en"), (corpus.target, "de")):
         theirs, got = read(data, language), side.gather(np.array([7, PAIRS - 1]))
         assert got.tokens.tolist() == [*theirs[7].tolist(), *theirs[PAIRS - 1].tolist()]

@@ -17,7 +17,8 @@ from autoassist_fairseq.tools.bench.planning import Packing
 from autoassist_fairseq.tools.bench.rows import QUICK_SLACK, Row, head, line, verdict
 from autoassist_fairseq.tools.dataprep.files import clear_os_errors
 from autoassist_fairseq.tools.dataprep.manifest import version_of
-from autoassist_fairseq.tools.synthetic.files import map_corpus, write_corpus
+from autoassist_fairseq.tools.report.corpus import read_text
+from autoassist_fairseq.tools.synthetic.files import write_corpus
 from autoassist_fairseq.tools.synthetic.shape import Shape
 
 PAIRS, QUICK_PAIRS = 4_500_000, 450_000
@@ -66,7 +67,7 @@ def measure(
     trained = QUICK_TRAINED if quick else TRAINED
     for data, shape in ((large, Shape(pairs)), (small, Shape(fewer)), (tiny, trained)):
         write_corpus(data, shape)
-    corpus = map_corpus(large)
+    corpus = read_text(large).corpus
     if "kernels" in groups:
         yield from kernels.rows(corpus)
     if "planning" in groups:

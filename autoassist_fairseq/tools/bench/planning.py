@@ -23,7 +23,7 @@ from autoassist_fairseq.settings import Settings
 from autoassist_fairseq.tools.bench.programs import own_bytes
 from autoassist_fairseq.tools.bench.rows import Row
 from autoassist_fairseq.tools.bench.timing import cpu_seconds
-from autoassist_fairseq.tools.synthetic.files import map_corpus
+from autoassist_fairseq.tools.report.corpus import read_text
 
 Sizes = NDArray[Any]
 # Source and target lengths [P] -> batches, as fairseq packs them.
@@ -58,7 +58,7 @@ def plan_pass(planner: Planner) -> list[NDArray[np.int64]]:
 
 def rows(large: Path, small: Path, packing: Packing) -> Iterator[Row]:
     """Measure passes over the corpus in ``large``, and how they grow from that in ``small``."""
-    corpus, smaller = map_corpus(large), map_corpus(small)
+    corpus, smaller = (read_text(folder).corpus for folder in (large, small))
     planner = make_planner(corpus, warmup_passes=0)
     keeping = make_planner(corpus, policy="uniform")
     sizes = planner.folder.source_sizes, planner.folder.target_sizes
@@ -88,7 +88,7 @@ def rows(large: Path, small: Path, packing: Packing) -> Iterator[Row]:
 
 def memory_row(large: Path, small: Path, name: str, target: float, **options: Any) -> Row:
     """Compare what ranks of one node hold amid passes over a large and a smaller corpus."""
-    corpora = [map_corpus(folder) for folder in (large, small)]
+    corpora = [read_text(folder).corpus for folder in (large, small)]
     more = len(corpora[0]) - len(corpora[1])
     ranks = [held_by_ranks(folder, **options) for folder in (large, small)]
     arrays = [held(corpus, **options) for corpus in corpora]
@@ -113,7 +113,7 @@ def held_by_ranks(folder: Path, **options: Any) -> float:
 
 
 def _held_by_rank(folder: Path, options: dict[str, Any]) -> int:
-    planner = amid_a_pass(map_corpus(folder), **options)
+    planner = amid_a_pass(read_text(folder).corpus, **options)
     # What was needed for a moment only is given back, or its remains would count as per pair.
     ctypes.CDLL(None).malloc_trim(0)
     own = own_bytes(os.getpid())

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import autoassist_fairseq
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.words import as_words, model_size
 from autoassist_fairseq.tools.synthetic.files import SOURCE, TARGET
 
 USER_DIR = str(Path(autoassist_fairseq.__file__).parent)
@@ -29,16 +30,8 @@ TAIL = 15  # lines of a failed program that are shown
 
 def tiny_model(width: int = 16, layers: int = 1) -> list[str]:
     """Return the flags of a small Transformer on the CPU, without checkpoints and validation."""
-    sides = [
-        word
-        for side in ("encoder", "decoder")
-        for word in (
-            *(f"--{side}-layers", layers, f"--{side}-embed-dim", width),
-            *(f"--{side}-ffn-embed-dim", 4 * width, f"--{side}-attention-heads", 2),
-        )
-    ]
     rest = f"--arch transformer_tiny {ON_CPU} --log-format json --log-interval 1"
-    return [*map(str, sides), *rest.split()]
+    return [*as_words(model_size(layers, width, heads=2)), *rest.split()]
 
 
 @dataclass(frozen=True)

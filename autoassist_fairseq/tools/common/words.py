@@ -18,6 +18,14 @@ def as_words(options: Options) -> list[str]:
     return words
 
 
+def model_size(layers: int, width: int, heads: int) -> dict[str, object]:
+    """Return the options of a Transformer of that size on both sides, feed-forward 4 ``width``."""
+    sizes = {"layers": layers, "embed-dim": width, "ffn-embed-dim": 4 * width}
+    sizes["attention-heads"] = heads
+    sides = ("encoder", "decoder")
+    return {f"--{side}-{name}": value for side in sides for name, value in sizes.items()}
+
+
 def split_at_dashes(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """Split a command line at the first ``--`` into our options and the inner tool's."""
     if "--" not in argv:

@@ -7,22 +7,13 @@ from pathlib import Path
 
 import autoassist_fairseq
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.common.words import as_words, value_of
+from autoassist_fairseq.tools.common.words import as_words, model_size, value_of
 from autoassist_fairseq.tools.compare.arms import Arm
 
 #: A Transformer of 1-2 million parameters for some ten thousand short pairs.
 DEFAULTS: dict[str, object] = {
     "--arch": "transformer",
-    **{
-        f"--{side}-{what}": value
-        for side in ("encoder", "decoder")
-        for what, value in (
-            ("layers", 2),
-            ("embed-dim", 128),
-            ("ffn-embed-dim", 512),
-            ("attention-heads", 4),
-        )
-    },
+    **model_size(layers=2, width=128, heads=4),
     "--dropout": 0.3,
     "--criterion": "label_smoothed_cross_entropy",
     "--label-smoothing": 0.1,

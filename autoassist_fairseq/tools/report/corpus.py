@@ -16,10 +16,8 @@ import numpy as np
 from autoassist_fairseq.assistant.corpus.features import Corpus, WordTable
 from autoassist_fairseq.assistant.corpus.token_store import Ints, Segment, TokenSide
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.scoring.split import find_split
+from autoassist_fairseq.tools.scoring.split import HEADER, MAGIC, find_split
 
-_MAGIC = b"MMIDIDX\x00\x00"
-_HEADER = struct.Struct("<9sQBQ")
 _TYPES = {1: np.uint8, 2: np.int8, 3: np.int16, 4: np.int32, 5: np.int64, 8: np.uint16}
 _SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 _OVERWRITE = " #fairseq:overwrite"
@@ -111,11 +109,11 @@ def _segment(prefix: Path) -> Segment:
     index, tokens = prefix.with_name(f"{prefix.name}.idx"), prefix.with_name(f"{prefix.name}.bin")
     try:
         with index.open("rb") as stream:
-            magic, _, code, count = _HEADER.unpack(stream.read(_HEADER.size))
-        if magic != _MAGIC:
+            magic, _, code, count = HEADER.unpack(stream.read(HEADER.size))
+        if magic != MAGIC:
             raise ValueError("it is not of the mmap kind")
-        sizes = np.memmap(index, np.int32, "r", _HEADER.size, shape=(count,))
-        pointers = np.memmap(index, np.int64, "r", _HEADER.size + 4 * count, shape=(count,))
+        sizes = np.memmap(index, np.int32, "r", HEADER.size, shape=(count,))
+        pointers = np.memmap(index, np.int64, "r", HEADER.size + 4 * count, shape=(count,))
         stored = np.memmap(tokens, _TYPES[code], "r")
         item = stored.itemsize
         ends = pointers + sizes.astype(np.int64) * item

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
 
-_MAGIC = b"MMIDIDX\x00\x00"
+MAGIC = b"MMIDIDX\x00\x00"
+HEADER = struct.Struct("<9sQBQ")
+"""Magic, version, type of a token, number of sentences."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,5 @@ def find_split(
 
 def _pairs(index: Path) -> int | None:
     with index.open("rb") as stream:
-        # magic, version (uint64), type of a token (uint8), number of sentences (uint64)
-        magic, _, _, count = struct.unpack("<9sQBQ", stream.read(26).ljust(26))
-    return int(count) if magic == _MAGIC else None
+        magic, _, _, count = HEADER.unpack(stream.read(HEADER.size).ljust(HEADER.size))
+    return int(count) if magic == MAGIC else None

@@ -1,8 +1,7 @@
-"""fairseq's memory-mapped format (``MMapIndexedDataset``, 0.12.2): written, and read as a view."""
+"""fairseq's memory-mapped format (``MMapIndexedDataset``, 0.12.2), written piece by piece."""
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -11,12 +10,10 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant.corpus.features import Corpus, WordTable
-from autoassist_fairseq.assistant.corpus.token_store import Segment, TokenSide
+from autoassist_fairseq.tools.scoring.split import HEADER, MAGIC
 from autoassist_fairseq.tools.synthetic.shape import SPECIAL, Shape
 
-MAGIC, VERSION, UINT16 = b"MMIDIDX\x00\x00", 1, 8
-HEAD = struct.Struct("<9sQBQ")  # magic, version, code of the type, number of sentences
+VERSION, UINT16 = 1, 8
 SOURCE, TARGET = "en", "de"
 VALID_PAIRS = 1_000
 
@@ -46,7 +43,7 @@ class SideWriter:
     def __enter__(self) -> SideWriter:
         self._bin: BinaryIO = self.prefix.with_name(f"{self.prefix.name}.bin").open("wb")
         self._idx: BinaryIO = self.prefix.with_name(f"{self.prefix.name}.idx").open("wb")
-        self._idx.write(HEAD.pack(MAGIC, VERSION, UINT16, self.sentences))
+        self._idx.write(HEADER.pack(MAGIC, VERSION, UINT16, self.sentences))
         return self
 
     def write(self, tokens: NDArray[np.uint16], sizes: NDArray[np.int32]) -> None:
@@ -54,9 +51,9 @@ class SideWriter:
         self._bin.write(tokens.data)
         ends = np.cumsum(sizes, dtype=np.int64)
         pointers = (self._tokens + ends - sizes) * tokens.itemsize
-        self._idx.seek(HEAD.size + 4 * self._written)
+        self._idx.seek(HEADER.size + 4 * self._written)
         self._idx.write(sizes.data)
-        self._idx.seek(HEAD.size + 4 * self.sentences + 8 * self._written)
+        self._idx.seek(HEADER.size + 4 * self.sentences + 8 * self._written)
         self._idx.write(pointers.data)
         self._written += len(sizes)
         self._tokens += len(tokens)
@@ -95,26 +92,3 @@ def _write_split(folder: Path, split: str, shape: Shape) -> list[NDArray[np.int6
             first.write(*source)
             second.write(*target)
     return [first.counts, second.counts]
-
-
-def map_corpus(folder: Path, split: str = "train") -> Corpus:
-    """Return a split that `write_corpus` wrote, mapped into memory as the plug-in sees it."""
-    sides: list[TokenSide] = []
-    tables: list[WordTable] = []
-    for language, name in ((SOURCE, "source"), (TARGET, "target")):
-        lines = (folder / f"dict.{language}.txt").read_text(encoding="utf-8").splitlines()
-        counts = [0] * SPECIAL + [int(line.split()[1]) for line in lines]
-        segment = map_side(folder / f"{split}.{SOURCE}-{TARGET}.{language}")
-        sides.append(TokenSide([(segment, 1)], len(counts), name))
-        tables.append(WordTable.from_counts(np.array(counts)))
-    return Corpus(sides[0], sides[1], tables[0], tables[1])
-
-
-def map_side(prefix: Path) -> Segment:
-    """Return one side that `SideWriter` wrote, mapped into memory."""
-    index = np.memmap(f"{prefix}.idx", np.uint8, "r")
-    sentences = HEAD.unpack(index[: HEAD.size].tobytes())[-1]
-    sizes = np.frombuffer(index, np.int32, sentences, HEAD.size)
-    pointers = np.frombuffer(index, np.int64, sentences, HEAD.size + 4 * sentences)
-    tokens = np.frombuffer(np.memmap(f"{prefix}.bin", np.uint8, "r"), np.uint16)
-    return Segment(tokens, pointers, sizes, shift=1)

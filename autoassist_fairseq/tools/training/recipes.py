@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.common.words import Options
+from autoassist_fairseq.tools.common.words import Options, model_size
 
 PAPER_GPUS = 8
 PAPER_TOKENS_SEEN = 6e9
@@ -50,14 +50,6 @@ class Recipe:
 
     def tiny(self) -> Recipe:
         """Return the same recipe at a size that trains on one CPU in seconds."""
-        size: dict[str, object] = {}
-        for side in ("encoder", "decoder"):
-            size |= {
-                f"--{side}-layers": 1,
-                f"--{side}-embed-dim": 64,
-                f"--{side}-ffn-embed-dim": 128,
-            }
-            size |= {f"--{side}-attention-heads": 4}
         return replace(
             self,
             tokens_per_gpu=self.tokens_per_gpu // 10,
@@ -66,7 +58,7 @@ class Recipe:
             precision="fp32",
             tokens_seen=2e5,
             warmup=50,
-            size=size,
+            size=model_size(layers=1, width=64, heads=4),
         )
 
 
