@@ -33,7 +33,8 @@ def test_tokens_per_update_stay(
 ) -> None:  # fmt: skip
     batching = fit_batching(per_update, per_gpu, processes, wanted)
     assert (batching.update_freq, batching.max_tokens) == (update_freq, max_tokens)
-    assert abs(batching.tokens_per_update - per_update) <= batching.update_freq * processes / 2
+    tokens = batching.processes * batching.update_freq * batching.max_tokens
+    assert abs(tokens - per_update) <= batching.update_freq * processes / 2
 
 
 def test_budget_becomes_updates() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import socket
 import sys
 import tempfile
@@ -89,12 +90,8 @@ def measure(
 def machine() -> str:
     """Return one line on processor, cores, load and versions."""
     info = Path("/proc/cpuinfo")
-    names = (
-        [text for text in info.read_text().splitlines() if "model name" in text]
-        if (info.exists())
-        else []
-    )
-    model = names[0].split(":", 1)[1].strip() if names else platform.processor()
+    found = re.search(r"model name\s*: (.*)", info.read_text()) if info.exists() else None
+    model = found[1] if found else platform.processor()
     versions = ", ".join(
         f"{name} {version_of(name)}" for name in ("fairseq", "torch", "numpy", "numba")
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import multiprocessing
 import os
-import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -82,22 +81,21 @@ def rows(large: Path, small: Path, packing: Packing) -> Iterator[Row]:
         beside=f"1 = linear; {few:.3f} s there",
     )
     yield padding_row(plan_pass(keeping), packing(*sizes), *sizes)
-    yield memory_row(large, small, "", BYTES)
-    yield memory_row(large, small, ", with hopeless pairs cut", BYTES_CUT, **HOPELESS)
+    more = len(corpus) - len(smaller)
+    yield memory_row(large, small, more, "", BYTES)
+    yield memory_row(large, small, more, ", with hopeless pairs cut", BYTES_CUT, **HOPELESS)
 
 
-def memory_row(large: Path, small: Path, name: str, target: float, **options: Any) -> Row:
-    """Compare what ranks of one node hold amid passes over a large and a smaller corpus."""
-    corpora = [read_text(folder).corpus for folder in (large, small)]
-    more = len(corpora[0]) - len(corpora[1])
+def memory_row(
+    large: Path, small: Path, more: int, name: str, target: float, **options: Any
+) -> Row:
+    """Compare what ranks of one node hold amid passes over a corpus and one of ``more`` pairs."""
     ranks = [held_by_ranks(folder, **options) for folder in (large, small)]
-    arrays = [held(corpus, **options) for corpus in corpora]
     return Row(
         f"own memory of each of {RANKS} ranks on one node{name}, bytes per pair",
         (ranks[0] - ranks[1]) / more,
         target,
-        beside=f"arrays alone: {(arrays[0][0] - arrays[1][0]) / more:.2f}, "
-        f"{arrays[0][0] / 2**20:.0f} MiB in all, {arrays[0][1] / 2**20:.0f} MiB at their peak",
+        beside=f"{ranks[0] / 2**20:,.0f} MiB in all",
     )
 
 
@@ -113,32 +111,16 @@ def held_by_ranks(folder: Path, **options: Any) -> float:
 
 
 def _held_by_rank(folder: Path, options: dict[str, Any]) -> int:
-    planner = amid_a_pass(read_text(folder).corpus, **options)
+    planner = make_planner(read_text(folder).corpus, warmup_passes=0, **options)
+    planner.assistant.expected(planner.folder.ids[:1])  # reads the corpus, where that is needed
+    now = planner.begin_pass(1, GROUP)
+    for _ in range(min(WINDOWS, now.windows)):
+        planner.plan_next()
     # What was needed for a moment only is given back, or its remains would count as per pair.
     ctypes.CDLL(None).malloc_trim(0)
     own = own_bytes(os.getpid())
     assert planner.live, "its plans are among what is held"
     return own
-
-
-def held(corpus: Corpus, **options: Any) -> tuple[int, int]:
-    """Return the bytes held after `WINDOWS` windows of a pass, and the most until then."""
-    tracemalloc.start()
-    planner = amid_a_pass(corpus, **options)
-    seen = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert planner.live, "its plans are among what is held"
-    return seen
-
-
-def amid_a_pass(corpus: Corpus, **options: Any) -> Planner:
-    """Return a planner that has planned `WINDOWS` windows."""
-    planner = make_planner(corpus, warmup_passes=0, **options)
-    planner.assistant.expected(planner.folder.ids[:1])  # reads the corpus, where that is needed
-    now = planner.begin_pass(1, GROUP)
-    for _ in range(min(WINDOWS, now.windows)):
-        planner.plan_next()
-    return planner
 
 
 def padding_row(

@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.words import split_at_dashes
@@ -54,7 +53,7 @@ def compare(argv: Sequence[str]) -> list[Row]:
     jobs = jobs_of(args, arms, extra)
     for job in jobs:
         check_started(job)
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with clear_os_errors(), locked(args.out):
         rows = rows_of(arms, jobs, run(jobs, args.jobs))
         _write(args.out, rows, jobs)
@@ -148,7 +147,3 @@ def _report(out: Path, rows: Sequence[Row], jobs: Sequence[Job]) -> None:
             report.main([*shown, *data, "--out", str(out / "report")])
     except UserError as error:
         say(f"no report: {error}")
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -190,6 +190,4 @@ def _difference(name: str, before: Any, now: Any) -> str:
 
 def summary(result: Result) -> Mapping[str, Any]:
     """Return a result in plain types, without its translations."""
-    told = dict(vars(result))
-    del told["hypotheses"]
-    return told
+    return {name: value for name, value in vars(result).items() if name != "hypotheses"}

@@ -6,6 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from autoassist_fairseq.errors import AutoAssistError, UserError
@@ -34,7 +35,7 @@ def train(job: Job, show: Show, stop: threading.Event) -> tuple[Updates, int]:
         StoppedError: ``stop`` was set.
     """
     updates = Updates(job.folder / NAME)
-    legs = _Legs(job.folder / LEGS)
+    legs = _Legs(job.folder / LEGS, **(read_json(job.folder / LEGS) or {}))
     while target := legs.target or _next(job, updates, legs):
         _run_leg(job, target, legs, updates, show, stop)
         by_passes = job.budget.kind == "passes"
@@ -56,15 +57,14 @@ def last_validation(folder: Path) -> float | None:
     return loss if math.isfinite(loss) else None
 
 
+@dataclass
 class _Legs:
     """Where the leg that is under way ends; written down, so that it ends there after a kill."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        content = read_json(path) or {}
-        self.target = int(content.get("target", 0))
-        self.expected = int(content.get("expected", 0))
-        self.count = int(content.get("count", 0))
+    path: Path
+    target: int = 0
+    expected: int = 0
+    count: int = 0
 
     def begin(self, target: int, whole: int) -> None:
         self.target, self.expected, self.count = target, whole, self.count + 1
@@ -76,8 +76,7 @@ class _Legs:
             self._write()
 
     def _write(self) -> None:
-        content = {"target": self.target, "expected": self.expected, "count": self.count}
-        write_json(self._path, content)
+        write_json(self.path, {k: v for k, v in vars(self).items() if k != "path"})
 
 
 def _next(job: Job, updates: Updates, legs: _Legs) -> int:

@@ -66,7 +66,10 @@ def named(words: Sequence[str]) -> list[tuple[str, Path]]:
     Raises:
         UserError: two runs have the same name.
     """
-    given = [("", word) if Path(word).exists() else _split(word) for word in words]
+    given = [
+        ("", word) if Path(word).exists() or "=" not in word else word.split("=", 1)
+        for word in words
+    ]
     paths = [Path(path) for _, path in given]
     short = [path.resolve().name for path in paths]
     names = [
@@ -80,11 +83,6 @@ def named(words: Sequence[str]) -> list[tuple[str, Path]]:
             "out, or name them: NAME=RUN_DIR."
         )
     return list(zip(names, paths, strict=True))
-
-
-def _split(word: str) -> tuple[str, str]:
-    name, sign, path = word.partition("=")
-    return (name, path) if sign else ("", word)
 
 
 def make(runs: Sequence[Run], data: Path | None, out: Path) -> Report:

@@ -82,11 +82,6 @@ class Batching:
     update_freq: int
     max_tokens: int
 
-    @property
-    def tokens_per_update(self) -> int:
-        """Bound on the tokens of one update."""
-        return self.processes * self.update_freq * self.max_tokens
-
 
 def fit_batching(
     tokens_per_update: int, tokens_per_gpu: int, processes: int, update_freq: int | None = None
