@@ -9,7 +9,6 @@ from autoassist_fairseq.tools.dataprep import options as flags
 from autoassist_fairseq.tools.dataprep.fetching import corpora
 from autoassist_fairseq.tools.dataprep.fetching.fetch import problems
 from autoassist_fairseq.tools.dataprep.fetching.obtain import obtain, sources
-from autoassist_fairseq.tools.dataprep.fetching.table import Corpus
 from autoassist_fairseq.tools.dataprep.pipeline import prepare
 from autoassist_fairseq.tools.dataprep.progress import say
 from autoassist_fairseq.tools.dataprep.reading import Source
@@ -45,14 +44,9 @@ def _own(options: argparse.Namespace) -> tuple[PrepSettings, list[Record]]:
 
 def _published(options: argparse.Namespace) -> tuple[PrepSettings, list[Record]]:
     """A corpus of the table; it is fetched."""
-    corpus = _corpus(options)
+    version = [options.news_commentary] if options.corpus == "wmt14" else []
+    corpus = corpora.CORPORA[options.corpus](*version)
     how = flags.fetching(options)
     settings = flags.settings(options, corpus.languages, sources(corpus, how))
     check(settings, problems(corpus, how))  # before anything is downloaded
     return settings, obtain(corpus, how)
-
-
-def _corpus(options: argparse.Namespace) -> Corpus:
-    if options.corpus == "wmt14":
-        return corpora.wmt14(options.news_commentary)
-    return corpora.CORPORA[options.corpus]()

@@ -35,39 +35,31 @@ COMMON_CRAWL = _wmt(
     918_311_367,
     "sha256:c7a74e2ea01ac6c920123108627e35278d4ccb5701e15428ffa34de86fa3a9e5",
 )
-#: Versions of News Commentary, with the beginning of the names of their German-English texts.
+#: Versions of News Commentary: how the names of their German-English texts begin, and the archives.
 NEWS_COMMENTARY = {
     9: (
         "training/news-commentary-v9",
-        _wmt(
-            "wmt14/training-parallel-nc-v9.tgz",
-            80_418_416,
-            "sha256:cb8953f292298e6877ae433c98912b927cb0766b303f4540512ddd286c748485",
-        ),
+        "wmt14/training-parallel-nc-v9.tgz",
+        80_418_416,
+        "sha256:cb8953f292298e6877ae433c98912b927cb0766b303f4540512ddd286c748485",
     ),
     10: (
         "news-commentary-v10",
-        _wmt(
-            "wmt15/training-parallel-nc-v10.tgz",
-            125_136_590,
-            "sha256:11e053e7ea29e87e69a1ad05e61cb559820947ecec144ea8c1d6cf05017c9602",
-        ),
+        "wmt15/training-parallel-nc-v10.tgz",
+        125_136_590,
+        "sha256:11e053e7ea29e87e69a1ad05e61cb559820947ecec144ea8c1d6cf05017c9602",
     ),
     11: (
         "training-parallel-nc-v11/news-commentary-v11",
-        _wmt(
-            "wmt16/translation-task/training-parallel-nc-v11.tgz",
-            75_178_032,
-            "sha256:cfe8ab047e05043476e498ee765c98e939c7b7d6d294e856344c84476b619d6a",
-        ),
+        "wmt16/translation-task/training-parallel-nc-v11.tgz",
+        75_178_032,
+        "sha256:cfe8ab047e05043476e498ee765c98e939c7b7d6d294e856344c84476b619d6a",
     ),
     12: (
         "training/news-commentary-v12",
-        _wmt(
-            "wmt17/translation-task/training-parallel-nc-v12.tgz",
-            168_591_139,
-            "sha256:2b45f30ef1d550d302fd17dd3a5cbe19134ccc4c2cf50c2dae534aee600101a2",
-        ),
+        "wmt17/translation-task/training-parallel-nc-v12.tgz",
+        168_591_139,
+        "sha256:2b45f30ef1d550d302fd17dd3a5cbe19134ccc4c2cf50c2dae534aee600101a2",
     ),
 }
 DEV = _wmt(
@@ -98,8 +90,8 @@ def _bitext(download: Download, stem: str) -> tuple[Side, Side]:
 
 def wmt14(news_commentary: int = WMT14_NEWS_COMMENTARY) -> Corpus:
     """WMT14 English-German with a version of News Commentary, one of `NEWS_COMMENTARY`."""
-    stem, news_archive = NEWS_COMMENTARY[news_commentary]
-    news = _bitext(news_archive, stem)
+    stem, path, size, checksum = NEWS_COMMENTARY[news_commentary]
+    news = _bitext(_wmt(path, size, checksum), stem)
     dev = _sides(DEV, "dev/newstest2013.en", "dev/newstest2013.de")
     stem = "test-full/newstest2014-deen"
     test = _sides(TEST_2014, f"{stem}-src.en.sgm", f"{stem}-ref.de.sgm", "segments")
