@@ -119,10 +119,10 @@ class Settings:
                 "`--autoassist-policy loss-table` must know the end of training, but there is "
                 "none; give `--max-update`, `--max-epoch` or `--autoassist-updates`"
             )
-        if self.policy == "importance" and self.hopeless == "weight":
+        if self.policy == "importance" and self.hopeless != "off":
             told.append(
-                "`--autoassist-hopeless weight` must not go with `--autoassist-policy importance`, "
-                "which weights what it draws itself; use cut, or another policy"
+                "`--autoassist-hopeless` must be off with `--autoassist-policy importance`, which "
+                f"measures what it draws for its loss, but is {self.hopeless!r}; use another policy"
             )
         return told
 

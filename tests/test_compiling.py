@@ -74,6 +74,19 @@ def test_the_first_place_that_can_be_written_to_is_taken(tmp_path: Path) -> None
     assert compiling.writable(places[:1]) is None and not places[2].exists()
 
 
+def test_loops_that_nobody_began_with_lately_go_when_new_ones_are_kept(tmp_path: Path) -> None:
+    names = [f"numba-{digit * 16}" for digit in "0123"] + ["numba-of_others"]
+    new, used, old, mine, others = (tmp_path / name for name in names)
+    for folder in (used, old, mine, others):
+        (folder / "assistant_1").mkdir(parents=True)
+        os.utime(folder, (0, 0))
+    compiling.writable([used])
+    compiling.writable([mine])
+    assert old.exists(), "nothing is looked at where nothing is new"
+    compiling.writable([new])
+    assert sorted(tmp_path.iterdir()) == [new, used, mine, others]
+
+
 def test_a_place_that_is_lost_or_full_later_costs_no_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,6 +60,26 @@ def test_lines_are_counted(tmp_path: Path, content: bytes, lines: int) -> None:
     assert count_lines(tmp_path / "file") == lines
 
 
+def test_what_is_staged_is_on_the_disk_before_it_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def noted(at: int) -> None:
+        done.append(os.readlink(f"/proc/self/fd/{at}"))
+        assert target.exists() == (done[-1] == str(tmp_path))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    target = tmp_path / "folder"
+    with staged(target) as part:
+        part.mkdir()
+        (part / "file").write_text("1")
+    assert done == [str(part), str(part / "file"), str(tmp_path)]
+    done.clear()
+    write_json(target := tmp_path / "file.json", {})
+    assert done == [f"{target}.part", str(tmp_path)]
+
+
 def test_a_byte_order_mark_is_dropped_and_a_last_line_needs_no_end(tmp_path: Path) -> None:
     assert rows(files(tmp_path, b"\xef\xbb\xbfa\nb", b"c\nd")) == [(1, "a\n", "c\n"), (2, "b", "d")]
 

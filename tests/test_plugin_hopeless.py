@@ -130,8 +130,8 @@ def test_a_run_that_did_not_look_has_nothing_to_export(
         ("--autoassist-hopeless maybe", "`--autoassist-hopeless` must be one of off, keep"),
         ("--autoassist-reexamine 0", "`--autoassist-reexamine` must be in (0, 1], but is 0.0"),
         (
-            "--autoassist-policy importance --autoassist-hopeless weight",
-            "`--autoassist-hopeless weight` must not go with `--autoassist-policy importance`",
+            "--autoassist-policy importance --autoassist-hopeless keep",
+            "`--autoassist-hopeless` must be off with `--autoassist-policy importance`",
         ),
     ],
 )

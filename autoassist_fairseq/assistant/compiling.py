@@ -6,9 +6,12 @@ a limit) would stay as it was compiled.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,8 @@ os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
 import numba
 
 HERE = Path(__file__).resolve().parent
+UNUSED = 7 * 86_400
+DIGEST = 8  # bytes
 USERS = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
 
 
@@ -33,7 +38,7 @@ def sources() -> list[Path]:
 
 def cache_folders() -> Iterable[Path]:
     """Return where compiled loops may be kept: where the user says, beside us, at the user's."""
-    digest = hashlib.blake2b(numba.__version__.encode(), digest_size=8)
+    digest = hashlib.blake2b(numba.__version__.encode(), digest_size=DIGEST)
     for source in map(Path.read_bytes, sources()):
         digest.update(source)
     places = [HERE / "__pycache__", USERS / "autoassist_fairseq"]
@@ -46,12 +51,27 @@ def writable(folders: Iterable[Path]) -> Path | None:
     for folder in folders:
         try:
             folder = folder.expanduser()
+            new = not folder.exists()
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
-                return folder
+                os.utime(folder)
+            if new:
+                forget_old(folder.parent)
+            return folder
         except (OSError, RuntimeError):
             continue
     return None
+
+
+def forget_old(place: Path) -> None:
+    """Remove from ``place`` what no process has begun with for `UNUSED` seconds.
+
+    One that is running still does without, as on a full disk.
+    """
+    for other in place.glob(f"numba-{'[0-9a-f]' * 2 * DIGEST}"):
+        with contextlib.suppress(OSError):  # another process removes it as well
+            if time.time() - other.stat().st_mtime > UNUSED:
+                shutil.rmtree(other)
 
 
 # Where compiled loops are kept; None: nowhere, every process compiles them again.

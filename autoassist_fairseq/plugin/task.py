@@ -85,9 +85,9 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         """Whether training batches come from the planner."""
         return bool(self.cfg.autoassist_policy != "off")
 
-    def build_model(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
+    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
         """Build the model; its positions, without ``--max-tokens``, say which pairs are kept."""
-        model = super().build_model(cfg, *args, **kwargs)
+        model = super().build_model(cfg, from_checkpoint)  # fairseq looks for the name
         self._positions = resolve_max_positions(self.max_positions(), model.max_positions())
         return model
 

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -54,17 +54,32 @@ def open_text(path: Path) -> BinaryIO:
 
 @contextmanager
 def staged(target: Path) -> Iterator[Path]:
-    """A path to write to, which becomes ``target`` (file or folder) when all went well."""
+    """A path to write to, which becomes ``target`` (file or folder) when all is on the disk.
+
+    Others rely on what is there whole: after a power cut it must not be there empty.
+    """
     part = target.with_name(f"{target.name}.part")
     _remove(part)
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield part
+        for path in (part, *part.rglob("*")):
+            _to_disk(path)
         if part.is_dir():
             _remove(target)
         part.replace(target)
+        with suppress(OSError):  # not every file system lets a folder be written out
+            _to_disk(part.parent)
     finally:
         _remove(part)
+
+
+def _to_disk(path: Path) -> None:
+    place = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
 
 
 def _remove(path: Path) -> None:

@@ -31,6 +31,7 @@ _COMPAT = "from fairseq.autoassist_compat import "
 _RUNS = "from fairseq.autoassist_runs import "
 _TRAIN = "fairseq_cli/train.py"
 _EMA = "fairseq/models/ema/ema.py"
+_TASKS = "fairseq/tasks/__init__.py"
 _INDEXED = "fairseq/data/indexed_dataset.py"
 _CHECKPOINTS = "fairseq/checkpoint_utils.py"
 _DISTRIBUTED = "fairseq/models/distributed_fairseq_model.py"
@@ -84,6 +85,25 @@ EDITS = (
         'safe_load(f, map_location=torch.device("cpu"))',
     ),
     Edit("ema-load", _CHECKPOINTS, "new_state = torch.load(\n", "new_state = safe_load(\n"),
+    # a library call could not load a checkpoint whose task has had an option more
+    Edit(
+        "task-of-checkpoint",
+        _CHECKPOINTS,
+        "task = tasks.setup_task(cfg.task)",
+        "task = tasks.setup_task(cfg.task, from_checkpoint=True)",
+    ),
+    Edit(
+        "task-options",
+        _TASKS,
+        "def setup_task(cfg: FairseqDataclass, **kwargs):",
+        "def setup_task(cfg: FairseqDataclass, from_checkpoint=False, **kwargs):",
+    ),
+    Edit(
+        "task-options-gone",
+        _TASKS,
+        "cfg = merge_with_parent(dc(), cfg)",
+        "cfg = merge_with_parent(dc(), cfg, from_checkpoint)",
+    ),
     # a checkpoint that does not fit must say what does not, and what to do
     Edit(
         "checkpoint-fit",
