@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from binarised import Binarised, binarise
+from binarised import WORDS, Binarised, binarise
 from checkpointed import load
-from training import Server
+from training import Server, command
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.averaging.command import main
+
+# Options of version 0.1.0 that are gone, with values as it saved them.
+GONE = {
+    "autoassist_threshold": "frozen",
+    "autoassist_quantile": 0.5,
+    "autoassist_expect": "unigrams",
+}
 
 pytestmark = pytest.mark.slow
 
@@ -53,6 +62,41 @@ def test_a_run_outlives_the_log_that_its_rates_came_from(
     sizes = [len(on.trained(epoch)) for epoch in (2, 3)]
     assert sizes[0] < sizes[1] < 0.85 * corpus.pairs
     assert load(path)["cfg"]["task"]["autoassist_rate"] == rates
+
+
+def test_a_checkpoint_of_the_version_before_serves_for_all_but_going_on(
+    server: Server, corpus: Binarised, tmp_path: Path, library: None
+) -> None:
+    import torch
+    from fairseq.models.transformer import TransformerModel
+
+    import autoassist_fairseq.plugin  # noqa: F401
+
+    save, path = tmp_path / "save", tmp_path / "save" / "checkpoint_last.pt"
+    flags = ("--max-tokens", 200, "--max-epoch", 1)
+    assert server.train(corpus.data, save, *flags).status == 0
+    state = load(path)
+    state["cfg"]["task"].update(GONE)
+    kept = state["extra_state"]["train_iterator"]["autoassist"]
+    del kept["version"], kept["settings"]["pace"]
+    kept.update(format=3)
+    torch.save(state, path)
+
+    ours, average = load(path)["cfg"]["task"], tmp_path / "average.pt"
+    assert main(["--output", str(average), "--inputs", str(path)]) == 0
+    for model in (path, average):
+        boss = TransformerModel.from_pretrained(model.parent, model.name, str(corpus.data))
+        assert set(boss.translate("w1 w2").split()) <= {*WORDS, "<unk>"}
+    decode = ("--path", path, "--gen-subset", "valid", "--beam", 1)
+    status, said = command("fairseq-generate", corpus.data, *decode)
+    assert status == 0 and "Translated 40 sentences" in said, said
+    tuned = server.train(corpus.data, tmp_path / "new", *flags, "--finetune-from-model", path)
+    assert tuned.status == 0 and len(tuned.trained(1)) == corpus.pairs, tuned.output
+    on = server.train(corpus.data, save, *flags, "--max-epoch", 2)
+    assert on.status == 1 and not on.of("batch") and "Traceback" not in on.output
+    last = on.output.splitlines()[-1]
+    assert re.search(r"format 4 \(.* 0\.2\.\d\), .* 3 \(0\.1\.0\); .*finetune-from", last), last
+    assert load(path)["cfg"]["task"] == ours
 
 
 def test_settings_are_checked_when_training_starts_and_errors_are_raised(
