@@ -55,6 +55,15 @@ def report(tmp_path: Path, *args: object) -> tuple[Page, str]:
     return Page((out / "report.html").read_text()), (out / "report.md").read_text()
 
 
+def test_the_page_is_shown_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda page: shown.append(page) or True)
+    report(tmp_path, *two_runs(tmp_path))
+    assert shown == []
+    report(tmp_path, *two_runs(tmp_path), "--open")
+    assert shown == [(tmp_path / "report" / "report.html").as_uri()]
+
+
 def two_runs(tmp_path: Path) -> tuple[str, str]:
     return f"SGD={plain_run(tmp_path / 'a')}", f"AutoAssist={shrunk_run(tmp_path / 'b')}"
 

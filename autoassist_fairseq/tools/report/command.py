@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import webbrowser
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -37,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     reference = "plain reference of the test set (default: text/ beside DATA)"
     add("--ref", type=Path, metavar="FILE", help=reference)
     add("--json", action="store_true", help="print JSON")
+    add("--open", action="store_true", help="show the page in a browser")
     return p
 
 
@@ -56,7 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, sentence in report.missing:
         print(f"{name}: {sentence}", file=sys.stderr)
     print(json.dumps(as_json(report), indent=2) if args.json else table.as_text(runs))
-    print(f"the report is {args.out / 'report.html'}", file=sys.stderr)
+    page = (args.out / "report.html").resolve()
+    print(f"the report is {page}", file=sys.stderr)
+    if args.open and not webbrowser.open(page.as_uri()):
+        print("no browser was found to show it in", file=sys.stderr)
     return 0
 
 
