@@ -10,7 +10,7 @@ import pytest
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.words import as_words, tokens_bound, value_of
-from autoassist_fairseq.tools.compare.arms import Arm, check_arms, in_order, parse_arm, split_arms
+from autoassist_fairseq.tools.compare.arms import Arm, check_arms, parse_arm, split_arms
 from autoassist_fairseq.tools.compare.flags import (
     DEFAULTS,
     arm_flags,
@@ -18,6 +18,7 @@ from autoassist_fairseq.tools.compare.flags import (
     common_flags,
 )
 from autoassist_fairseq.tools.compare.options import parser, seeds_of
+from autoassist_fairseq.tools.compare.pool import Pool
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,10 @@ def test_a_reference_is_the_log_of_the_same_seed() -> None:
 def test_what_is_needed_runs_first() -> None:
     arms = [parse_arm(text) for text in ("off", "a=random --autoassist-rate {b}", "b=shrink")]
     check_arms(arms)
-    assert [arm.name for arm in in_order(arms)] == ["off", "b", "a"]
+    ran: list[str] = []
+    pool = Pool(lambda name, slot, stop: ran.append(name), 1)
+    assert pool.run([arm.name for arm in arms], {arm.name: {*arm.needs} for arm in arms}) == {}
+    assert ran == ["off", "b", "a"]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
@@ -129,23 +130,14 @@ def check_arms(arms: Sequence[Arm]) -> None:
                 f"`--arm` {arm.name} must refer to arms that are compared, but "
                 f"{{{unknown[0]}}} is none of {', '.join(names)}; add it."
             )
-    in_order(arms)
+    _check_ends(arms)
 
 
-def in_order(arms: Sequence[Arm]) -> list[Arm]:
-    """Return ``arms`` so that each comes after those that it needs, else as given.
-
-    Raises:
-        UserError: arms need each other.
-    """
-    waiting, done = list(arms), list[Arm]()
-    while waiting:
-        ready = [arm for arm in waiting if arm.needs <= {one.name for one in done}]
-        if not ready:
-            raise UserError(
-                "`--arm` must not refer to itself, but "
-                f"{' and '.join(arm.name for arm in waiting)} wait for each other."
-            )
-        done.append(ready[0])
-        waiting.remove(ready[0])
-    return done
+def _check_ends(arms: Sequence[Arm]) -> None:
+    try:
+        TopologicalSorter({arm.name: arm.needs for arm in arms}).prepare()
+    except CycleError as error:
+        waiting = [arm.name for arm in arms if arm.name in error.args[1]]
+        raise UserError(
+            f"`--arm` must not refer to itself, but {' and '.join(waiting)} wait for each other."
+        ) from error

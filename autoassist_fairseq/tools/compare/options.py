@@ -10,7 +10,7 @@ from pathlib import Path
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.words import as_words, tokens_bound, value_of
 from autoassist_fairseq.tools.compare import flags
-from autoassist_fairseq.tools.compare.arms import Arm, check_arms, in_order, parse_arm, split_arms
+from autoassist_fairseq.tools.compare.arms import Arm, check_arms, parse_arm, split_arms
 from autoassist_fairseq.tools.compare.budget import parse_budget
 from autoassist_fairseq.tools.compare.jobs import Corpus, Job, Test, corpus_digest
 from autoassist_fairseq.tools.scoring import layout
@@ -93,7 +93,7 @@ def jobs_of(args: argparse.Namespace, arms: Sequence[Arm], extra: Sequence[str])
     device = () if "--cpu" in extra or _gpu() else ("--cpu",)
     found = []
     for seed in seeds:
-        for arm in in_order(arms):
+        for arm in arms:
             corpus = corpora[arm.data]
             common = flags.common_flags(corpus.data, corpus.languages, extra, arm.flags)
             words = (*flags.arm_flags(arm, seed, corpus.languages), *common)

@@ -54,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         add_score(run, reference)
     with clear_os_errors():
         report = make(runs, args.data, args.out)
-        _write(report, args.out)
+        write_text(args.out / "report.html", as_html(report))
+        write_text(args.out / "report.md", as_markdown(report))
     for name, sentence in report.missing:
         print(f"{name}: {sentence}", file=sys.stderr)
     print(json.dumps(as_json(report), indent=2) if args.json else table.as_text(runs))
@@ -154,8 +155,3 @@ def _asked(
         except UserError as error:
             unknown.append((run.name, str(error)))
     return keepings, verdicts, unknown
-
-
-def _write(report: Report, out: Path) -> None:
-    for name, content in (("report.html", as_html(report)), ("report.md", as_markdown(report))):
-        write_text(out / name, content)

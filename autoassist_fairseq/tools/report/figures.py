@@ -71,11 +71,9 @@ def _bars(axes: Any, rows: Sequence[Saving], what: str, shift: float) -> None:
     )
     places = [place + shift for place in range(len(rows))]
     bars = axes.barh(places, heights, 0.38, label=what, edgecolor="black", **look)
-    axes.bar_label(bars, [_percent_label(value) for value in values], padding=2)
-
-
-def _percent_label(value: float | None) -> str:
-    return "not known" if value is None else f"{100 * value:.0f}%"
+    axes.bar_label(
+        bars, ["not known" if v is None else f"{100 * v:.0f}%" for v in values], padding=2
+    )
 
 
 def progress(out: Path, runs: Sequence[Run], what: str) -> Figure | None:

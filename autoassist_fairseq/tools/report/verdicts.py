@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.report.corpus import Text
 from autoassist_fairseq.tools.report.keeping import CHECKPOINT, EXAMPLES, distinct
 from autoassist_fairseq.tools.scores.command import scores_in
@@ -59,11 +58,7 @@ def verdict(state: Mapping[str, Any], run: str, text: Text) -> Verdict | None:
     if "surprise" not in state.get("policy", {}):
         return None
     scores = scores_in(state, CHECKPOINT)
-    if len(scores.losses) != len(text.corpus):
-        raise UserError(
-            f"`--data` must be what the run was trained on, {len(scores.losses):,} pairs, but has "
-            f"{len(text.corpus):,}"
-        )
+    scores.check(text)
     found = np.flatnonzero(scores.hopeless)
     tokens = text.corpus.target.sizes(np.arange(len(scores.losses)))
     surprises = scores.standard.apply(scores.surprises, tokens)

@@ -48,6 +48,14 @@ class Scores:
         """[pairs] what was to be expected of each target then, nats per target token."""
         return self.losses - self.surprises
 
+    def check(self, text: Text) -> None:
+        """Require the ``text`` of as many pairs; `UserError` if it is of others."""
+        if len(text.corpus) != len(self.losses):
+            raise UserError(
+                f"`--data` must be what the run was trained on, {len(self.losses):,} pairs, but "
+                f"has {len(text.corpus):,}; give the same folder."
+            )
+
     def name(self, pair: int) -> str:
         """Return the class of a pair: learned, learnable, hopeless or unknown."""
         if np.isnan(self.losses[pair]):
@@ -129,11 +137,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     scores = read_scores(args.checkpoint)
     text = None if args.data is None else read_text(args.data)
-    if text is not None and len(text.corpus) != len(scores.losses):
-        raise UserError(
-            f"`--data` must be what the run was trained on, {len(scores.losses):,} pairs, but "
-            f"{args.data} has {len(text.corpus):,}; give the same folder."
-        )
+    if text is not None:
+        scores.check(text)
     with clear_os_errors(), staged(args.out) as part, part.open("w", encoding="utf-8") as stream:
         writer = csv.writer(stream, _Plain)
         writer.writerow(HEADER + (TEXT if text else ()))

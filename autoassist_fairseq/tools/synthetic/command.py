@@ -67,16 +67,12 @@ def _parser() -> argparse.ArgumentParser:
         description="Write a made-up corpus of WMT14's shape as fairseq-preprocess would: Zipf "
         "words, log-normal lengths that agree on both sides.",
     )
-    parser.add_argument("--pairs", type=int, default=4_500_000, help="default: %(default)s")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
-    parser.add_argument(
-        "--words",
-        type=int,
-        default=32_000 - SPECIAL,
-        help="of each dictionary, beside fairseq's 4 special ones (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--mean-length", type=float, default=27.0, help="tokens with the end (default: %(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
+    add = parser.add_argument
+    add("--pairs", type=int, default=4_500_000, help="default: %(default)s")
+    add("--out", type=Path, required=True, metavar="DIR", help="a new folder")
+    words = "of each dictionary, beside fairseq's 4 special ones (default: %(default)s)"
+    add("--words", type=int, default=32_000 - SPECIAL, help=words)
+    length = "tokens with the end (default: %(default)s)"
+    add("--mean-length", type=float, default=27.0, help=length)
+    add("--seed", type=int, default=1, help="default: %(default)s")
     return parser
