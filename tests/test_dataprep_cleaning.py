@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.dataprep import corpus_text
+from autoassist_fairseq.tools.dataprep import corpus_text, language_id
 from autoassist_fairseq.tools.dataprep.cleaning import (
     RULES,
     Cleaning,
@@ -24,7 +25,7 @@ from autoassist_fairseq.tools.dataprep.cleaning import (
     is_empty,
     normalise,
 )
-from autoassist_fairseq.tools.dataprep.duplicates import pair_hash, repeated
+from autoassist_fairseq.tools.dataprep.duplicates import near_hash, pair_hash, repeated
 from autoassist_fairseq.tools.dataprep.reading import RawBlock, Source, read_blocks
 from autoassist_fairseq.tools.dataprep.tokens import MosesTokeniser
 
@@ -94,7 +95,7 @@ def test_a_block_counts_every_rule_and_keeps_the_rest() -> None:
     assert cleaned.origin == "web"
     assert cleaned.rows == [("a b", "c"), ("a b", "c")]
     assert cleaned.removed == Counter(undecodable=1, empty=1, length=1, ratio=1)
-    assert cleaned.hashes[0] == cleaned.hashes[1] == pair_hash("a b", "c")
+    assert cleaned.hashes == {"duplicate": [pair_hash("a b", "c")] * 2}
 
 
 def test_the_hash_knows_where_a_side_ends() -> None:
@@ -108,6 +109,25 @@ def test_repeated_pairs_are_those_that_a_set_finds(numbers: list[int]) -> None:
     hashes = [number * 0x9E3779B97F4A7C15 % 2**64 for number in numbers]
     expected = [number in numbers[:place] for place, number in enumerate(numbers)]
     assert repeated(array("Q", hashes)).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("pair", "other", "near"),
+    [
+        (("Page 3.", "Seite 3"), ("page 12", "SEITE: 12!"), True),
+        (("e-mail", "E-Mail"), ("e mail", "Email"), True),
+        (("a bc", "d"), ("a b", "cd"), False),  # letters keep to their side
+        (("one", "eins"), ("ones", "eins"), False),
+        (("Größe", "size"), ("GRÖSSE", "size"), True),
+        (("की", "of"), ("का", "of"), False),  # they differ in a vowel sign
+        (("12 %", "12 %"), ("13 %", "13 %"), False),  # no letters: numbers stay
+        (("3", "drei"), ("4", "drei"), True),
+    ],
+)
+def test_near_duplicates_have_the_same_letters(
+    pair: tuple[str, str], other: tuple[str, str], near: bool
+) -> None:
+    assert (near_hash(*pair) == near_hash(*other)) is near
 
 
 def write(path: Path, lines: list[str]) -> Path:
@@ -239,6 +259,85 @@ def test_duplicates_may_stay(tmp_path: Path) -> None:
     how = Cleaning(CleaningRules(drop_duplicates=False))
     assert corpus_text.clean_training_text([raw], out, how)["out"] == 2
     assert out[1].read_text() == "x\nx\n"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_near_duplicates_go_if_asked_and_have_their_own_count(tmp_path: Path, workers: int) -> None:
+    source = ["Page 3", "page 12", "Page 3", "Leaf 3", "PAGE 12!", "8", "9"]
+    target = ["Seite 3", "Seite 12", "Seite 3", "Seite 3", "Blatt 12", "8", "9"]
+    raw = raw_source(tmp_path, "raw", source, target)
+    out = tmp_path / "train.en", tmp_path / "train.de"
+    how = Cleaning(CleaningRules(drop_near_duplicates=True), workers=workers)
+    counts = corpus_text.clean_training_text([raw], out, how)
+    assert (counts["duplicate"], counts["near-duplicate"], counts["out"]) == (1, 1, 5)
+    assert out[0].read_text() == "Page 3\nLeaf 3\nPAGE 12!\n8\n9\n"
+
+
+class Guesses:
+    """Stands for py3langid: believes what the table says."""
+
+    labels = ("de", "en", "fr", "no", "zxx")
+    beliefs: ClassVar = {
+        "Voici du texte": {"fr": 0.9, "de": 0.01, "en": 0.05},
+        "Voici": {"fr": 0.45, "de": 0.01, "en": 0.01},  # short: no confidence
+        "Dette er norsk": {"no": 0.6, "de": 0.2, "en": 0.01},  # kindred to one, not to the other
+        "=A1": {"zxx": 0.99, "de": 0.0, "en": 0.0},
+        "hello": {"en": 0.9, "de": 0.01},
+        "hallo": {"de": 0.9, "en": 0.01},
+    }
+
+    def classify(self, text: str) -> tuple[str, float]:
+        return self.rank(text)[0]
+
+    def rank(self, text: str) -> list[tuple[str, float]]:
+        return sorted(self.beliefs[text].items(), key=lambda item: -item[1])
+
+
+@pytest.fixture
+def guesses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(language_id, "_identifier", Guesses)
+
+
+@pytest.mark.usefixtures("guesses")
+def test_a_side_in_another_language_is_counted_for_each_file(tmp_path: Path) -> None:
+    source = ["hello", "hello", "hello", "Dette er norsk", "hallo", "=A1"]
+    target = ["hallo", "Voici du texte", "Voici", "hallo", "hallo", "Dette er norsk"]
+    raw = raw_source(tmp_path, "raw", source, target)
+    out = tmp_path / "train.en", tmp_path / "train.de"
+    how = Cleaning(CleaningRules(languages=("en_GB", "deu_Latn")))
+    counts = corpus_text.clean_training_text([raw], out, how)
+    assert counts["sources"]["raw"]["language"] == counts["language"] == 3
+    assert out[1].read_text() == "hallo\nVoici\nDette er norsk\n"
+
+
+def test_what_language_id_cannot_do_is_told(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setitem(sys.modules, "py3langid.langid", None)
+    language_id._identifier.cache_clear()
+    assert language_id.language_problems(()) == []
+    (told,) = language_id.language_problems(("en", "de"))
+    assert told.startswith("`--language-id` needs py3langid 0.4: give `pip install '.[")
+    request.getfixturevalue("guesses")
+    assert language_id.language_problems(("nb_NO", "de")) == []
+    (told,) = language_id.language_problems(("en", "tlh"))
+    assert told == "`--language-id` knows 5 codes such as de, but not 'tlh'"
+
+
+@pytest.mark.slow
+def test_py3langid_tells_french_from_german_and_leaves_short_lines() -> None:
+    pytest.importorskip("py3langid", reason="py3langid is not installed ('.[language-id]')")
+    french = "Ce menu contient des commandes qui modifient l'affichage du document."
+    german = "Dieses Menü enthält Befehle, die die Anzeige des Dokuments verändern."
+    for text, tag, other in (
+        (french, "de_DE", True),
+        (french, "fra_Latn", False),
+        (german, "en", True),
+        (german, "de", False),
+        ("de plus", "de", False),
+        ("=SUMME(A1:B2)", "de", False),
+    ):
+        assert language_id.is_other_language(text, tag) is other, text
 
 
 def test_every_third_clean_pair_validates(tmp_path: Path) -> None:

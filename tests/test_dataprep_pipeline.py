@@ -16,7 +16,7 @@ from prepared import use_fake_preprocess
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common import child
-from autoassist_fairseq.tools.dataprep import subwords
+from autoassist_fairseq.tools.dataprep import language_id, subwords
 from autoassist_fairseq.tools.dataprep.cleaning import CleaningRules
 from autoassist_fairseq.tools.dataprep.command import main
 from autoassist_fairseq.tools.dataprep.dictionary import respelled
@@ -112,7 +112,9 @@ def test_manifest_accounts_for_every_file(raw: Path) -> None:
         "length": 0,
         "ratio": 1,
         "copy": 0,
+        "language": 0,
         "duplicate": 0,
+        "near-duplicate": 0,
         "out": 300,
     }
     assert steps["text-train"]["inputs"] == {
@@ -236,6 +238,8 @@ BAD_OPTIONS = [
     (["--workers", "0", "--valid-every", "1"], "`--workers` .* 0; `--valid-every` .* 1; Valid"),
     (["--character-coverage", "0.5"], r"`--character-coverage` must be in \[0.98, 1\], but is 0.5"),
     (["--normalisation", "nfkc", "--track", "moses"], "`--normalisation` needs `--track raw`"),
+    (["--keep-duplicates", "--near-duplicates"], "`--near-duplicates` .* `--keep-duplicates` is"),
+    (["--language-id"], "`--language-id` needs py3langid 0.4: give `pip install"),
     (["--lowercase"], "`--lowercase` needs `--track moses`, but the track is raw"),
     (["--target-lang", "../x"], "A language must be of letters, .* but is '../x'"),
     (["--target-lang", "en"], "languages? must differ, but both are 'en'"),
@@ -243,7 +247,11 @@ BAD_OPTIONS = [
 
 
 @pytest.mark.parametrize(("options", "sentence"), BAD_OPTIONS)
-def test_bad_options_write_nothing(raw: Path, options: list[str], sentence: str) -> None:
+def test_bad_options_write_nothing(
+    raw: Path, options: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "py3langid.langid", None)
+    language_id._identifier.cache_clear()
     with pytest.raises(UserError, match=sentence):
         main(arguments(raw, *options))
     assert not (raw.parent / "out").exists()

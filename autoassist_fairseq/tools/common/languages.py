@@ -15,7 +15,7 @@ _CODES = (
     "deu=de ger=de fra=fr fre=fr spa=es ita=it por=pt nld=nl dut=nl ces=cs cze=cs pol=pl "
     "rus=ru ron=ro rum=ro hun=hu fin=fi swe=sv ell=el gre=el est=et lit=lt lav=lv lvs=lv "
     "slk=sk slo=sk slv=sl isl=is ice=is cat=ca gle=ga hin=hi ben=bn tam=ta tel=te guj=gu "
-    "kan=kn mal=ml mar=mr pan=pa"
+    "kan=kn mal=ml mar=mr pan=pa nor=no nob=no nb=no"
 )
 _SHORT = dict(code.split("=") for code in _CODES.split())
 _LONG_LINE = 10  # characters: fewer may well be one word

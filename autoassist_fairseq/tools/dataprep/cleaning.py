@@ -13,7 +13,8 @@ from typing import NamedTuple
 import sentencepiece
 
 from autoassist_fairseq.tools.common.languages import count_words
-from autoassist_fairseq.tools.dataprep.duplicates import pair_hash
+from autoassist_fairseq.tools.dataprep.duplicates import near_hash, pair_hash
+from autoassist_fairseq.tools.dataprep.language_id import is_other_language
 from autoassist_fairseq.tools.dataprep.reading import RawBlock, decoded
 
 # Characters without width that text files gather at the ends of their lines.
@@ -29,7 +30,9 @@ RULES = {
     "length": "--max-words",
     "ratio": "--max-ratio",
     "copy": "--keep-copies",
+    "language": "--language-id",
     "duplicate": "--keep-duplicates",
+    "near-duplicate": "--near-duplicates",
 }
 # Names and numbers are their own translations; sentences are not.
 LONGEST_COPY = 3
@@ -47,12 +50,26 @@ class CleaningRules:
         drop_duplicates: whether only the first of equal pairs stays.
         drop_copies: whether pairs go whose target is the source again, in more than `LONGEST_COPY`
             words: a model soon learns to copy, and then copies all it is given.
+        drop_near_duplicates: whether only the first stays of pairs with the same letters: case,
+            digits, punctuation and spaces do not count.
+        languages: of the two sides: pairs go if a side is in another one; None: not asked.
     """
 
     max_words: int = 250
     max_ratio: float = 9.0
     drop_duplicates: bool = True
     drop_copies: bool = True
+    drop_near_duplicates: bool = False
+    languages: tuple[str, str] | None = None
+
+    @property
+    def hashes(self) -> dict[str, Callable[[str, str], int]]:
+        """What tells the pairs that each rule against repetition takes for equal."""
+        asked = {
+            "duplicate": (self.drop_duplicates, pair_hash),
+            "near-duplicate": (self.drop_near_duplicates, near_hash),
+        }
+        return {rule: hash_of for rule, (wanted, hash_of) in asked.items() if wanted}
 
 
 Tokenise = Callable[[str, str], tuple[str, str]]
@@ -83,12 +100,12 @@ class Cleaned(NamedTuple):
     """What is left of a block of pairs.
 
     ``rows`` hold the columns of each kept pair: source and target, and their tokens where words
-    are cut. ``hashes`` tell equal pairs, one per row.
+    are cut. ``hashes`` has one per row for each rule against repetition.
     """
 
     origin: str
     rows: list[tuple[str, ...]]
-    hashes: list[int]
+    hashes: dict[str, list[int]]
     removed: Counter[str]
 
 
@@ -148,16 +165,20 @@ def clean_block(block: RawBlock, how: Cleaning) -> Cleaned:
     Raises:
         UserError: a line is not UTF-8, unless ``how`` skips them.
     """
-    cleaned = Cleaned(block.origin.name, [], [], Counter())
+    hashes = how.rules.hashes
+    cleaned = Cleaned(block.origin.name, [], {rule: [] for rule in hashes}, Counter())
     for pair in decoded(block, skip_undecodable=how.skip_undecodable):
         if pair.source is None or pair.target is None:
             cleaned.removed["undecodable"] += 1
             continue
         row = columns_of(pair.source, pair.target, how.tokenise)
         broken = broken_rule(row[-2], row[-1], how.rules, how.normalisation)
+        if not broken and any(map(is_other_language, row[:2], how.rules.languages or ())):
+            broken = "language"
         if broken:
             cleaned.removed[broken] += 1
         else:
             cleaned.rows.append(row)
-            cleaned.hashes.append(pair_hash(row[0], row[1]))
+            for rule, hash_of in hashes.items():
+                cleaned.hashes[rule].append(hash_of(row[0], row[1]))
     return cleaned

@@ -15,6 +15,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.dataprep.cleaning import (
     RULES,
@@ -70,11 +73,11 @@ def clean_training_text(
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix="clean-") as name:
         draft = [Path(name) / str(column) for column, _ in enumerate(clean)]
-        hashes = array("Q")
+        hashes = {rule: array("Q") for rule in how.rules.hashes}
         write_columns(_registered(_cleaned(sources, how), hashes, accounts), draft, "cleaning")
         _check_rest(sources, accounts)
-        again = repeated(hashes) if how.rules.drop_duplicates else ()
-        rows = _without_repeats(draft, iter(again), accounts)
+        again = {rule: repeated(of_rule) for rule, of_rule in hashes.items()}
+        rows = _without_repeats(draft, again, accounts)
         with column_files(valid) as files:
             rows = _held_back(rows, how.valid_every, files)
             kept = write_columns(rows, clean, "dropping duplicates")
@@ -133,10 +136,11 @@ def _cleaned(sources: Iterable[Source], how: Cleaning) -> Iterator[Cleaned]:
 
 
 def _registered(
-    cleaned: Iterable[Cleaned], hashes: array[int], accounts: _Accounts
+    cleaned: Iterable[Cleaned], hashes: Mapping[str, array[int]], accounts: _Accounts
 ) -> Iterator[Row]:
     for block in cleaned:
-        hashes.extend(block.hashes)
+        for rule, of_rule in hashes.items():
+            of_rule.extend(block.hashes[rule])
         accounts[block.origin].kept += len(block.rows)
         accounts[block.origin].removed.update(block.removed)
         yield from block.rows
@@ -152,14 +156,17 @@ def _check_rest(sources: Sequence[Source], accounts: _Accounts) -> None:
         )
 
 
-def _without_repeats(draft: Columns, again: Iterator[bool], accounts: _Accounts) -> Iterator[Row]:
-    rows = read_columns(draft)
+def _without_repeats(
+    draft: Columns, again: Mapping[str, NDArray[np.bool_]], accounts: _Accounts
+) -> Iterator[Row]:
+    rows = enumerate(read_columns(draft))
     for account in accounts.values():  # the rows of a source lie together, in this order
         for _ in range(account.kept):
-            row = next(rows)
-            if next(again, False):
+            number, row = next(rows)
+            broken = next((rule for rule, marks in again.items() if marks[number]), None)
+            if broken:
                 account.kept -= 1
-                account.removed["duplicate"] += 1
+                account.removed[broken] += 1
             else:
                 yield row
 

@@ -15,7 +15,15 @@ from autoassist_fairseq.tools.dataprep.settings import PrepSettings
 from autoassist_fairseq.tools.dataprep.steps import Record
 
 NAME = "manifest.json"
-_PACKAGES = ("fairseq", "sentencepiece", "subword-nmt", "sacremoses", "numpy", "torch")
+_PACKAGES = (
+    "fairseq",
+    "sentencepiece",
+    "subword-nmt",
+    "sacremoses",
+    "py3langid",
+    "numpy",
+    "torch",
+)
 
 
 def version_of(package: str) -> str:

@@ -55,6 +55,8 @@ def settings(
             options.max_ratio,
             drop_duplicates=not options.keep_duplicates,
             drop_copies=not options.keep_copies,
+            drop_near_duplicates=options.near_duplicates,
+            languages=languages if options.language_id else None,
         ),
         skip_undecodable=options.errors == "skip",
         **_same_named(PrepSettings, options),
@@ -180,6 +182,10 @@ def _add_shared(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) ->
     add("--keep-duplicates", action="store_true", help="keep training pairs that occur again")
     add("--keep-copies", action="store_true",
         help=f"keep pairs of over {LONGEST_COPY} words whose target is the source")  # fmt: skip
+    add("--near-duplicates", action="store_true",
+        help="of training pairs with the same letters keep the first alone")  # fmt: skip
+    add("--language-id", action="store_true",
+        help="drop training pairs with a side plainly in another language")  # fmt: skip
     add("--valid-every", metavar="N", type=int, default=0,
         help="take every Nth training pair for validation (0: none)")  # fmt: skip
     add(

@@ -67,6 +67,8 @@ def _text_step(settings: PrepSettings, split: str) -> Step:
         "valid_every": how.valid_every,
         "sources": [source.name for source in sources],
     }
+    if how.rules.languages:
+        options["py3langid"] = version_of("py3langid")
     valid = settings.columns("valid") if how.valid_every else ()
     train_work = partial(corpus_text.clean_training_text, sources, clean, how, valid)
     return Step("text-train", raw, (*clean, *valid), options, train_work)

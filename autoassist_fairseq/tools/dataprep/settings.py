@@ -10,6 +10,7 @@ from pathlib import Path
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.dataprep.cleaning import Cleaning, CleaningRules
 from autoassist_fairseq.tools.dataprep.files import LOCK, Paths
+from autoassist_fairseq.tools.dataprep.language_id import language_problems
 from autoassist_fairseq.tools.dataprep.reading import Source
 from autoassist_fairseq.tools.dataprep.steps import STAMPS
 from autoassist_fairseq.tools.dataprep.subwords import LEAST_PIECES
@@ -177,6 +178,9 @@ def _choice_problems(settings: PrepSettings) -> list[str]:
             problems.append(f"`{option}` needs `--track moses`, but the track is {settings.track}")
     if settings.moses and settings.normalisation != "identity":
         problems.append("`--normalisation` needs `--track raw`, but the track is moses")
+    rules = settings.rules
+    if rules.drop_near_duplicates and not rules.drop_duplicates:
+        problems.append("`--near-duplicates` drops duplicates too, but `--keep-duplicates` is set")
     source, target = settings.languages
     if source == target:
         problems.append(f"Source and target language must differ, but both are {source!r}")
@@ -185,7 +189,7 @@ def _choice_problems(settings: PrepSettings) -> list[str]:
         for name in settings.languages
         if not _LANGUAGE.fullmatch(name)
     ]
-    return problems
+    return problems + language_problems(rules.languages or ())
 
 
 def _split_problems(settings: PrepSettings) -> list[str]:
