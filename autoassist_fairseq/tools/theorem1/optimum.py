@@ -1,8 +1,8 @@
 """The minimum w*, from solvers that share nothing with the simulation, with a certificate.
 
-Logistic: scipy's Newton-CG. Hinge: scikit-learn's liblinear (dual coordinate
-descent), its active set then solved exactly. Neither is believed: strong convexity turns the
-remaining gradient, or the duality gap, into a bound on the distance from the true minimum.
+Both are scikit-learn's. Logistic: Newton's method with conjugate gradients. Hinge: liblinear (dual
+coordinate descent), its active set then solved exactly. Neither is believed: strong convexity turns
+the remaining gradient, or the duality gap, into a bound on the distance from the true minimum.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.sparse.linalg import LinearOperator, cg
+from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
 from autoassist_fairseq.errors import UserError
@@ -22,8 +21,6 @@ from autoassist_fairseq.tools.theorem1.problem import Floats, Problem
 
 # How far the point may lie from the true minimum, relative to its length.
 PRECISION = 1e-4
-# From where Newton's method converges quadratically.
-NEWTON_STEPS = 5
 # How near a margin must be to 1 for its row to count as a support vector on the border.
 BORDERS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
 
@@ -53,47 +50,24 @@ def solve(problem: Problem) -> Optimum:
 
 
 def _logistic(problem: Problem) -> Optimum:
-    start = np.zeros(problem.rows.shape[1])
-    options = {"method": "Newton-CG", "options": {"xtol": 1e-12, "maxiter": 1000}}
-    hessian = partial(_hessian_times, problem)
-    found = minimize(problem.value, start, jac=problem.gradient, hessp=hessian, **options)
-    point = np.asarray(found.x)
-    for _ in range(NEWTON_STEPS):  # its line search stops where F's rounding hides the slope
-        point = point - _newton_step(problem, point)
+    point = _fitted(problem, LogisticRegression(solver="newton-cg", tol=1e-14, max_iter=1000))
     # mu ||w - w*|| <= ||grad F(w)||
     return Optimum(point, float(np.linalg.norm(problem.gradient(point))) / problem.mu)
 
 
-def _hessian_times(problem: Problem, w: Floats, direction: Floats) -> Floats:
-    slopes = problem.slopes(problem.rows @ w)
-    curved = -slopes * (1 + slopes) * (problem.rows @ direction)
-    return np.asarray(curved @ problem.rows / len(problem.rows) + problem.mu * direction)
-
-
-def _newton_step(problem: Problem, w: Floats) -> Floats:
-    operator = LinearOperator(
-        (len(w), len(w)), matvec=partial(_hessian_times, problem, w), dtype=np.float64
-    )
-    step, _ = cg(operator, problem.gradient(w), rtol=1e-10, maxiter=1000)
-    return np.asarray(step)
-
-
 def _hinge(problem: Problem) -> Optimum:
+    rough = _fitted(problem, LinearSVC(loss="hinge", tol=1e-9, max_iter=20_000, random_state=0))
+    return min((_polished(problem, rough, border) for border in BORDERS), key=lambda o: o.distance)
+
+
+def _fitted(problem: Problem, solver: Any) -> Floats:
     rows = problem.rows
-    # liblinear wants labels: every other row is turned round, with its label.
+    # Classifiers want labels: every other row is turned round, with its label.
     labels = np.where(np.arange(len(rows)) % 2 == 0, 1, -1)
-    solver = LinearSVC(
-        loss="hinge",
-        C=1 / (len(rows) * problem.mu),
-        fit_intercept=False,
-        tol=1e-9,
-        max_iter=20_000,
-        random_state=0,
-    )
+    solver.set_params(C=1 / (len(rows) * problem.mu), fit_intercept=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the certificate says whether it is good enough
-        rough = np.asarray(solver.fit(rows * labels[:, None], labels).coef_[0], np.float64)
-    return min((_polished(problem, rough, border) for border in BORDERS), key=lambda o: o.distance)
+        return np.asarray(solver.fit(rows * labels[:, None], labels).coef_[0], np.float64)
 
 
 def _polished(problem: Problem, rough: Floats, border: float) -> Optimum:

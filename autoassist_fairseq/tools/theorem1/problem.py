@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 Floats = NDArray[np.float64]
 Loss = Literal["hinge", "logistic"]
@@ -50,7 +51,7 @@ class Problem:
         """Derivative of the loss by the margin, in [-1, 0]; a subgradient for the hinge."""
         if self.loss == "hinge":
             return -(margins < 1.0).astype(np.float64)
-        return -_sigmoid(-margins)
+        return np.asarray(-expit(-margins))
 
     def value(self, w: Floats) -> float:
         """F at ``w`` [C]."""
@@ -87,8 +88,3 @@ class Problem:
     def bound(self) -> float:
         """L = 4 max(D, 2 G / mu)^2: Theorem 1 says E ||w_k - w*||^2 <= L / k for k = 1, 2, ..."""
         return float(4 * max(self.radius, 2 * self.gradient_bound / self.mu) ** 2)
-
-
-def _sigmoid(x: Floats) -> Floats:
-    # tanh does not overflow
-    return 0.5 * (1.0 + np.tanh(0.5 * x))
