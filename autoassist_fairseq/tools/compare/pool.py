@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from graphlib import TopologicalSorter
 
 from autoassist_fairseq.errors import AutoAssistError
 
@@ -22,59 +23,39 @@ class Pool:
     """
 
     def __init__(self, work: Work, slots: int) -> None:
-        self._work, self._slots = work, slots
+        self._work, self._free = work, list(range(slots))
         self._stop = threading.Event()
         self._running: dict[Future[None], tuple[str, int]] = {}
         self.failed: dict[str, str] = {}
 
     def run(self, names: Sequence[str], needs: Mapping[str, set[str]]) -> dict[str, str]:
         """Run all jobs; returns a sentence for each that failed, or needs one that did."""
-        waiting, done = list(names), set[str]()
-        with ThreadPoolExecutor(self._slots) as threads:
+        graph = {name: needs.get(name, set()) for name in names}
+        order = TopologicalSorter(graph)
+        order.prepare()
+        with ThreadPoolExecutor(len(self._free)) as threads:
             try:
-                while waiting or self._running:
-                    waiting = self._start(threads, waiting, needs, done)
-                    if self._running:
-                        done |= self._await()
+                self._all(threads, order)
             except BaseException:
                 self._stop.set()
                 raise
+        for name in TopologicalSorter(graph).static_order():
+            if broken := sorted(graph[name] & self.failed.keys()):
+                self.failed[name] = f"it needs {broken[0]}, which failed"
         return self.failed
 
-    def _start(
-        self,
-        threads: ThreadPoolExecutor,
-        waiting: list[str],
-        needs: Mapping[str, set[str]],
-        done: set[str],
-    ) -> list[str]:
-        """Start what is ready, as far as there are slots; returns what waits on."""
-        left = []
-        for name in waiting:
-            wanted = needs.get(name, set())
-            broken = sorted(wanted & self.failed.keys())
-            taken = {slot for _, slot in self._running.values()}
-            free = [slot for slot in range(self._slots) if slot not in taken]
-            if broken:
-                self.failed[name] = f"it needs {broken[0]}, which failed"
-            elif free and wanted <= done:
-                future = threads.submit(self._work, name, free[0], self._stop)
-                self._running[future] = (name, free[0])
-            else:
-                left.append(name)
-        return left
-
-    def _await(self) -> set[str]:
-        """Wait until a job ends; returns those that ended well."""
-        ended, _ = wait(self._running, return_when=FIRST_COMPLETED)
-        well = set()
-        for future in ended:
-            name, _ = self._running.pop(future)
-            error = future.exception()
-            if error is None:
-                well.add(name)
-            elif isinstance(error, AutoAssistError):
-                self.failed[name] = str(error)
-            else:
-                self.failed[name] = f"{type(error).__name__}: {error}"
-        return well
+    def _all(self, threads: ThreadPoolExecutor, order: TopologicalSorter[str]) -> None:
+        ready = list(order.get_ready())
+        while ready or self._running:
+            while ready and self._free:
+                job = ready.pop(0), self._free.pop(0)
+                self._running[threads.submit(self._work, *job, self._stop)] = job
+            for future in wait(self._running, return_when=FIRST_COMPLETED).done:
+                name, slot = self._running.pop(future)
+                self._free.append(slot)
+                if error := future.exception():
+                    told = "" if isinstance(error, AutoAssistError) else f"{type(error).__name__}: "
+                    self.failed[name] = f"{told}{error}"
+                else:
+                    order.done(name)
+            ready += order.get_ready()
