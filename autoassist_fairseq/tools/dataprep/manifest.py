@@ -16,13 +16,8 @@ from autoassist_fairseq.tools.dataprep.steps import Record
 
 NAME = "manifest.json"
 _PACKAGES = (
-    "fairseq",
-    "sentencepiece",
-    "subword-nmt",
-    "sacremoses",
-    "py3langid",
-    "numpy",
-    "torch",
+    *("fairseq", "sentencepiece", "subword-nmt", "sacremoses"),
+    *("py3langid", "numpy", "torch"),
 )
 
 
