@@ -57,7 +57,12 @@ def report(tmp_path: Path, *args: object) -> tuple[Page, str]:
 
 def test_the_page_is_shown_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[str] = []
-    monkeypatch.setattr("webbrowser.open", lambda page: shown.append(page) or True)
+
+    def browser(page: str) -> bool:
+        shown.append(page)
+        return True
+
+    monkeypatch.setattr("webbrowser.open", browser)
     report(tmp_path, *two_runs(tmp_path))
     assert shown == []
     report(tmp_path, *two_runs(tmp_path), "--open")
