@@ -14,9 +14,8 @@ import pytest
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.demo_corpus import amounts, build, calendar, names, words
 from autoassist_fairseq.tools.demo_corpus.base import Bilingual, Rng
-from autoassist_fairseq.tools.demo_corpus.sentences import GROUPS
 from autoassist_fairseq.tools.demo_corpus.slots import SLOTS
-from autoassist_fairseq.tools.demo_corpus.templates import Group
+from autoassist_fairseq.tools.demo_corpus.templates import GROUPS, Group
 
 SMALL = {"train": 900, "valid": 50, "test": 50}
 TEMPLATES = [template for group in GROUPS for template in group.templates]
@@ -90,7 +89,7 @@ def test_the_demo_has_20000_train_pairs_whatever_the_process(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template[0][:40])
-def test_template_has_the_same_known_slots_on_both_sides(template: tuple[str, str]) -> None:
+def test_template_has_the_same_known_slots_on_both_sides(template: Bilingual) -> None:
     english, german = (sorted(set(build.slots_of(side))) for side in template)
     assert english == german
     assert {slot for _, slot in english} <= SLOTS.keys()
@@ -118,7 +117,7 @@ def test_a_slot_is_drawn_once_and_its_numbered_twin_again(monkeypatch: pytest.Mo
 
 
 def test_an_exhausted_group_is_an_error() -> None:
-    week = Group(1.0, (("{weekday}", "{weekday}"),))
+    week = Group(1.0, [Bilingual("{weekday}", "{weekday}")])
     with pytest.raises(UserError, match=r"must give 8 different pairs .* but gave 7"):
         list(build.of_group(week, 8, np.random.default_rng(0), set()))
 

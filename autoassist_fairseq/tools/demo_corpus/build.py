@@ -10,9 +10,8 @@ import numpy as np
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.demo_corpus.base import LANGUAGES, Bilingual, Rng, pick
-from autoassist_fairseq.tools.demo_corpus.sentences import GROUPS
 from autoassist_fairseq.tools.demo_corpus.slots import SLOTS
-from autoassist_fairseq.tools.demo_corpus.templates import Group
+from autoassist_fairseq.tools.demo_corpus.templates import GROUPS, Group
 
 #: Pairs of each split.
 SIZES: Mapping[str, int] = {"train": 20_000, "valid": 500, "test": 500}
@@ -28,7 +27,7 @@ def slots_of(side: str) -> list[tuple[str, str]]:
     return _SLOT.findall(side)
 
 
-def fill(template: tuple[str, str], rng: Rng) -> Bilingual:
+def fill(template: Bilingual, rng: Rng) -> Bilingual:
     """Draw every slot of ``template`` once and put it into both languages."""
     drawn = {name: SLOTS[slot](rng) for name, slot in slots_of(template[0])}
     return Bilingual(
