@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -26,24 +26,24 @@ class Bilingual(NamedTuple):
 Slot = Callable[[Rng], Bilingual]
 
 
-def plain(text: str) -> str:
-    """``text`` with ordinary spaces and without soft hyphens."""
-    return text.translate(_PLAIN)
+def both(write: Callable[[str], str]) -> Bilingual:
+    """What ``write`` makes of each language's name, without unusual spaces and soft hyphens."""
+    return Bilingual(*(write(language).translate(_PLAIN) for language in LANGUAGES))
 
 
-def both(render: Callable[[str], str]) -> Bilingual:
-    """Call ``render`` with each language's name."""
-    return Bilingual(*(plain(render(language)) for language in LANGUAGES))
+def written(draw: Callable[[Rng], Any], write: Callable[..., str], **options: Any) -> Slot:
+    """The slot of what ``draw`` gives, in each language (``locale``) as ``write`` has it."""
+
+    def slot(rng: Rng) -> Bilingual:
+        value = draw(rng)
+        return both(lambda language: write(value, locale=language, **options))
+
+    return slot
 
 
 def pick(rng: Rng, values: Sequence[_T]) -> _T:
     """One of ``values``, each equally likely."""
     return values[int(rng.integers(len(values)))]
-
-
-def words_of(text: str) -> tuple[str, ...]:
-    """The words of a table that is written as text."""
-    return tuple(text.split())
 
 
 def number_of_digits(rng: Rng, low: int, high: int) -> int:

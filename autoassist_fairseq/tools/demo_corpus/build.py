@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.demo_corpus import amounts, calendar, names, words
 from autoassist_fairseq.tools.demo_corpus.base import LANGUAGES, Bilingual, Rng, pick
-from autoassist_fairseq.tools.demo_corpus.slots import SLOTS
 from autoassist_fairseq.tools.demo_corpus.templates import GROUPS, Group
 
 #: Pairs of each split.
 SIZES: Mapping[str, int] = {"train": 20_000, "valid": 500, "test": 500}
+#: The slots that templates may name.
+SLOTS = {**names.SLOTS, **calendar.SLOTS, **amounts.SLOTS, **words.SLOTS}
 _SLOT = re.compile(r"{(([a-z_]+)\d*)}")
 # Draws per pair before a group counts as exhausted.
 _PATIENCE = 50
@@ -84,16 +86,10 @@ def of_group(group: Group, size: int, rng: Rng, seen: set[str]) -> Iterator[Bili
         )
 
 
-def write(corpus: Corpus, out: Path) -> list[Path]:
-    """Write ``out/{split}.{language}`` in UTF-8, one sentence per line; returns the files."""
+def write(corpus: Corpus, out: Path) -> None:
+    """Write ``out/{split}.{language}`` in UTF-8, one sentence per line."""
     out.mkdir(parents=True, exist_ok=True)
-    files = []
     for split, pairs in corpus.items():
         for column, language in enumerate(LANGUAGES):
-            files.append(out / f"{split}.{language}")
-            files[-1].write_text(_lines(pair[column] for pair in pairs), encoding="utf-8")
-    return files
-
-
-def _lines(sentences: Iterable[str]) -> str:
-    return "".join(f"{sentence}\n" for sentence in sentences)
+            lines = "".join(f"{pair[column]}\n" for pair in pairs)
+            (out / f"{split}.{language}").write_text(lines, encoding="utf-8")

@@ -4,101 +4,105 @@ from __future__ import annotations
 
 from num2words import num2words
 
-from autoassist_fairseq.tools.demo_corpus.base import Bilingual, Rng, Slot, number_of_digits, pick
+from autoassist_fairseq.tools.demo_corpus.base import (
+    Bilingual,
+    Rng,
+    Slot,
+    both,
+    number_of_digits,
+    pick,
+    written,
+)
 
-_PAST = {
-    0: ("{} o'clock", "{} Uhr"),
-    5: ("five past {}", "fünf nach {}"),
-    10: ("ten past {}", "zehn nach {}"),
-    15: ("quarter past {}", "Viertel nach {}"),
-    20: ("twenty past {}", "zwanzig nach {}"),
-}
-# From here on German counts towards the next hour, five minutes before English does.
-_TOWARDS = {
-    25: ("twenty-five past {}", "fünf vor halb {}"),
-    30: ("half past {}", "halb {}"),
-}
-_BEFORE = {
-    35: ("twenty-five to {}", "fünf nach halb {}"),
-    40: ("twenty to {}", "zwanzig vor {}"),
-    45: ("quarter to {}", "Viertel vor {}"),
-    50: ("ten to {}", "zehn vor {}"),
-    55: ("five to {}", "fünf vor {}"),
-}
+# For every five minutes. German counts towards the next hour from minute 25 on, English from 35 on.
+_CLOCK = (
+    ("{this} o'clock", "{this} Uhr"),
+    ("five past {this}", "fünf nach {this}"),
+    ("ten past {this}", "zehn nach {this}"),
+    ("quarter past {this}", "Viertel nach {this}"),
+    ("twenty past {this}", "zwanzig nach {this}"),
+    ("twenty-five past {this}", "fünf vor halb {next}"),
+    ("half past {this}", "halb {next}"),
+    ("twenty-five to {next}", "fünf nach halb {next}"),
+    ("twenty to {next}", "zwanzig vor {next}"),
+    ("quarter to {next}", "Viertel vor {next}"),
+    ("ten to {next}", "zehn vor {next}"),
+    ("five to {next}", "fünf vor {next}"),
+)
 
 
-def words(number: float, language: str, to: str = "cardinal", **options: str) -> str:
-    """``number`` in the words of ``language``."""
-    return str(num2words(number, lang=language, to=to, **options))
+def words(number: float, locale: str, to: str = "cardinal", **options: str) -> str:
+    """``number`` in the words of the language ``locale``."""
+    return str(num2words(number, lang=locale, to=to, **options))
+
+
+def _both_words(number: int) -> Bilingual:
+    return both(lambda name: words(number, name))
 
 
 def clock_words(hour: int, minute: int) -> Bilingual:
     """The time of day as people say it: ``hour`` in 1..12, ``minute`` a multiple of five."""
-    following = hour % 12 + 1
-    if minute in _PAST:
-        (english, german), hours = _PAST[minute], (hour, hour)
-    elif minute in _TOWARDS:
-        (english, german), hours = _TOWARDS[minute], (hour, following)
-    else:
-        (english, german), hours = _BEFORE[minute], (following, following)
-    german_hour = "ein" if hours[1] == 1 and minute == 0 else words(hours[1], "de")
-    return Bilingual(english.format(words(hours[0], "en")), german.format(german_hour))
+    this = Bilingual("one", "ein") if (hour, minute) == (1, 0) else _both_words(hour)
+    following = _both_words(hour % 12 + 1)
+    forms = zip(_CLOCK[minute // 5], this, following, strict=True)
+    return Bilingual(*(form.format(this=now, next=then) for form, now, then in forms))
 
 
-def spoken_clock(rng: Rng) -> Bilingual:
-    """A time such as "half past three"."""
+def _clock(rng: Rng) -> Bilingual:
     return clock_words(int(rng.integers(1, 13)), 5 * int(rng.integers(12)))
 
 
-def cardinal(low: int, high: int) -> Slot:
+def _cardinal(low: int, high: int) -> Slot:
     """Number words for ``low`` to ``high`` digits, from two on."""
 
-    def slot(rng: Rng) -> Bilingual:
+    def draw(rng: Rng) -> int:
         number = number_of_digits(rng, low, high)
         # German inflects a final "one" by gender, and "one" is singular: take the next number.
-        number += number % 100 == 1
-        return Bilingual(words(number, "en"), words(number, "de"))
+        return number + (number % 100 == 1)
 
-    return slot
+    return written(draw, words)
 
 
-def ordinal(suffix: str = "") -> Slot:
+def _ordinal(suffix: str = "") -> Slot:
     """Ordinal words up to 999; ``suffix`` is the German inflection."""
-
-    def slot(rng: Rng) -> Bilingual:
-        number = number_of_digits(rng, 1, 3)
-        return Bilingual(words(number, "en", "ordinal"), words(number, "de", "ordinal") + suffix)
-
-    return slot
+    return written(
+        lambda rng: number_of_digits(rng, 1, 3),
+        lambda number, locale: words(number, locale, "ordinal") + suffix * (locale == "de"),
+    )
 
 
-def year_words(rng: Rng) -> Bilingual:
-    """A year in words, as it is read."""
-    year = int(rng.integers(1100, 2030))
-    return Bilingual(words(year, "en", "year"), words(year, "de", "year"))
-
-
-def price_words(rng: Rng) -> Bilingual:
+def _price(rng: Rng) -> Bilingual:
     """An amount of money in words, always with cents."""
     amount = int(rng.integers(2, 3000)) + int(rng.integers(2, 100)) / 100
     code = pick(rng, ("EUR", "USD", "GBP"))
-    return Bilingual(*(words(amount, name, "currency", currency=code) for name in ("en", "de")))
+    return both(lambda name: words(amount, name, "currency", currency=code))
 
 
-def equation(operator: str, *, verb_last: bool = False) -> Slot:
-    """A sum or difference of two numbers, with its result; ``verb_last``: as a German clause."""
+def _equation(sign: int, english: str, german: str) -> Slot:
+    """A sum (``sign`` 1) or difference (-1) of two numbers and its result, in these forms."""
 
     def slot(rng: Rng) -> Bilingual:
         small, large = sorted(number_of_digits(rng, 1, 3) for _ in range(2))
-        result = large + small if operator == "plus" else large - small
-        english, german = (
-            [words(number, language) for number in (large, small, result)]
-            for language in ("en", "de")
-        )
-        end = f"{german[2]} ist" if verb_last else f"ist {german[2]}"
+        parts = [_both_words(number) for number in (large, small, large + sign * small)]
         return Bilingual(
-            f"{english[0]} {operator} {english[1]} is {english[2]}",
-            f"{german[0]} {operator} {german[1]} {end}",
+            english.format(*(part.en for part in parts)),
+            german.format(*(part.de for part in parts)),
         )
 
     return slot
+
+
+SLOTS: dict[str, Slot] = {
+    "clock_words": _clock,
+    "small_words": _cardinal(1, 2),
+    "count_words": _cardinal(2, 4),
+    "big_words": _cardinal(5, 9),
+    "ordinal_words": _ordinal(),
+    "ordinal_dative": _ordinal("n"),
+    "year_words": written(lambda rng: int(rng.integers(1100, 2030)), words, to="year"),
+    "price_words": _price,
+    "sum": _equation(1, "{} plus {} is {}", "{} plus {} ist {}"),
+    "sum_clause": _equation(1, "{} plus {} is {}", "{} plus {} {} ist"),
+    "difference": _equation(-1, "{} minus {} is {}", "{} minus {} ist {}"),
+    "difference_clause": _equation(-1, "{} minus {} is {}", "{} minus {} {} ist"),
+}
