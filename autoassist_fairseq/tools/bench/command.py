@@ -15,7 +15,7 @@ from pathlib import Path
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.bench import kernels, launching, planning, training, waiting
 from autoassist_fairseq.tools.bench.planning import Packing
-from autoassist_fairseq.tools.bench.rows import QUICK_SLACK, Row, head, line, verdict
+from autoassist_fairseq.tools.bench.rows import HEAD, QUICK_SLACK, Row, verdict
 from autoassist_fairseq.tools.dataprep.files import clear_os_errors
 from autoassist_fairseq.tools.dataprep.manifest import version_of
 from autoassist_fairseq.tools.report.corpus import read_text
@@ -48,11 +48,11 @@ def main(script: Path, packing: Packing, arguments: Sequence[str] | None = None)
             f"`--only` must name groups of rows ({', '.join(GROUPS)}), but is {options.only}."
         )
     slack = QUICK_SLACK if options.quick else 1.0
-    print(f"{machine()}\n\n{head()}", flush=True)
+    print(f"{machine()}\n\n{HEAD}", flush=True)
     rows = []
     with clear_os_errors(), tempfile.TemporaryDirectory(prefix="autoassist-bench-") as folder:
         for row in measure(Path(folder), pairs, options.quick, groups, script, packing):
-            print(line(row.cells(slack)), flush=True)
+            print(row.line(slack), flush=True)
             rows.append(row)
     told = verdict(rows, slack)
     print(told or "every target was met", file=sys.stderr)

@@ -18,14 +18,14 @@ from autoassist_fairseq.assistant.trivial.threshold import LONGEST_HORIZON
 from autoassist_fairseq.assistant.wrong.surprise import Surprise
 from autoassist_fairseq.schedule.passes import LARGEST_WINDOW
 from autoassist_fairseq.settings import Settings
-from autoassist_fairseq.tools.bench.rows import Row
-from autoassist_fairseq.tools.bench.timing import cpu_seconds
+from autoassist_fairseq.tools.bench.rows import Row, cpu_seconds
 
 WINDOWS = 8
 # An update of 8 GPUs with 5,000 tokens each.
 UPDATE_PAIRS = 1_480
 UPDATES = 100
 AHEAD = 12
+Pairs = NDArray[np.int32]
 
 
 def rows(corpus: Corpus) -> Iterator[Row]:
@@ -33,94 +33,92 @@ def rows(corpus: Corpus) -> Iterator[Row]:
     assistant = Assistant(corpus, Settings(warmup_passes=0), LONGEST_HORIZON)
     rng = np.random.default_rng(0)
     order = rng.permutation(len(corpus)).astype(np.int32)
-    size = min(LARGEST_WINDOW, len(order) // 2)
-    windows = [order[i : i + size] for i in range(0, len(order) - size + 1, size)][:WINDOWS]
+    sides = [side._segments[0] for side in (corpus.source, corpus.target)]
+    yield deciding_row(assistant, order, rng, sides)
+    updates = _pieces(order, UPDATE_PAIRS)[:UPDATES]
+    losses = rng.gamma(4, 1, UPDATE_PAIRS).astype(np.float32)
+    yield learning_row(assistant, updates, losses, sides)
+    yield expecting_row(corpus, updates, losses)
 
-    def decide(pairs: NDArray[np.int32]) -> None:
+
+def _pieces(pairs: Pairs, size: int) -> list[Pairs]:
+    """Return the whole stretches of ``size`` pairs."""
+    return list(pairs[: len(pairs) // size * size].reshape(-1, size))
+
+
+def _rate(what: str, pairs: int, seconds: float, target: float, beside: str) -> Row:
+    what = f"{what}, pairs/s on one core"
+    return Row(what, pairs / seconds, target, "{:,.0f}", higher=True, beside=beside)
+
+
+def deciding_row(
+    assistant: Assistant, order: Pairs, rng: np.random.Generator, sides: list[Segment]
+) -> Row:
+    """Measure deciding window after window."""
+    corpus = assistant.model.corpus
+    size = min(LARGEST_WINDOW, len(order) // 2)
+    windows, in_order = (_pieces(ids, size)[:WINDOWS] for ids in (order, np.sort(order)))
+    tables = [words.table() for words in (corpus.source_words, corpus.target_words)]
+
+    def decide(pairs: Pairs) -> None:
         draw = rng.random(len(pairs), np.float32)
         _ = assistant.keep_probability(pairs) > draw
 
-    sides = [side._segments[0] for side in (corpus.source, corpus.target)]
-    tables = [words.table() for words in (corpus.source_words, corpus.target_words)]
-
-    def limit(pairs: NDArray[np.int32]) -> None:
+    def limit(pairs: Pairs) -> None:
         for segment, table in zip(sides, tables, strict=True):
             _gather(segment.tokens, segment.pointers, segment.sizes, segment.shift, pairs, table)
 
-    seconds, least = cpu_seconds(decide, windows), cpu_seconds(limit, windows)
-    yield Row(
-        "deciding keep/skip (score + draw), pairs/s on one core",
-        size / seconds,
+    return _rate(
+        "deciding keep/skip (score + draw)",
+        size,
+        cpu_seconds(decide, windows),
         5e6,
-        "{:,.0f}",
-        higher=True,
-        beside=f"one numba gather over both sides: {size / least:,.0f}; reading them in the "
-        f"corpus's order: {size / cpu_seconds(limit, _in_order(windows)):,.0f}",
+        f"one numba gather over both sides: {size / cpu_seconds(limit, windows):,.0f}; reading "
+        f"them in the corpus's order: {size / cpu_seconds(limit, in_order):,.0f}",
     )
-    yield learning_row(assistant, order, rng, sides)
-    yield expecting_row(corpus, order, rng)
-
-
-def _in_order(windows: list[NDArray[np.int32]]) -> list[NDArray[np.int32]]:
-    """Return as many pairs as ``windows`` hold, each window a stretch of the corpus."""
-    size = len(windows[0])
-    return [np.arange(i * size, (i + 1) * size, dtype=np.int32) for i in range(len(windows))]
-
-
-def _updates(order: NDArray[np.int32]) -> list[NDArray[np.int32]]:
-    """Return the pairs of up to `UPDATES` whole updates."""
-    begins = range(0, len(order) - UPDATE_PAIRS + 1, UPDATE_PAIRS)
-    return [order[begin : begin + UPDATE_PAIRS] for begin in begins][:UPDATES]
 
 
 def learning_row(
-    assistant: Assistant, order: NDArray[np.int32], rng: np.random.Generator, sides: list[Segment]
+    assistant: Assistant, updates: list[Pairs], losses: NDArray[np.float32], sides: list[Segment]
 ) -> Row:
     """Measure learning update after update."""
-    updates = _updates(order)
-    losses = rng.gamma(4, 1, UPDATE_PAIRS).astype(np.float32)
-    seconds = cpu_seconds(lambda pairs: assistant.learn(pairs, losses), updates)
     words = assistant.model.corpus.source.words
     weights, squares = np.zeros(words, np.float32), np.ones(words, np.float32)
 
-    def sweep(pairs: NDArray[np.int32]) -> None:
+    def sweep(pairs: Pairs) -> None:
         for s in sides:
             _sweep(s.tokens, s.pointers, s.sizes, s.shift, pairs, weights, squares)
 
-    return Row(
-        "learning from losses, pairs/s on one core",
-        UPDATE_PAIRS / seconds,
+    return _rate(
+        "learning from losses",
+        UPDATE_PAIRS,
+        cpu_seconds(lambda pairs: assistant.learn(pairs, losses), updates),
         1e6,
-        "{:,.0f}",
-        higher=True,
-        beside="one numba AdaGrad sweep over both sides: "
+        "one numba AdaGrad sweep over both sides: "
         f"{UPDATE_PAIRS / cpu_seconds(sweep, updates):,.0f}",
     )
 
 
-def expecting_row(corpus: Corpus, order: NDArray[np.int32], rng: np.random.Generator) -> Row:
+def expecting_row(corpus: Corpus, updates: list[Pairs], losses: NDArray[np.float32]) -> Row:
     """Measure what looking for hopeless pairs adds to learning, update after update."""
     assistant = Assistant(corpus, Settings(hopeless="cut"), LONGEST_HORIZON)
     memory = Surprise(len(corpus))
-    updates = _updates(order)
-    losses = rng.gamma(4, 1, UPDATE_PAIRS).astype(np.float32)
     begin = time.process_time()
-    assistant.expected(order[:1])
+    assistant.expected(updates[0])
     reading = time.process_time() - begin
 
-    def remember(pairs: NDArray[np.int32]) -> None:
+    def remember(pairs: Pairs) -> None:
         expected = assistant.expected(pairs)
         assert expected is not None
         memory.learn(pairs, losses, expected, 1)
         assistant.adjust(pairs, losses)
 
-    return Row(
-        "looking for hopeless pairs: expected loss and surprise, pairs/s on one core",
-        UPDATE_PAIRS / cpu_seconds(remember, updates),
+    return _rate(
+        "looking for hopeless pairs: expected loss and surprise",
+        UPDATE_PAIRS,
+        cpu_seconds(remember, updates),
         1e6,
-        "{:,.0f}",
-        higher=True,
-        beside=f"{reading:.1f} CPU seconds once, to count bigrams in the whole corpus",
+        f"{reading:.1f} CPU seconds once, to count bigrams in the whole corpus",
     )
 
 

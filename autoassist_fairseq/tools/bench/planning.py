@@ -20,8 +20,7 @@ from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.planner import Planner
 from autoassist_fairseq.settings import Settings
 from autoassist_fairseq.tools.bench.programs import own_bytes
-from autoassist_fairseq.tools.bench.rows import Row
-from autoassist_fairseq.tools.bench.timing import cpu_seconds
+from autoassist_fairseq.tools.bench.rows import Row, cpu_seconds
 from autoassist_fairseq.tools.report.corpus import read_text
 
 Sizes = NDArray[Any]
@@ -30,11 +29,6 @@ Packing = Callable[[Sizes, Sizes], list[NDArray[np.int64]]]
 
 GROUP = 8  # batches per update: 8 GPUs
 BUDGET = Budget(max_tokens=5000, max_pairs=0, multiple=8)
-# The target for the whole corpus of WMT14.
-SECONDS, PAIRS = 8.0, 4_500_000
-GROWTH = 1.15
-BYTES, BYTES_CUT = 4, 11
-HOPELESS = {"hopeless": "cut"}
 # Processes that share a node in the rows on memory.
 RANKS = 2
 # As many as are planned and not yet learned at one time, and one more.
@@ -67,14 +61,14 @@ def rows(large: Path, small: Path, packing: Packing) -> Iterator[Row]:
     yield Row(
         f"planning a shrinking pass of {len(corpus):,} pairs, CPU seconds",
         shrinking,
-        SECONDS * len(corpus) / PAIRS,
+        8.0 * len(corpus) / 4_500_000,  # 8 seconds for the whole corpus of WMT14
         beside=f"keeping all: {uniform:.2f}; fairseq packs all in {stock:.2f}",
     )
     few = cpu_seconds(plan_pass, [make_planner(smaller, warmup_passes=0)])
     yield Row(
         f"planning per pair, beside {len(smaller):,} pairs",
         shrinking / len(corpus) / (few / len(smaller)),
-        GROWTH,
+        1.15,
         "{:.3f}",
         tolerance=0.0,
         ratio=True,
@@ -82,32 +76,27 @@ def rows(large: Path, small: Path, packing: Packing) -> Iterator[Row]:
     )
     yield padding_row(plan_pass(keeping), packing(*sizes), *sizes)
     more = len(corpus) - len(smaller)
-    yield memory_row(large, small, more, "", BYTES)
-    yield memory_row(large, small, more, ", with hopeless pairs cut", BYTES_CUT, **HOPELESS)
+    for name, target, options in (
+        ("", 4, {}),
+        (", with hopeless pairs cut", 11, {"hopeless": "cut"}),
+    ):
+        held, less = (held_by_ranks(folder, options) for folder in (large, small))
+        yield Row(
+            f"own memory of each of {RANKS} ranks on one node{name}, bytes per pair",
+            (held - less) / more,
+            target,
+            beside=f"{held / 2**20:,.0f} MiB in all",
+        )
 
 
-def memory_row(
-    large: Path, small: Path, more: int, name: str, target: float, **options: Any
-) -> Row:
-    """Compare what ranks of one node hold amid passes over a corpus and one of ``more`` pairs."""
-    ranks = [held_by_ranks(folder, **options) for folder in (large, small)]
-    return Row(
-        f"own memory of each of {RANKS} ranks on one node{name}, bytes per pair",
-        (ranks[0] - ranks[1]) / more,
-        target,
-        beside=f"{ranks[0] / 2**20:,.0f} MiB in all",
-    )
-
-
-def held_by_ranks(folder: Path, **options: Any) -> float:
+def held_by_ranks(folder: Path, options: dict[str, Any]) -> float:
     """Return the bytes that each of `RANKS` processes shares with no file, amid a pass; the mean.
 
     What they share with each other counts in parts, as if it were divided among them.
     """
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(RANKS, mp_context=spawn) as pool:
-        ranks = [pool.submit(_held_by_rank, folder, options) for _ in range(RANKS)]
-        return sum(rank.result() for rank in ranks) / RANKS
+        return sum(pool.map(_held_by_rank, [folder] * RANKS, [options] * RANKS)) / RANKS
 
 
 def _held_by_rank(folder: Path, options: dict[str, Any]) -> int:
