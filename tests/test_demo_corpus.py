@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.demo_corpus import build, names, words
+from autoassist_fairseq.tools.demo_corpus import build, names
 from autoassist_fairseq.tools.demo_corpus.base import Bilingual, Rng
 from autoassist_fairseq.tools.demo_corpus.build import SLOTS
-from autoassist_fairseq.tools.demo_corpus.templates import GROUPS, Group
+from autoassist_fairseq.tools.demo_corpus.templates import GROUPS
 
 SMALL = {"train": 900, "valid": 50, "test": 50}
-TEMPLATES = [template for group in GROUPS for template in group.templates]
+TEMPLATES = [template for _, templates in GROUPS for template in templates]
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_every_slot_is_used() -> None:
 
 
 def test_shares_cover_the_corpus() -> None:
-    assert sum(group.share for group in GROUPS) == pytest.approx(1.0)
+    assert sum(share for share, _ in GROUPS) == pytest.approx(1.0)
 
 
 def test_a_slot_is_drawn_once_and_its_numbered_twin_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,9 +117,9 @@ def test_a_slot_is_drawn_once_and_its_numbered_twin_again(monkeypatch: pytest.Mo
 
 
 def test_an_exhausted_group_is_an_error() -> None:
-    week = Group(1.0, [Bilingual("{weekday}", "{weekday}")])
+    week = [Bilingual("{weekday}", "{weekday}")]
     with pytest.raises(UserError, match=r"must give 8 different pairs .* but gave 7"):
-        list(build.of_group(week, 8, np.random.default_rng(0), set()))
+        list(build.distinct(week, 8, np.random.default_rng(0), set()))
 
 
 @pytest.mark.parametrize(
@@ -137,11 +137,12 @@ def test_an_exhausted_group_is_an_error() -> None:
     ],
 )
 def test_time_of_day_in_words(hour: int, minute: int, english: str, german: str) -> None:
-    assert words.clock_words(hour, minute) == (english, german)
+    assert SLOTS["clock_words"](fixed(hour, minute // 5)) == (english, german)
 
 
 def test_every_time_of_day_has_words() -> None:
-    times = [words.clock_words(hour, minute) for hour in range(1, 13) for minute in range(0, 60, 5)]
+    draws = [(hour, fives) for hour in range(1, 13) for fives in range(12)]
+    times = [SLOTS["clock_words"](fixed(*draw)) for draw in draws]
     assert len({time.en for time in times}) == len({time.de for time in times}) == 144
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.demo_corpus import amounts, calendar, names, words
 from autoassist_fairseq.tools.demo_corpus.base import LANGUAGES, Bilingual, Rng, pick
-from autoassist_fairseq.tools.demo_corpus.templates import GROUPS, Group
+from autoassist_fairseq.tools.demo_corpus.templates import GROUPS
 
 #: Pairs of each split.
 SIZES: Mapping[str, int] = {"train": 20_000, "valid": 500, "test": 500}
@@ -31,11 +31,10 @@ def slots_of(side: str) -> list[tuple[str, str]]:
 
 def fill(template: Bilingual, rng: Rng) -> Bilingual:
     """Draw every slot of ``template`` once and put it into both languages."""
-    drawn = {name: SLOTS[slot](rng) for name, slot in slots_of(template[0])}
-    return Bilingual(
-        template[0].format_map({name: value.en for name, value in drawn.items()}),
-        template[1].format_map({name: value.de for name, value in drawn.items()}),
-    )
+    drawn = {name: SLOTS[slot](rng) for name, slot in slots_of(template.en)}
+    english = {name: value.en for name, value in drawn.items()}
+    german = {name: value.de for name, value in drawn.items()}
+    return Bilingual(template.en.format_map(english), template.de.format_map(german))
 
 
 def build(seed: int = 1, sizes: Mapping[str, int] = SIZES) -> Corpus:
@@ -49,7 +48,11 @@ def build(seed: int = 1, sizes: Mapping[str, int] = SIZES) -> Corpus:
     """
     total = sum(sizes.values())
     rng = np.random.default_rng([seed, total])
-    pairs = list(_distinct(total, rng))
+    seen: set[str] = set()
+    pairs: list[Bilingual] = []
+    ends = np.round(np.cumsum([share for share, _ in GROUPS]) * total).astype(int)
+    for (_, templates), end in zip(GROUPS, ends, strict=True):
+        pairs += distinct(templates, end - len(pairs), rng, seen)
     order = iter(rng.permutation(total))
     return {
         split: [pairs[index] for _, index in zip(range(size), order, strict=False)]
@@ -57,24 +60,19 @@ def build(seed: int = 1, sizes: Mapping[str, int] = SIZES) -> Corpus:
     }
 
 
-def _distinct(total: int, rng: Rng) -> Iterator[Bilingual]:
-    seen: set[str] = set()
-    ends = np.round(np.cumsum([group.share for group in GROUPS]) * total).astype(int)
-    for group, size in zip(GROUPS, np.diff(ends, prepend=0), strict=True):
-        yield from of_group(group, int(size), rng, seen)
-
-
-def of_group(group: Group, size: int, rng: Rng, seen: set[str]) -> Iterator[Bilingual]:
-    """Draw ``size`` pairs of ``group`` whose sentences are not in ``seen``, and put them there.
+def distinct(
+    templates: Sequence[Bilingual], size: int, rng: Rng, seen: set[str]
+) -> Iterator[Bilingual]:
+    """Draw ``size`` pairs whose sentences are not in ``seen``, and put them there.
 
     Raises:
-        UserError: the group does not have so many.
+        UserError: the templates do not give so many.
     """
     found = 0
     for _ in range(size * _PATIENCE):
         if found == size:
             return
-        pair = fill(pick(rng, group.templates), rng)
+        pair = fill(pick(rng, templates), rng)
         if pair.en not in seen and pair.de not in seen:
             seen.update(pair)
             found += 1

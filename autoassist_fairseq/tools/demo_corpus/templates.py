@@ -11,19 +11,11 @@ have no article, ordinals say their ending.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 from autoassist_fairseq.tools.demo_corpus.base import Bilingual
 
 
-class Group(NamedTuple):
-    """Templates of one kind, and the share of the corpus that they make up (in [0, 1])."""
-
-    share: float
-    templates: list[Bilingual]
-
-
-def _group(paragraph: str) -> Group:
+def _group(paragraph: str) -> tuple[float, list[Bilingual]]:
     heading, *lines = paragraph.splitlines()
     templates: list[Bilingual] = []
     for line in lines:
@@ -31,8 +23,9 @@ def _group(paragraph: str) -> Group:
             templates.append(Bilingual(*line.split(" | ")))
         else:
             templates += [Bilingual(slot, slot) for slot in line.split()]
-    return Group(float(heading.split()[0]), templates)
+    return float(heading.split()[0]), templates
 
 
 _TEXT = Path(__file__).with_name("templates.txt").read_text(encoding="utf-8")
+#: The share of the corpus (in [0, 1]) and the templates of each group.
 GROUPS = [_group(paragraph) for paragraph in _TEXT.split("\n\n")]

@@ -40,16 +40,13 @@ def _both_words(number: int) -> Bilingual:
     return both(lambda name: words(number, name))
 
 
-def clock_words(hour: int, minute: int) -> Bilingual:
-    """The time of day as people say it: ``hour`` in 1..12, ``minute`` a multiple of five."""
-    this = Bilingual("one", "ein") if (hour, minute) == (1, 0) else _both_words(hour)
-    following = _both_words(hour % 12 + 1)
-    forms = zip(_CLOCK[minute // 5], this, following, strict=True)
-    return Bilingual(*(form.format(this=now, next=then) for form, now, then in forms))
-
-
 def _clock(rng: Rng) -> Bilingual:
-    return clock_words(int(rng.integers(1, 13)), 5 * int(rng.integers(12)))
+    """A time of day as people say it, to five minutes."""
+    hour, fives = int(rng.integers(1, 13)), int(rng.integers(12))
+    this = Bilingual("one", "ein") if (hour, fives) == (1, 0) else _both_words(hour)
+    following = _both_words(hour % 12 + 1)
+    forms = zip(_CLOCK[fives], this, following, strict=True)
+    return Bilingual(*(form.format(this=now, next=then) for form, now, then in forms))
 
 
 def _cardinal(low: int, high: int) -> Slot:

@@ -17,7 +17,7 @@ from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.dataprep.files import clear_os_errors, write_json
 from autoassist_fairseq.tools.theorem1 import data, figures, optimum, runs
 from autoassist_fairseq.tools.theorem1.optimum import Optimum
-from autoassist_fairseq.tools.theorem1.problem import LOSSES, Floats, Problem
+from autoassist_fairseq.tools.theorem1.problem import LOSSES, Problem
 from autoassist_fairseq.tools.theorem1.runs import Curve
 
 NOTE = """\
@@ -56,23 +56,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; returns 1 if the bound, or a condition of the theorem, does not hold."""
     args = parser().parse_args(argv)
     _check(args)
-    rows = load(args)
+    if args.file is not None:
+        rows = data.from_file(args.file, args.unit_rows)
+    else:
+        rows = data.generated(args.rows, args.columns, args.seed)
     losses = LOSSES if args.loss == "both" else (args.loss,)
     with clear_os_errors():
         args.out.mkdir(parents=True, exist_ok=True)
         results = [_study(args, Problem(rows, args.mu, loss)) for loss in losses]
-        write_json(args.out / "theorem1.json", {"options": _options(args), "results": results})
+        options = {name: str(v) if isinstance(v, Path) else v for name, v in vars(args).items()}
+        write_json(args.out / "theorem1.json", {"options": options, "results": results})
     text = "\n\n".join([*map(as_text, results), NOTE])
     print(json.dumps(results, indent=2) if args.json else text)
     print(f"curves and figures are in {args.out}", file=sys.stderr)
     return 0 if all(result["holds"] for result in results) else 1
-
-
-def load(args: argparse.Namespace) -> Floats:
-    """Return the labelled rows that the options ask for."""
-    if args.file is not None:
-        return data.from_file(args.file, args.unit_rows)
-    return data.generated(args.rows, args.columns, args.seed)
 
 
 def summary(problem: Problem, found: Optimum, curves: Sequence[Curve]) -> dict[str, Any]:
@@ -160,10 +157,6 @@ def _study(args: argparse.Namespace, problem: Problem) -> dict[str, Any]:
     ]
     figures.draw(args.out / f"theorem1-{problem.loss}.png", problem, curves)
     return summary(problem, found, curves)
-
-
-def _options(args: argparse.Namespace) -> dict[str, Any]:
-    return {name: str(v) if isinstance(v, Path) else v for name, v in vars(args).items()}
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.datasets import load_svmlight_file
 
 from autoassist_fairseq.errors import UserError
-
-Floats = NDArray[np.float64]
+from autoassist_fairseq.tools.theorem1.problem import Floats
 
 # The simulation works on a dense matrix: 2 GB.
 MOST_CELLS = 250_000_000

@@ -32,7 +32,4 @@ def draw(path: Path, problem: Problem, curves: Sequence[Curve]) -> None:
 
 def _name(axes: Any, title: str, x: str, y: str) -> None:
     axes.set(title=title, xlabel=x, ylabel=y)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize="small")
-    else:
-        axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center")
+    axes.legend(fontsize="small")

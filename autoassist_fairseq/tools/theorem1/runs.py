@@ -25,8 +25,6 @@ from numpy.typing import NDArray
 
 from autoassist_fairseq.tools.theorem1.problem import Floats, Problem
 
-Ints = NDArray[np.int64]
-
 
 @dataclass(frozen=True)
 class Step:
@@ -70,10 +68,10 @@ class Curve:
     longest: float
     looked: int
 
-    def holds(self, bound: float, sigmas: float = 3.0) -> bool:
-        """Whether the mean error plus ``sigmas`` standard errors is <= bound / k throughout."""
+    def holds(self, bound: float) -> bool:
+        """Whether the mean error plus three standard errors is <= bound / k throughout."""
         k = np.arange(1, len(self.error) + 1)
-        return bool((self.error + sigmas * self.deviation <= bound / k).all())
+        return bool((self.error + 3 * self.deviation <= bound / k).all())
 
 
 def simulate(
@@ -114,17 +112,15 @@ def project(w: Floats, radius: float) -> Floats:
 def sgd(problem: Problem, w: Floats, k: int, rng: np.random.Generator) -> Step:
     """Follow the gradient of a row drawn at random."""
     loss_part = _drawn(problem, w, rng)
-    return Step(
-        loss_part + problem.mu * w, np.asarray(loss_part.any(axis=1)), np.zeros(len(w), bool)
-    )
+    computed = np.asarray(loss_part.any(axis=1))
+    return Step(loss_part + problem.mu * w, computed, np.zeros(len(w), bool))
 
 
 def shrink(problem: Problem, w: Floats, k: int, rng: np.random.Generator) -> Step:
     """Leave the step out if the gradient is no longer than G / k."""
-    loss_part = _drawn(problem, w, rng)
-    whole = loss_part + problem.mu * w
-    keep = np.asarray(_lengths(whole) > problem.gradient_bound / k)
-    return Step(whole * keep[:, None], keep & loss_part.any(axis=1), ~keep)
+    step = sgd(problem, w, k, rng)
+    keep = np.asarray(_lengths(step.direction) > problem.gradient_bound / k)
+    return Step(step.direction * keep[:, None], keep & step.computed, ~keep)
 
 
 def shrink_loss(problem: Problem, w: Floats, k: int, rng: np.random.Generator) -> Step:
@@ -141,7 +137,10 @@ def importance(chunk: int) -> Rule:
         drawn = rng.integers(len(problem.rows), size=(len(w), chunk))
         margins = np.einsum("scd,sd->sc", problem.rows[drawn], w)
         slopes = problem.slopes(margins)
-        norms = _gradient_norms(problem, drawn, margins, slopes, w)
+        # ||slope z + mu w|| of every row z of the chunk [S, chunk], from inner products alone
+        own = (problem.mu**2 * (w * w).sum(axis=1))[:, None]
+        squared = (slopes * problem.norms[drawn]) ** 2 + 2 * problem.mu * slopes * margins + own
+        norms = np.sqrt(np.maximum(squared, 0))
         total = norms.sum(axis=1)
         pick = (norms.cumsum(axis=1) < (rng.random(len(w)) * total)[:, None]).sum(axis=1)
         at = np.arange(len(w)), np.minimum(pick, chunk - 1)
@@ -162,15 +161,6 @@ def _drawn(problem: Problem, w: Floats, rng: np.random.Generator) -> Floats:
     """Return the loss's part of the gradient [S, C] of one random row for each run."""
     rows = problem.rows[rng.integers(len(problem.rows), size=len(w))]
     return np.asarray(problem.slopes((rows * w).sum(axis=1))[:, None] * rows)
-
-
-def _gradient_norms(
-    problem: Problem, drawn: Ints, margins: Floats, slopes: Floats, w: Floats
-) -> Floats:
-    """Return ||slope z + mu w|| [S, chunk] from inner products alone."""
-    own = (problem.mu**2 * (w * w).sum(axis=1))[:, None]
-    squared = (slopes * problem.norms[drawn]) ** 2 + 2 * problem.mu * slopes * margins + own
-    return np.asarray(np.sqrt(np.maximum(squared, 0)))
 
 
 def _lengths(vectors: Floats) -> Floats:
