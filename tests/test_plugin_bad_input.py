@@ -66,10 +66,16 @@ CASES: dict[str, tuple[str, str, str]] = {
     "long updates": ("good", "--update-freq 1000", "`DATA` .*batches .1000 .* but 400 are left"),
     "no batch size": ("good", "--max-sentences-valid 8", ".*--max-tokens or --batch-size"),
     "no such folder": ("nowhere", "", "`DATA` .*nowhere"),
+    "no such second folder": ("good and nowhere", "", "`DATA` .*nowhere is none"),
+    "no such way to join pieces": (
+        "good",
+        "--eval-bleu --eval-bleu-remove-bpe spm",
+        "`--eval-bleu-remove-bpe` .*sentencepiece, .*'spm'",
+    ),
     "no such folder, languages given": (
         "nowhere",
         "--source-lang de --target-lang en",
-        "`DATA` .*nowhere.*dict.de.txt",
+        "`DATA` .*nowhere",
     ),
     "no languages": ("no languages", "", "`--source-lang` and `--target-lang` .*no languages"),
     "no dictionary": ("no dictionary", "", r"`DATA` .*dictionary.*dict\.en\.txt"),
@@ -143,6 +149,7 @@ def folders(
     return {
         **folders,
         "nowhere": root / "nowhere",
+        "good and nowhere": Path(f"{good}:{root / 'nowhere'}"),
         "good and empty": Path(f"{good}:{folders['empty']}"),
         "good and long": Path(f"{good}:{long}"),
         "good and few": Path(f"{good}:{few}"),

@@ -10,6 +10,16 @@ from fairseq.data import LanguagePairDataset
 from autoassist_fairseq.errors import UserError
 
 
+def check_folders(folders: Sequence[str]) -> None:
+    """Raise `UserError` for a folder that is not there: fairseq's own checks look at the first."""
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise UserError(
+                "`DATA` must be a folder made by fairseq-preprocess (several with `:` between "
+                f"them), but {folder} is none; give another folder."
+            )
+
+
 def check_train_files(folders: Sequence[str], split: str, source: str, target: str) -> None:
     """Check that every folder holds both sides of the train split, and that none is empty.
 

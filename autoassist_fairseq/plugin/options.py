@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
+from fairseq.data.data_utils import post_process
 from fairseq.tasks.translation import TranslationConfig
 from omegaconf import II
 
@@ -138,6 +139,7 @@ def settings_from(cfg: Any) -> Settings:
     problems = settings.problems()
     if settings.policy != "off":
         problems += _problems_of_planning(cfg)
+    problems += _problems_of_validation(cfg)
     if problems:
         raise UserError("; ".join(problems) + ".")
     return settings
@@ -159,6 +161,18 @@ def _problems_of_planning(cfg: Any) -> list[str]:
     if cfg.num_batch_buckets > 0 and cfg.max_tokens is None:
         problems.append("`--num-batch-buckets` must go with `--max-tokens`, but there is none")
     return problems
+
+
+def _problems_of_validation(cfg: Any) -> list[str]:
+    """Return one sentence where the first validation would end the run."""
+    try:
+        post_process("", cfg.eval_bleu_remove_bpe)
+    except NotImplementedError:
+        names = "sentencepiece, subword_nmt, wordpiece, letter, silence, _EOW, none"
+        return [
+            f"`--eval-bleu-remove-bpe` must be one of {names}, but is {cfg.eval_bleu_remove_bpe!r}"
+        ]
+    return []
 
 
 def _values(option: Any) -> list[int]:

@@ -14,7 +14,12 @@ from fairseq.utils import resolve_max_positions, split_paths
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.plugin.border import TRAINING, one_sentence, program
 from autoassist_fairseq.plugin.feedback import Ticket
-from autoassist_fairseq.plugin.files import check_lengths, check_train_files, unreadable
+from autoassist_fairseq.plugin.files import (
+    check_folders,
+    check_lengths,
+    check_train_files,
+    unreadable,
+)
 from autoassist_fairseq.plugin.folders import check_folder, folder_of, lengths_only
 from autoassist_fairseq.plugin.importance import Drawn, draw
 from autoassist_fairseq.plugin.iterator import AutoAssistIterator
@@ -57,6 +62,7 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         if program() in TRAINING:
             settle_rates(cfg)
             settings_from(cfg)
+            check_folders(split_paths(cfg.data))
         try:
             return super().setup_task(cfg, **kwargs)
         except FileNotFoundError as error:
