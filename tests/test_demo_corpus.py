@@ -14,8 +14,7 @@ import pytest
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.demo_corpus import build, names
 from autoassist_fairseq.tools.demo_corpus.base import Bilingual, Rng
-from autoassist_fairseq.tools.demo_corpus.build import SLOTS
-from autoassist_fairseq.tools.demo_corpus.templates import GROUPS
+from autoassist_fairseq.tools.demo_corpus.build import GROUPS, PLACE, SLOTS
 
 SMALL = {"train": 900, "valid": 50, "test": 50}
 TEMPLATES = [template for _, templates in GROUPS for template in templates]
@@ -90,13 +89,13 @@ def test_the_demo_has_20000_train_pairs_whatever_the_process(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template[0][:40])
 def test_template_has_the_same_known_slots_on_both_sides(template: Bilingual) -> None:
-    english, german = (sorted(set(build.slots_of(side))) for side in template)
+    english, german = (sorted(set(PLACE.findall(side))) for side in template)
     assert english == german
     assert {slot for _, slot in english} <= SLOTS.keys()
 
 
 def test_every_slot_is_used() -> None:
-    used = {slot for template in TEMPLATES for _, slot in build.slots_of(template[0])}
+    used = {slot for template in TEMPLATES for _, slot in PLACE.findall(template[0])}
     assert used == SLOTS.keys()
 
 
