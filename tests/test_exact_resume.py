@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +17,8 @@ pytestmark = pytest.mark.slow
 
 PAIRS, PASSES, INTERVAL = 650, 2, 8
 SEED = 2026
-SETUPS = [*itertools.product((1, 2), (1, 2), (0, 2))]
+# (ranks, update-freq, workers): every two of them meet; the soak test runs all eight.
+SETUPS = [(1, 1, 2), (1, 2, 0), (2, 1, 0), (2, 2, 2)]
 
 
 @pytest.fixture(scope="module")
