@@ -39,7 +39,8 @@ def test_multi30k(tmp_path: Path) -> None:
     manifest = json.loads((out / "manifest.json").read_text("utf-8"))
     counts = {step["name"]: step["counts"] for step in manifest["steps"]}
     # Three of Multi30k's 29,000 training pairs stand in it twice (counted with sort | uniq -d).
-    train = dict.fromkeys(("undecodable", "empty", "length", "ratio", "copy"), 0)
+    rules = ("undecodable", "empty", "length", "ratio", "copy", "language", "near-duplicate")
+    train = dict.fromkeys(rules, 0)
     train |= {"in": 29_000, "duplicate": 3, "out": 28_997}
     assert counts["text-train"] == {**train, "sources": {"train": train}}
     assert (counts["text-valid"]["out"], counts["text-test"]["out"]) == (1_014, 1_000)

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 # Two workers that load data.
 FLAGS = ("--max-tokens", 100, "--max-epoch", 2, "--num-workers", 2, "--data-buffer-size", 10)
 AT = [2, 12, 0]
-SECONDS = 10
+SECONDS = 30.0  # a loading process looks for its parent every few seconds
 
 
 def state_and_parent(pid: int) -> tuple[str, int] | None:
