@@ -16,8 +16,6 @@ from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.bench import command, planning, programs
 from autoassist_fairseq.tools.bench.rows import QUICK_SLACK, Row, verdict
 
-BENCH = Path(__file__).parents[1] / "autoassist_fairseq" / "probes" / "bench.py"
-
 
 @pytest.mark.parametrize(
     ("row", "slack", "missed"),
@@ -63,11 +61,11 @@ def test_a_missed_row_is_named_and_ends_with_status_1(
         yield Row("deciding", 2.0, 5.0, higher=True)
 
     monkeypatch.setattr(command, "measure", measured)
-    assert command.main(BENCH, lambda source, target: [], []) == 1
+    assert command.main(lambda source, target: [], []) == 1
     table, told = capsys.readouterr()
     assert "| deciding | 5.00 | 2.00 | MISSED |  |" in table
     assert told == "targets missed by more than 10%: quick enough; deciding\n"
-    assert command.main(BENCH, lambda source, target: [], ["--quick"]) == 0
+    assert command.main(lambda source, target: [], ["--quick"]) == 0
     assert QUICK_SLACK > 2.5
 
 
@@ -80,7 +78,7 @@ def test_a_missed_row_is_named_and_ends_with_status_1(
 )
 def test_bad_options(args: list[str], told: str) -> None:
     with pytest.raises(UserError, match=told):
-        command.main(BENCH, lambda source, target: [], args)
+        command.main(lambda source, target: [], args)
 
 
 def test_own_memory_counts_what_is_not_mapped_and_the_children() -> None:
@@ -122,9 +120,7 @@ def columns(table: str) -> list[list[str]]:
 
 def run(*args: object) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, Path(__file__).parents[1] / "scripts" / "bench.py", *args]
-    return subprocess.run(
-        [str(word) for word in words], env=programs.environment(), capture_output=True, text=True
-    )
+    return subprocess.run([str(word) for word in words], capture_output=True, text=True)
 
 
 @pytest.mark.slow
@@ -141,13 +137,13 @@ def test_the_script_measures_and_prints_a_table() -> None:
 
 @pytest.mark.slow
 def test_training_is_timed_from_within(tmp_path: Path) -> None:
-    from autoassist_fairseq.tools.bench.training import Trainer
+    from autoassist_fairseq.tools.bench.training import train
     from autoassist_fairseq.tools.synthetic.files import write_corpus
     from autoassist_fairseq.tools.synthetic.shape import Shape
 
     write_corpus(tmp_path / "data", Shape(600, 200, mean=8.0))
     flags: list[Any] = [*programs.tiny_model(), "--max-tokens", 100, "--max-epoch", 2]
-    seen = Trainer(BENCH, tmp_path).run(tmp_path / "data", *flags, *programs.OURS)
+    (seen,) = train(tmp_path / "data", [*flags, *programs.OURS])
     assert len(seen["epochs"]) == 2
     assert len(seen["step"]) == len(seen["ours"]) > 50
     for step, ours in zip(seen["step"], seen["ours"], strict=True):

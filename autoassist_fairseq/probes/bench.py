@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,56 +48,39 @@ class Times:
         self._sums = {"ours": 0.0, "share": 0.0, "learn": 0.0}
         self._tokens = 0
 
-    def add(
-        self, owner: Any, method: str, name: str, clock: Callable[[], float] = time.perf_counter
-    ) -> None:
-        """Add the time of ``owner.method`` to ``name``."""
-        inner = getattr(owner, method)
+    @contextmanager
+    def part(self, name: str, clock: Callable[[], float] = time.perf_counter) -> Iterator[None]:
+        """Add the time within to ``name`` of this update."""
+        begin = clock()
+        try:
+            yield
+        finally:
+            self._sums[name] += clock() - begin
 
-        def timed(*args: Any, **kwargs: Any) -> Any:
-            begin = clock()
-            try:
-                return inner(*args, **kwargs)
-            finally:
-                self._sums[name] += clock() - begin
+    def step(self, train_step: Callable[..., Any]) -> Callable[..., Any]:
+        """Return fairseq's ``train_step``, its updates written down."""
 
-        setattr(owner, method, timed)
-
-    def steps(self, trainer: Any) -> None:
-        """Write down every update of fairseq's ``trainer``."""
-        train_step = trainer.train_step
-
-        def timed(this: Any, samples: Any, *args: Any, **kwargs: Any) -> Any:
+        def timed(trainer: Any, samples: Any, *args: Any, **kwargs: Any) -> Any:
             self._tokens += sum(sample["ntokens"] for sample in samples)
             self._sums.update(ours=0.0, share=0.0)
             begin = time.perf_counter()
-            result = train_step(this, samples, *args, **kwargs)
+            result = train_step(trainer, samples, *args, **kwargs)
             self.seen["step"].append(time.perf_counter() - begin)
             for name, value in self._sums.items():
                 self.seen[name].append(value)
             self._sums["learn"] = 0.0
             return result
 
-        trainer.train_step = timed
+        return timed
 
-    def epochs(self, program: Any) -> None:
-        """Write down every epoch of fairseq's program."""
-        train = program.train
-
-        def timed(*args: Any, **kwargs: Any) -> Any:
-            self._tokens = 0
-            begin, cpu = time.perf_counter(), time.process_time()
-            result = train(*args, **kwargs)
-            self.seen["epochs"].append(
-                {
-                    "seconds": time.perf_counter() - begin,
-                    "cpu": time.process_time() - cpu,
-                    "tokens": self._tokens,
-                }
-            )
-            return result
-
-        program.train = timed
+    @contextmanager
+    def epoch(self) -> Iterator[None]:
+        """Write down one epoch."""
+        self._tokens = 0
+        begin, cpu = time.perf_counter(), time.process_time()
+        yield
+        seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
+        self.seen["epochs"].append({"seconds": seconds, "cpu": cpu, "tokens": self._tokens})
 
 
 def train(times: Path, words: list[str]) -> None:
@@ -108,15 +92,20 @@ def train(times: Path, words: list[str]) -> None:
     from autoassist_fairseq.schedule.planner import Planner
 
     clock = Times()
-    for function in ("token_losses", "pair_losses"):
-        clock.add(loss_tap, function, "ours")
-    clock.add(feedback.Collector, "end", "share")
-    for method in ("begin", "add", "end"):
-        clock.add(feedback.Collector, method, "ours")
-    clock.add(metrics.UpdateLog, "write", "ours")
-    clock.add(Planner, "learn", "learn", time.thread_time)
-    clock.steps(Trainer)
-    clock.epochs(program)
+    ours = clock.part("ours")
+    for owner, method, timed in (
+        (loss_tap, "token_losses", ours),
+        (loss_tap, "pair_losses", ours),
+        (feedback.Collector, "begin", ours),
+        (feedback.Collector, "add", ours),
+        (feedback.Collector, "end", clock.part("share")),
+        (feedback.Collector, "end", ours),
+        (metrics.UpdateLog, "write", ours),
+        (Planner, "learn", clock.part("learn", time.thread_time)),
+        (Trainer, "train_step", clock.step),
+        (program, "train", clock.epoch()),
+    ):
+        setattr(owner, method, timed(getattr(owner, method)))
     sys.argv = ["fairseq-train", *words]
     program.cli_main()
     times.write_text(json.dumps(clock.seen))
@@ -124,7 +113,7 @@ def train(times: Path, words: list[str]) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; return 1 if a target was missed."""
-    return command.main(Path(__file__).resolve(), fairseq_packing, argv)
+    return command.main(fairseq_packing, argv)
 
 
 if __name__ == "__main__":  # a child of `autoassist bench`

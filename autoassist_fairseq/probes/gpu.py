@@ -7,16 +7,17 @@ Prints one Markdown table. ``--device cpu`` runs what a CPU can show.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 import numpy as np
 import torch
+from fairseq import utils
 from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
 from fairseq.data import Dictionary
 from fairseq.data.language_pair_dataset import collate
@@ -31,7 +32,6 @@ from autoassist_fairseq.schedule.messages import Feedback
 # Transformer base and big (Vaswani et al. 2017); tiny is for a look at this script on a CPU.
 SHAPES = {"tiny": (32, 64, 2, 2), "base": (512, 2048, 6, 8), "big": (1024, 4096, 6, 16)}
 WORDS = 32_000
-Ours = Callable[[], contextlib.AbstractContextManager[None]]
 LENGTH = 27
 # What the tap adds to a forward pass.
 TAPPING = ("token_losses", "pair_losses")
@@ -46,33 +46,57 @@ class Bench:
         for word in range(WORDS if shape != "tiny" else 100):
             words.add_symbol(f"w{word}")
         task: Any = SimpleNamespace(source_dictionary=words, target_dictionary=words)
+        self.device = device
         self.model = TransformerModelBase.build_model(config(shape), task).to(device, dtype)
         self.criterion = LabelSmoothedCrossEntropyCriterion(task, False, 0.1).to(device)
         self.tap = LossTap(self.criterion)
-        self.sample = move(batch(words, max(2, tokens // LENGTH)), device)
+        sample = batch(words, max(2, tokens // LENGTH))
+        self.sample = utils.apply_to_sample(lambda tensor: tensor.to(device), sample)
         self.pairs = len(self.sample["id"])
         self.order = torch.arange(self.pairs, device=device).flip(0)
         self.delivered: list[Feedback] = []
         self.collector = Collector(1, self.delivered.append)
         self._update = 0
 
-    def step(self, tapped: bool, ours: Ours = contextlib.nullcontext) -> torch.Tensor:
-        """Run forward and backward, and within ``ours`` what the plug-in adds if ``tapped``."""
+    def step(self, tapped: bool, strict: bool = False) -> torch.Tensor:
+        """Run forward and backward, and what the plug-in adds if ``tapped``.
+
+        If ``strict``, nothing that it adds may wait for the GPU.
+        """
         self.model.zero_grad(set_to_none=True)
         ticket = Ticket(1, self._update, 0, 1, 0, self.pairs, 0)
         self._update += 1
         self.tap.listening = tapped
         if tapped:
             self.collector.begin(ticket)
-        timed: dict[str, Any] = {n: inside(ours, getattr(loss_tap, n)) for n in TAPPING}
-        with mock.patch.multiple(loss_tap, **timed):
+        quiet = waiting_is_an_error(strict and self.device.type == "cuda")
+        added: dict[str, Any] = {name: quiet(getattr(loss_tap, name)) for name in TAPPING}
+        with mock.patch.multiple(loss_tap, **added):
             loss: torch.Tensor = self.criterion(self.model, self.sample)[0]
         loss.backward()
         if tapped:
-            with ours():
+            with quiet:
                 self.collector.add(ticket, self.order, self.tap.take())
                 self.collector.end(ticket)
         return loss
+
+    def delivered_losses(self) -> Any:
+        """Return the losses [P] of the last step, which was tapped."""
+        self.collector.flush()
+        return self.delivered[-1].losses
+
+    def milliseconds(self, tapped: bool) -> float:
+        """Return how long one step takes."""
+        self.wait()
+        begin = time.perf_counter()
+        self.step(tapped)
+        self.wait()
+        return 1e3 * (time.perf_counter() - begin)
+
+    def wait(self) -> None:
+        """Wait until the device is idle."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
 
 
 def config(shape: str) -> TransformerConfig:
@@ -81,12 +105,8 @@ def config(shape: str) -> TransformerConfig:
     cfg = TransformerConfig()
     cfg.share_all_embeddings, cfg.dropout = True, 0.1
     for side in (cfg.encoder, cfg.decoder):
-        side.embed_dim, side.ffn_embed_dim, side.layers, side.attention_heads = (
-            width,
-            inner,
-            layers,
-            heads,
-        )
+        side.embed_dim, side.ffn_embed_dim = width, inner
+        side.layers, side.attention_heads = layers, heads
     cfg.decoder.input_dim = cfg.decoder.output_dim = width
     return cfg
 
@@ -103,80 +123,47 @@ def batch(words: Dictionary, pairs: int) -> Any:
     return collate(rows, words.pad(), words.eos())
 
 
-def move(value: Any, device: torch.device) -> Any:
-    """Return ``value`` with its tensors on ``device``."""
-    if isinstance(value, dict):
-        return {key: move(item, device) for key, item in value.items()}
-    return value.to(device) if isinstance(value, torch.Tensor) else value
-
-
-@contextlib.contextmanager
-def synchronisation_is_an_error(device: torch.device) -> Iterator[None]:
-    """Make every operation that waits for the GPU raise."""
-    if device.type != "cuda":
-        yield
-        return
-    torch.cuda.set_sync_debug_mode("error")
+@contextmanager
+def waiting_is_an_error(strict: bool) -> Iterator[None]:
+    """Make every operation that waits for the GPU raise, if ``strict``."""
+    if strict:
+        torch.cuda.set_sync_debug_mode("error")
     try:
         yield
     finally:
-        torch.cuda.set_sync_debug_mode("default")
+        if strict:
+            torch.cuda.set_sync_debug_mode("default")
 
 
-def inside(context: Ours, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return ``function``, run within ``context``."""
-
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        with context():
-            return function(*args, **kwargs)
-
-    return wrapped
-
-
-def adds_no_synchronisation(bench: Bench, device: torch.device) -> str:
+def adds_no_synchronisation(bench: Bench) -> str:
     """Run every line of ours in a step where waiting for the GPU is an error (not fairseq's)."""
     bench.step(tapped=True)  # allocations of the first step may wait
     bench.collector.flush()
-    bench.step(True, lambda: synchronisation_is_an_error(device))
-    bench.collector.flush()
-    losses = bench.delivered[-1].losses
+    bench.step(tapped=True, strict=True)
+    losses = bench.delivered_losses()
     return f"none; {np.isfinite(losses).all() and (losses > 0).all()} finite losses delivered"
 
 
-def overflow_is_missing(bench: Bench, device: torch.device) -> str:
+def overflow_is_missing(bench: Bench) -> str:
     """Spoil the model so that losses overflow; they must arrive as missing."""
+    spoilt = next(bench.model.decoder.parameters())
+    before = spoilt.detach().clone()
     with torch.no_grad():
-        spoilt = next(bench.model.decoder.parameters())
-        before = spoilt.clone()
         spoilt.fill_(float("nan"))
     bench.step(tapped=True)
-    bench.collector.flush()
     with torch.no_grad():
         spoilt.copy_(before)
-    missing = float((bench.delivered[-1].losses < 0).mean())
+    missing = float((bench.delivered_losses() < 0).mean())
     if missing != 1:
         raise UserError(f"an overflowed update must arrive as missing, but {missing:.0%} did")
     return "all missing"
 
 
-def step_times(bench: Bench, device: torch.device, repeats: int) -> tuple[float, float]:
+def step_times(bench: Bench, repeats: int) -> str:
     """Return the median milliseconds of a step without and with the tap, taken in turns."""
-    times: dict[bool, list[float]] = {False: [], True: []}
-    for turn in range(2 * repeats + 6):
-        tapped = bool(turn % 2)
-        wait(device)
-        begin = time.perf_counter()
-        bench.step(tapped)
-        wait(device)
-        if turn >= 6:  # the first ones warm up
-            times[tapped].append(1e3 * (time.perf_counter() - begin))
-    return statistics.median(times[False]), statistics.median(times[True])
-
-
-def wait(device: torch.device) -> None:
-    """Wait until the device is idle."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    turns = [[bench.milliseconds(tapped) for tapped in (False, True)] for _ in range(repeats + 3)]
+    medians = map(statistics.median, zip(*turns[3:], strict=True))  # the first ones warm up
+    return " / ".join(f"{median:.2f}" for median in medians)
 
 
 def same_numbers(bench: Bench) -> str:
@@ -200,11 +187,11 @@ def rows(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
                 continue
             name = f"{shape}, {str(dtype).removeprefix('torch.')}"
             bench = Bench(shape, dtype, device, options.tokens)
-            yield f"{name}: synchronisation added", adds_no_synchronisation(bench, device)
+            yield f"{name}: synchronisation added", adds_no_synchronisation(bench)
             yield f"{name}: loss and gradients with the tap", same_numbers(bench)
-            yield f"{name}: overflowed losses", overflow_is_missing(bench, device)
-            times = step_times(bench, device, options.repeats)
-            yield f"{name}: step without / with tap, ms", f"{times[0]:.2f} / {times[1]:.2f}"
+            yield f"{name}: overflowed losses", overflow_is_missing(bench)
+            times = step_times(bench, options.repeats)
+            yield f"{name}: step without / with tap, ms", times
 
 
 def main(argv: Sequence[str] | None = None) -> int:

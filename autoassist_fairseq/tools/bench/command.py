@@ -6,7 +6,6 @@ import argparse
 import os
 import platform
 import re
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -30,11 +29,10 @@ TRAINED, QUICK_TRAINED = Shape(pairs=2_000, words=4_000), Shape(pairs=700, words
 GROUPS = ("kernels", "planning", "waiting", "launching", "training")
 
 
-def main(script: Path, packing: Packing, arguments: Sequence[str] | None = None) -> int:
+def main(packing: Packing, arguments: Sequence[str] | None = None) -> int:
     """Print the table (Markdown, stdout); return 1 if a target was missed.
 
     Args:
-        script: ``autoassist bench``, which also trains when asked to with ``--train``.
         packing: packs as fairseq does.
         arguments: of the command line.
     """
@@ -51,7 +49,7 @@ def main(script: Path, packing: Packing, arguments: Sequence[str] | None = None)
     print(f"{machine()}\n\n{HEAD}", flush=True)
     rows = []
     with clear_os_errors(), tempfile.TemporaryDirectory(prefix="autoassist-bench-") as folder:
-        for row in measure(Path(folder), pairs, options.quick, groups, script, packing):
+        for row in measure(Path(folder), pairs, options.quick, groups, packing):
             print(row.line(slack), flush=True)
             rows.append(row)
     told = verdict(rows, slack)
@@ -60,7 +58,7 @@ def main(script: Path, packing: Packing, arguments: Sequence[str] | None = None)
 
 
 def measure(
-    folder: Path, pairs: int, quick: bool, groups: Sequence[str], script: Path, packing: Packing
+    folder: Path, pairs: int, quick: bool, groups: Sequence[str], packing: Packing
 ) -> Iterator[Row]:
     """Yield the rows of ``groups``; corpora go to ``folder``."""
     large, small, tiny = (folder / name for name in ("large", "small", "tiny"))
@@ -83,8 +81,7 @@ def measure(
         if not quick:
             yield from launching.first_updates(large, pairs)
     if "training" in groups:
-        trainer = training.Trainer(script, folder)
-        yield from training.rows(trainer, large, tiny, _free_port(), quick)
+        yield from training.rows(large, tiny, quick)
 
 
 def machine() -> str:
@@ -101,12 +98,6 @@ def machine() -> str:
         f"{model}, {cores} cores, load {load:.1f} at the start; Python "
         f"{platform.python_version()}, {versions}"
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,8 +6,9 @@ import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
-from autoassist_fairseq.tools.bench.programs import OURS, Watched, fairseq_train, tiny_model, watch
+from autoassist_fairseq.tools.bench.programs import OURS, Watched, tiny_model, watch
 from autoassist_fairseq.tools.bench.rows import Row
+from autoassist_fairseq.tools.common.child import program
 
 MAX_TOKENS = 400
 UPDATES = 50
@@ -15,8 +16,10 @@ UPDATES = 50
 
 def start(data: Path, ours: bool, updates: int = 1, workers: int = 1) -> Watched:
     """Train a tiny model on ``data`` up to ``updates``."""
-    flags = [*tiny_model(), "--max-tokens", MAX_TOKENS, "--num-workers", workers]
-    return watch(fairseq_train(data, *flags, *(OURS if ours else ())), updates)
+    words = [program("fairseq-train"), data, *tiny_model(), *(OURS if ours else ())]
+    # fairseq makes its folder for checkpoints even where it saves none.
+    words += ["--save-dir", data, "--max-tokens", MAX_TOKENS, "--num-workers", workers]
+    return watch(words, updates)
 
 
 def ratio_row(data: Path, smaller: Path, repeats: int, target: float) -> Row:

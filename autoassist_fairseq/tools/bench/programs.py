@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -49,23 +48,27 @@ class Watched:
     peak: int
 
 
-def fairseq_train(data: Path, *flags: object) -> list[str]:
-    """Return the command that trains on ``data``."""
-    # fairseq makes its folder for checkpoints even where it saves none.
-    words = Path(sys.executable).with_name("fairseq-train"), data, "--save-dir", data, *flags
-    return [str(word) for word in words]
+def start(words: Sequence[object]) -> subprocess.Popen[str]:
+    """Start a program that has one core to itself; its output goes into a pipe."""
+    package = str(Path(USER_DIR).parent)
+    changes = {"OMP_NUM_THREADS": "1", "PYTHONPATH": package, "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        [str(word) for word in words],
+        env=os.environ | changes,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
-def watch(command: Sequence[str], updates: int) -> Watched:
-    """Run ``command`` until it logged ``updates`` updates, and end it then.
+def watch(words: Sequence[object], updates: int) -> Watched:
+    """Run a program until it logged ``updates`` updates, and end it then.
 
     Raises:
         UserError: it ended before.
     """
     begin = time.perf_counter()
-    process = subprocess.Popen(
-        command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    process = start(words)
     peaks = [0]
     poll = threading.Thread(target=_poll, args=(process, peaks), daemon=True)
     poll.start()
@@ -78,7 +81,7 @@ def watch(command: Sequence[str], updates: int) -> Watched:
                 times.append(time.perf_counter() - begin)
             if len(times) == updates:
                 return Watched(times[0], times[-1], max(own_bytes(process.pid), *peaks))
-        raise failed(command, lines)
+        raise failed(Path(str(words[0])).name, lines)
     finally:
         process.kill()
         process.wait()
@@ -86,16 +89,9 @@ def watch(command: Sequence[str], updates: int) -> Watched:
         poll.join()
 
 
-def failed(command: Sequence[str], lines: Sequence[str]) -> UserError:
-    """Return what tells that ``command`` ended too early."""
-    tail = "".join(lines[-TAIL:])
-    return UserError(f"`{Path(command[0]).name}` must train, but it ended with:\n{tail}")
-
-
-def environment() -> dict[str, str]:
-    """Return the environment of a program that has one core to itself."""
-    package = str(Path(USER_DIR).parent)
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": package, "PYTHONUNBUFFERED": "1"}
+def failed(name: str, lines: Sequence[str]) -> UserError:
+    """Return what tells that a program, which printed ``lines``, ended too early."""
+    return UserError(f"`{name}` must train, but it ended with:\n{''.join(lines[-TAIL:])}")
 
 
 def _poll(process: subprocess.Popen[str], peaks: list[int]) -> None:

@@ -5,77 +5,52 @@ from __future__ import annotations
 import json
 import os
 import statistics
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from autoassist_fairseq.tools.bench.programs import (
-    ON_CPU,
-    OURS,
-    environment,
-    failed,
-    tiny_model,
-)
+from autoassist_fairseq.tools.bench.programs import ON_CPU, OURS, failed, start, tiny_model
 from autoassist_fairseq.tools.bench.rows import Row
 
 # Transformer base (Vaswani et al. 2017).
 BASE = f"--arch transformer {ON_CPU} --log-format none --max-tokens 256 --num-workers 0"
 WARM = 2  # updates that warm up, not counted
-GLOO = ("--distributed-backend", "gloo", "--ddp-backend", "legacy_ddp")
+TWO_RANKS = (
+    "--distributed-backend gloo --ddp-backend legacy_ddp --distributed-world-size 2 "
+    "--distributed-no-spawn"
+)
+# As a program it is fairseq-train that writes down its times.
+TIMED = ("-m", "autoassist_fairseq.probes.bench", "--train")
 Seen = dict[str, Any]
 
 
-class Trainer:
-    """Starts ``fairseq-train`` through the script that times it.
+def train(data: Path, *runs: Sequence[object], cores: Sequence[int] = ()) -> list[Seen]:
+    """Train on ``data`` with the flags of each of ``runs`` at the same time.
 
     Args:
-        script: ``autoassist bench``.
-        folder: for what it writes.
+        data: folder of the corpus, where each run also writes its times.
+        runs: flags of ``fairseq-train``.
+        cores: one for each run, which is bound to it; empty for the system's choice.
     """
-
-    def __init__(self, script: Path, folder: Path) -> None:
-        self._script, self._folder, self._count = script, folder, 0
-
-    def start(
-        self,
-        data: Path,
-        flags: Sequence[object],
-        core: int | None = None,
-        env: Mapping[str, str] | None = None,
-    ) -> Any:
-        """Start a run, bound to a ``core`` if one is given; `end` waits for it."""
-        self._count += 1
-        times = self._folder / f"{self._count}.json"
-        words = [sys.executable, self._script, "--train", times, data, *flags]
-        words += ["--save-dir", self._folder]  # fairseq makes it even where it saves nothing
-        process = subprocess.Popen(
-            [str(word) for word in words],
-            env={**environment(), **(env or {})},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            preexec_fn=None if core is None else lambda: os.sched_setaffinity(0, {core}),
-        )
-        return process, times
-
-    def end(self, started: Any) -> Seen:
-        """Return what a started run measured."""
-        process, times = started
-        output = process.communicate()[0]
-        if process.returncode:
-            raise failed(["fairseq-train"], output.splitlines(keepends=True))
-        return dict(json.loads(times.read_text()))
-
-    def run(self, data: Path, *flags: object) -> Seen:
-        """Run to the end."""
-        return self.end(self.start(data, flags))
+    times = [data / f"times{number}.json" for number in range(len(runs))]
+    programs = [
+        # fairseq makes its folder for checkpoints even where it saves none.
+        start([sys.executable, *TIMED, file, data, "--save-dir", data, *flags])
+        for file, flags in zip(times, runs, strict=True)
+    ]
+    for program, core in zip(programs, cores, strict=False):
+        os.sched_setaffinity(program.pid, {core})
+    for program in programs:
+        output = program.communicate()[0]
+        if program.returncode:
+            raise failed("fairseq-train", output.splitlines(keepends=True))
+    return [json.loads(file.read_text()) for file in times]
 
 
-def tap_row(trainer: Trainer, data: Path, updates: int) -> Row:
+def tap_row(data: Path, updates: int) -> Row:
     """Measure what is ours within each update of a Transformer base on the CPU."""
-    seen = trainer.run(data, *BASE.split(), *OURS, "--max-update", updates)
+    (seen,) = train(data, [*BASE.split(), *OURS, "--max-update", updates])
     steps, ours = seen["step"][WARM:], seen["ours"][WARM:]
     step = statistics.median(steps)
     return Row(
@@ -88,15 +63,11 @@ def tap_row(trainer: Trainer, data: Path, updates: int) -> Row:
     )
 
 
-def sharing_row(trainer: Trainer, data: Path, port: int, updates: int) -> Row:
+def sharing_row(data: Path, updates: int) -> Row:
     """Measure what sharing the feedback adds on two ranks with gloo."""
-    flags = [*BASE.split(), *GLOO, *OURS, "--max-update", updates]
-    places = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
-    ranks = [
-        trainer.start(data, flags, env={**places, "RANK": str(rank), "LOCAL_RANK": str(rank)})
-        for rank in range(2)
-    ]
-    seen = [trainer.end(rank) for rank in ranks]
+    flags = [*BASE.split(), *TWO_RANKS.split(), *OURS, "--max-update", updates]
+    flags += ["--distributed-init-method", f"file://{data.resolve()}/meeting", "--distributed-rank"]
+    seen = train(data, [*flags, 0], [*flags, 1])
     step, share = (
         [max(pair) for pair in zip(*(one[name][WARM:] for one in seen), strict=True)]
         for name in ("step", "share")
@@ -113,28 +84,24 @@ def sharing_row(trainer: Trainer, data: Path, port: int, updates: int) -> Row:
     )
 
 
-def end_to_end_row(trainer: Trainer, data: Path, epochs: int, rounds: int) -> Row:
+def end_to_end_row(data: Path, epochs: int, rounds: int) -> Row:
     """Train shrink beside uniform at the same time, one core each, and change cores in turns.
 
     CPU time counts, because a clock measures the other runs of a busy machine; that nobody waits
     for the Assistant is `waiting`'s to show.
     """
     model = [*tiny_model(128, 2), "--max-tokens", 500, "--num-workers", 0, "--max-epoch", epochs]
-    ratios: dict[str, list[float]] = {"seconds": [], "cpu": [], "tokens": []}
-    cores = sorted(os.sched_getaffinity(0))[:2]
-    for turn in range(rounds):
-        started = [
-            trainer.start(
-                data, [*model, *OURS, "--autoassist-policy", name], cores[(turn + i) % len(cores)]
-            )
-            for i, name in enumerate(("shrink", "uniform"))
-        ]
-        mine, its = (_after_warm_up(trainer.end(run)) for run in started)
-        for name, values in ratios.items():
-            values.append(mine[name] / its[name])
-    tokens = statistics.fmean(ratios["tokens"])
+    shrink, uniform = ([*model, *OURS, "--autoassist-policy", p] for p in ("shrink", "uniform"))
+    available = sorted(os.sched_getaffinity(0))
+    cores = [available[0], available[:2][-1]]
+    ratios = []
+    for _ in range(rounds):
+        mine, its = map(_after_warm_up, train(data, shrink, uniform, cores=cores))
+        ratios.append({name: mine[name] / its[name] for name in mine})
+        cores.reverse()
+    tokens = statistics.fmean(ratio["tokens"] for ratio in ratios)
     wall, cpu = (
-        statistics.median(t / k for t, k in zip(ratios[name], ratios["tokens"], strict=True))
+        statistics.median(ratio[name] / ratio["tokens"] for ratio in ratios)
         for name in ("seconds", "cpu")
     )
     return Row(
@@ -153,9 +120,9 @@ def _after_warm_up(seen: Seen) -> dict[str, float]:
     return {name: sum(epoch[name] for epoch in seen["epochs"][1:]) for name in seen["epochs"][0]}
 
 
-def rows(trainer: Trainer, large: Path, small: Path, port: int, quick: bool) -> Iterator[Row]:
+def rows(large: Path, small: Path, quick: bool) -> Iterator[Row]:
     """Yield every row of a run that trains: ``large`` to plan from, ``small`` to train through."""
     updates = WARM + (3 if quick else 20)
-    yield tap_row(trainer, large, updates)
-    yield sharing_row(trainer, large, port, updates)
-    yield end_to_end_row(trainer, small, 3, 1 if quick else 2)
+    yield tap_row(large, updates)
+    yield sharing_row(large, updates)
+    yield end_to_end_row(small, 3, 1 if quick else 2)
