@@ -31,7 +31,7 @@ class Model:
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """One demo; the defaults take less than ten minutes on two cores.
+    """One demo.
 
     Attributes:
         out: folder for everything that the demo makes.
