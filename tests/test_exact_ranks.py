@@ -146,8 +146,13 @@ def test_torchrun_logs_the_same_losses(
     for node in range(nodes):
         place = ("--node-rank", node, "--master-addr", "127.0.0.1") if nodes > 1 else ()
         started.append(start([command[0], *place, *command[1:]], tmp_path / f"{node}.log"))
-    assert [process.wait(120) for process in started] == [0] * nodes
-    output = "".join((tmp_path / f"{node}.log").read_text() for node in range(nodes))
+    statuses = [process.wait(120) for process in started]
+    logs = [(tmp_path / f"{node}.log").read_text() for node in range(nodes)]
+    for status, log in zip(statuses, logs, strict=True):
+        # Rarely, torch's gloo aborts while Python exits, when training has long ended.
+        aborted = "terminate called without an active exception" in log.split("done training")[-1]
+        assert status == 0 or ("done training" in log and aborted), log
+    output = "".join(logs)
     lines = [
         line.split("| train_inner | ")[1] for line in output.splitlines() if "_inner |" in line
     ]
