@@ -17,7 +17,7 @@ _FILE = re.compile(rf"(?<![\w./*{{}}$-])[\w.-][\w./-]*\.(?:{ENDS})\b(?!\w|` of c
 _TICKED = re.compile(r"`+([^`\n]+)`+")
 _NAME = re.compile(r"[A-Za-z_]\w+(?:\.\w+)*(?:\(\))?")
 # Documents that are not in this repository
-_ELSEWHERE = re.compile(r"\bDESIGN\b|\b(?:FAIRSEQ|STYLE|DECOYS|FAULTS|PEERS|GPU)\.md|/work/")
+_ELSEWHERE = re.compile(r"\bDESIGN\b|\b(?:FAIRSEQ|STYLE|DECOYS|FAULTS|PEERS|GPU)\.md|\.\./shared")
 FOREIGN = {"_bleu_counts", "_best"}
 """What fairseq has: a part of the names of its meters, and of its checkpoints."""
 
