@@ -12,7 +12,7 @@ import pytest
 from corpora import make_planner, run_pass
 
 from autoassist_fairseq import __main__ as program
-from autoassist_fairseq.assistant.policies import policy
+from autoassist_fairseq.assistant.policies import by_name, warming
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.settings import Settings
 
@@ -27,9 +27,9 @@ def blocks(page: str) -> list[str]:
 @pytest.mark.slow
 def test_the_policy_of_the_page_keeps_every_other_pair(monkeypatch: pytest.MonkeyPatch) -> None:
     rule, adapter = blocks("add-a-policy.md")
-    names = {**vars(policy), "np": np}
+    names = {**vars(warming), "np": np}
     exec(rule + adapter, names)
-    monkeypatch.setitem(policy.POLICIES, "alternate", names["Alternate"])
+    monkeypatch.setitem(by_name.POLICIES, "alternate", names["Alternate"])
     planner = make_planner(1000, Budget(60, 0), Settings(policy="alternate"))
     passes = [
         np.sort(np.concatenate([plan.batches.pairs for plan in run_pass(planner, index, 2)]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,10 @@ from autoassist_fairseq.assistant.wrong.hopeless import policy_of
 from autoassist_fairseq.schedule.batches import Batches
 from autoassist_fairseq.schedule.folder import Folder
 from autoassist_fairseq.schedule.messages import MISSING, Feedback
-from autoassist_fairseq.schedule.order import Order
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.passes import Pass
 from autoassist_fairseq.schedule.plan import Plan, PlanStats, deal, pack_window
+from autoassist_fairseq.schedule.planner_state import restore, state_of
 from autoassist_fairseq.schedule.promise import promise
 from autoassist_fairseq.schedule.selection import Selection
 from autoassist_fairseq.schedule.streams import DEAL, stream
@@ -38,7 +37,6 @@ FELL_BACK = (
     "autoassist: the Assistant failed with {}; training goes on, every pair is kept from the next "
     "pass on, and the rest of this one, whose length is promised, is filled at random"
 )
-PASS_KEYS = ("index", "window_pairs", "group", "keep_all", "seed", "policy", "offset")
 
 
 class Planner:
@@ -56,6 +54,7 @@ class Planner:
 
     Attributes:
         trained: tokens trained on so far, in full passes.
+        saved_budget: what a batch could hold where a restored state comes from.
         memories: what policies remember of the folders that are not at hand, by name.
     """
 
@@ -63,6 +62,7 @@ class Planner:
         horizon = min(LONGEST_HORIZON, max(1, len(folder.corpus) // 4))
         self.assistant = Assistant(folder.corpus, settings, horizon)
         self.folder, self.budget, self.settings = folder, budget, settings
+        self.saved_budget = budget
         self.policy = policy_of(self.assistant, settings, folder.ids)
         self.selection = Selection(self.policy)
         self.memories: dict[str, Any] = {}
@@ -101,7 +101,7 @@ class Planner:
         now = promise(self.selection, self.folder, self.budget, self.settings, index, group)
         # All that may fail is over: from here on the planner changes.
         self.updates_before = before
-        self._begin(now)
+        self.resume(now)
         return now
 
     def _moment(self, index: int, group: int, before: int) -> Moment:
@@ -113,7 +113,8 @@ class Planner:
             progress = (index - 1) / self.settings.passes
         return Moment(index, self.trained, progress, group / len(self.folder.ids))
 
-    def _begin(self, begun: Pass) -> None:
+    def resume(self, begun: Pass) -> None:
+        """Go on with ``begun``, of which nothing is planned yet."""
         self.current = begun
         self.next_window = self.learned = 0
         self.leftover = Batches.none()
@@ -203,53 +204,8 @@ class Planner:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state in plain types and arrays; only while the Assistant is settled."""
-        state: dict[str, Any] = {
-            # Of one that has failed nothing is asked any more, and nothing is loaded again.
-            "assistant": {} if self.failed else self.assistant.state_dict(),
-            "policy": {} if self.failed else self.policy.state_dict(),
-            "lesson": list(self.lesson.sums),
-            "failed": self.failed,
-            "folder": self.folder.name,
-            "memories": {} if self.failed else self.memories,
-            "trained": self.trained,
-            "updates_before": self.updates_before,
-            "pass": None,
-        }
-        now = self.current
-        if now is not None and self.learned == now.updates:
-            state["updates_before"] += now.updates
-        elif now is not None:
-            state["pass"] = {
-                **{name: getattr(now, name) for name in PASS_KEYS},
-                "quotas": now.quotas.copy(),
-                "budget": list(astuple(self.budget)),
-                "next_window": self.next_window,
-                "learned": self.learned,
-                "skipped": self.skipped,
-                "leftover": self.leftover.state_dict(),
-                "live": [plan.state_dict() for plan in self.live],
-            }
-        return state
+        return state_of(self)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned; if it was in the middle of a pass, go on there."""
-        self.lesson, self.selection.failed = Lesson(*state["lesson"]), state["failed"]
-        if not self.failed:
-            self.assistant.load_state_dict(state["assistant"])
-            self.memories = {**state["memories"], state["folder"]: state["policy"]}
-            if self.folder.name in self.memories:
-                self.policy.load_state_dict(self.memories.pop(self.folder.name))
-        self.trained = float(state["trained"])
-        self.updates_before = state["updates_before"]
-        saved = state["pass"]
-        if saved is None:
-            self.current = None
-            return
-        order = Order(self.folder.ids, saved["seed"], saved["index"])
-        plain = {name: saved[name] for name in PASS_KEYS}
-        self._begin(Pass(order=order, quotas=np.array(saved["quotas"], np.int64), **plain))
-        self.next_window, self.learned = saved["next_window"], saved["learned"]
-        self.skipped = saved["skipped"]
-        self.leftover = Batches.from_state(saved["leftover"])
-        self.live.extend(Plan.from_state(plan) for plan in saved["live"])
-        self.saved_budget = Budget(*saved["budget"])
+        restore(self, state)

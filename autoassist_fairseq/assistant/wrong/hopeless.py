@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
 from autoassist_fairseq.assistant.corpus.token_store import Ints
-from autoassist_fairseq.assistant.policies.policy import POLICIES, Moment, Policy
+from autoassist_fairseq.assistant.policies.by_name import POLICIES
+from autoassist_fairseq.assistant.policies.policy import Moment, Policy
 from autoassist_fairseq.assistant.policies.rules import Floats
 from autoassist_fairseq.assistant.wrong.mixture import Mixture, fit
 from autoassist_fairseq.assistant.wrong.standard import Standard, standard_of

@@ -1,0 +1,27 @@
+"""``random``: some of the pairs, whichever they are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autoassist_fairseq.assistant.corpus.token_store import Ints
+from autoassist_fairseq.assistant.policies import rules
+from autoassist_fairseq.assistant.policies.policy import Moment
+from autoassist_fairseq.assistant.policies.rules import Floats
+from autoassist_fairseq.assistant.policies.warming import Warming
+
+
+class Random(Warming):
+    """``random``: drops ``--autoassist-rate`` of the pairs, whichever they are."""
+
+    def warms_up(self, moment: Moment) -> bool:
+        """Return whether the pass keeps every pair; rates for each pass tell that themselves."""
+        return len(self.settings.rate) == 1 and super().warms_up(moment)
+
+    def freeze(self, moment: Moment) -> dict[str, float]:
+        """Return the rate."""
+        return {"rate": rules.rate_of_pass(self.settings.rate, moment.index)}
+
+    def chances(self, pairs: Ints) -> Floats:
+        """Return 1 - rate [P]."""
+        return np.full(len(pairs), 1 - self.frozen["rate"], np.float32)

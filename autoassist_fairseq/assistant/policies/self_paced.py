@@ -1,0 +1,32 @@
+"""``self-paced``: the easiest pairs by their losses, more of them each pass."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autoassist_fairseq.assistant.corpus.token_store import Ints
+from autoassist_fairseq.assistant.policies import rules
+from autoassist_fairseq.assistant.policies.policy import Moment
+from autoassist_fairseq.assistant.policies.remembering import Remembering
+from autoassist_fairseq.assistant.policies.rules import Floats
+
+
+class SelfPaced(Remembering):
+    """``self-paced``: pairs below a limit that grows, the easier the heavier."""
+
+    def freeze(self, moment: Moment) -> dict[str, float]:
+        """Return lambda of this generation, the first after the warm-up being 1."""
+        generation = moment.index - self.settings.warmup_passes
+        losses = self.ids.of(self.table.losses)
+        return {"limit": rules.self_paced_limit(losses, generation, round(self.settings.pace))}
+
+    def chances(self, pairs: Ints) -> Floats:
+        """Return 1 where the weight is above 0, else 0 [P]."""
+        weights = rules.self_paced_weight(self.table.losses[pairs], self.frozen["limit"])
+        return (weights > 0).astype(np.float32)
+
+    def weights(self, pairs: Ints) -> Floats | None:
+        """Return the self-paced weights [P]."""
+        if self.warm or np.isinf(self.frozen["limit"]):
+            return None
+        return rules.self_paced_weight(self.table.losses[pairs], self.frozen["limit"])
