@@ -52,14 +52,6 @@ def _files(folder: Path, split: str, source: str, target: str, language: str) ->
     return [path for path in paths if path.is_file()]
 
 
-def unreadable(error: OSError) -> UserError:
-    """Return what to say of a file of ``DATA`` that is there, but cannot be read."""
-    return UserError(
-        f"`DATA` must be readable, but {error.filename or 'a file of it'} cannot be read "
-        f"({error.strerror or error}); see to its rights and its disk, or give another folder."
-    )
-
-
 def check_lengths(
     split: str,
     dataset: LanguagePairDataset,

@@ -11,20 +11,15 @@ from fairseq.tasks import register_task
 from fairseq.tasks.translation import TranslationTask
 from fairseq.utils import resolve_max_positions, split_paths
 
-from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.plugin.border import TRAINING, one_sentence, program
 from autoassist_fairseq.plugin.feedback import Ticket
-from autoassist_fairseq.plugin.files import (
-    check_folders,
-    check_lengths,
-    check_train_files,
-    unreadable,
-)
+from autoassist_fairseq.plugin.files import check_folders, check_lengths, check_train_files
 from autoassist_fairseq.plugin.folders import check_folder, folder_of, lengths_only
 from autoassist_fairseq.plugin.importance import Drawn, draw
 from autoassist_fairseq.plugin.iterator import AutoAssistIterator
 from autoassist_fairseq.plugin.loading import Spread
 from autoassist_fairseq.plugin.loss_tap import LossTap
+from autoassist_fairseq.plugin.opening import batching, opening_folder, opening_split
 from autoassist_fairseq.plugin.options import (
     AutoAssistTranslationConfig,
     settings_from,
@@ -63,23 +58,8 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
             settle_rates(cfg)
             settings_from(cfg)
             check_folders(split_paths(cfg.data))
-        try:
+        with opening_folder(cfg.data):
             return super().setup_task(cfg, **kwargs)
-        except FileNotFoundError as error:
-            raise UserError(
-                "`DATA` must be a folder made by fairseq-preprocess, with a dictionary for each "
-                f"language, but {error.filename or error} was not found; give another folder."
-            ) from error
-        except OSError as error:
-            raise unreadable(error) from error
-        except Exception as error:
-            if "infer language pair" not in str(error):
-                raise
-            raise UserError(
-                "`--source-lang` and `--target-lang` must be given where no file tells them (such "
-                f"as train.de-en.de.idx), and there is none in {cfg.data}; give both, or another "
-                "`DATA`."
-            ) from error
 
     @functools.cached_property
     def settings(self) -> Settings:
@@ -108,27 +88,10 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
     ) -> None:
         """Load a split; a training split that is missing or uneven is one clear sentence."""
         languages = self.cfg.source_lang, self.cfg.target_lang
-        try:
+        with opening_split(split, languages):
             if split == self.cfg.train_subset:
                 check_train_files(split_paths(self.cfg.data), split, *languages)
             super().load_dataset(split, epoch=epoch, combine=combine, **kwargs)
-        except FileNotFoundError as error:
-            generates = program() == "generate"
-            options = "`--gen-subset`" if generates else "`--train-subset` or `--valid-subset`"
-            raise UserError(
-                f"`DATA` must hold a {split} split for {'-'.join(languages)}, but there is none "
-                f"({error}); run fairseq-preprocess for it, or name another with {options}."
-            ) from error
-        except OSError as error:
-            raise unreadable(error) from error
-        except AssertionError as error:
-            if "same number of examples" not in str(error):
-                raise
-            raise UserError(
-                f"`DATA` must hold as many source as target sentences, but those of its {split} "
-                "split differ; run fairseq-preprocess again on two files with as many lines, and "
-                "without carriage returns within them, which it takes for ends of lines as well."
-            ) from error
 
     @one_sentence
     def get_batch_iterator(self, dataset: LanguagePairDataset, **kwargs: Any) -> Any:
@@ -160,16 +123,8 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         if limit and kwargs.get("ignore_invalid_inputs"):
             positions = kwargs.get("max_positions") or (limit, limit)
             kwargs["max_positions"] = tuple(min(limit, position) for position in positions)
-        try:
+        with batching(dataset, kwargs.get("max_tokens")):
             return super().get_batch_iterator(dataset, **kwargs)
-        except AssertionError as error:
-            if "should not exceed max_tokens" not in str(error):
-                raise
-            raise UserError(
-                "`--max-tokens` (and `--max-tokens-valid`) must be at least as long as the longest "
-                f"pair of every split that is used, which has {int(max(dataset.sizes.ravel()))} "
-                f"tokens, but is {kwargs.get('max_tokens')}; raise it."
-            ) from error
 
     def _build_iterator(
         self, dataset: LanguagePairDataset, options: dict[str, Any]

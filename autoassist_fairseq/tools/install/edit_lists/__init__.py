@@ -1,0 +1,1 @@
+"""The edits of fairseq, by what they are about."""
