@@ -5,37 +5,96 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.noise.command import KINDS, main, spoil
+from autoassist_fairseq.tools.noise.command import main, spoil
+from autoassist_fairseq.tools.noise.kinds import KINDS, Text
 
 SOURCE = [f"quelle {number}" for number in range(40)]
 TARGET = [f"a b c d e f {number}" for number in range(40)]
+FOREIGN = [f"x {number}" for number in range(50)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@given(share=st.floats(0, 1), seed=st.integers(0, 99))
+@given(share=st.floats(0, 0.95), seed=st.integers(0, 99))
 def test_a_share_is_spoiled_and_the_rest_is_as_it_was(kind: str, share: float, seed: int) -> None:
-    noisy, spoiled = spoil(SOURCE, TARGET, kind, share, seed)
-    assert spoiled.sum() == round(share * 40)
-    assert [noisy[i] for i in np.flatnonzero(~spoiled)] == [
-        TARGET[i] for i in np.flatnonzero(~spoiled)
-    ]
-    if spoiled.sum() > 1:
-        assert all(noisy[i] != TARGET[i] for i in np.flatnonzero(spoiled))
+    spoiled = spoil(Text(SOURCE, TARGET, FOREIGN), {kind: share}, seed)
+    before = list(zip(SOURCE, TARGET, strict=True))
+    after = list(zip(spoiled.source, spoiled.target, strict=True))
+    assert spoiled.flags.sum() == round(share * 40) == spoiled.kinds.count(kind)
+    changed = [old != new for old, new in zip(before, after, strict=True)]
+    if kind != "shuffle" or spoiled.flags.sum() > 1:
+        assert changed == spoiled.flags.tolist()
     if kind == "shuffle":
-        assert sorted(noisy) == sorted(TARGET), "only dealt out anew"
+        assert sorted(spoiled.target) == sorted(TARGET), "only dealt out anew"
+    if kind == "language":
+        assert len({*spoiled.target}) == 40, "no line came twice"
+
+
+@given(seed=st.integers(0, 99))
+def test_several_kinds_never_meet(seed: int) -> None:
+    shares = {"neighbour": 0.25, "language": 0.25, "half": 0.5}
+    spoiled = spoil(Text(SOURCE, TARGET, dict(enumerate(FOREIGN))), shares, seed)
+    assert [spoiled.kinds.count(kind) for kind in shares] == [10, 10, 20]
+    for place, kind in enumerate(spoiled.kinds):
+        near = [TARGET[at] for at in (place - 1, place + 1) if 0 <= at < 40]
+        makes = {"neighbour": near, "language": [FOREIGN[place]], "half": ["a b c"]}
+        assert spoiled.target[place] in makes[kind]
+
+
+def targets(kind: str, *lines: str, others: dict[int, str] | None = None) -> list[str]:
+    """All of ``lines`` spoiled that can be; their sources are `a b c d` without spaces."""
+    text = Text(["abcd"] * len(lines), list(lines), others or {})
+    able = [KINDS[kind].able(text, place) for place in range(len(lines))]
+    return spoil(text, {kind: sum(able) / len(lines)}, 1).target
 
 
 def test_kinds() -> None:
-    assert spoil(SOURCE, TARGET, "copy", 1, 1)[0] == SOURCE
-    assert set(spoil(SOURCE, TARGET, "truncate", 1, 1)[0]) == {"a b"}
-    assert spoil(["x"], ["a  b  c"], "truncate", 1, 1)[0] == ["a"]
-    assert spoil(["x"], ["我们都很好。"], "truncate", 1, 1)[0] == ["我们"]  # words need no spaces
+    assert targets("copy", "x", "y") == ["abcd", "abcd"]
+    assert targets("truncate", "a b c d e f 0") == ["a b"]
+    assert targets("truncate", "a  b  c") == ["a"]
+    assert targets("truncate", "我们都很好。") == ["我们"]  # words need no spaces
+    assert targets("half", "a b c d e", "a", "我们很好") == ["a b", "a", "我们"]
+    assert targets("neighbour", "a", "a", "b") == ["a", "b", "a"]  # the first has no other beside
+    assert targets("merge", "a", "b c", " ", "d") == ["a b c", "b c", "  d", "d"]
+    assert targets("language", "a", "b", others={1: "ß", 7: "ö"}) == ["a", "ß"]
+    words = [line.split() for line in targets("words", "a a a a a a", "b b")]
+    assert [line.count("b") for line in words] == [2, 1] and "a" in words[1]
+    halves = spoil(Text(["a b c", "d"], ["x", "y"]), {"split": 0.5}, 1)
+    assert (halves.source, halves.target, halves.kinds) == (["a", "d"], ["x", "y"], ["split", ""])
+
+
+def test_a_kind_that_cannot_spoil_as_many() -> None:
+    with pytest.raises(UserError, match="`--kind half` can spoil 1 more of 2 pairs, but .* is 2"):
+        spoil(Text(["x", "y"], ["a", "a b"]), {"half": 1.0}, 1)
+
+
+def write(folder: Path, **files: list[str]) -> list[str]:
+    for name, lines in files.items():
+        (folder / name.replace("_", ".")).write_text("".join(f"{line}\n" for line in lines))
+    return [f"{folder}/{name.replace('_', '.')}" for name in files]
+
+
+@pytest.mark.parametrize("numbered", [False, True])
+def test_several_kinds_by_the_script(
+    numbered: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreign = [f"{n}\t{line}" for n, line in enumerate(FOREIGN, 1)] if numbered else FOREIGN
+    source, target, lines = write(tmp_path, all_de=SOURCE, all_en=TARGET, fr_tsv=foreign)
+    kinds = ["--kind", "half", "--share", "0.1", "--kind", "language=0.25", "--lines", lines]
+    for out in ("one", "two"):
+        main([source, target, *kinds, "--out", f"{tmp_path}/{out}", "--seed", "3"])
+    assert "14 of 40 pairs are spoiled (half 4, language 10)" in capsys.readouterr().out
+    names = ["train.de", "train.en", "spoiled.txt", "kind.txt"]
+    files = [(tmp_path / "one" / name).read_text().splitlines() for name in names]
+    assert files == [(tmp_path / "two" / name).read_text().splitlines() for name in names]
+    for place, (_, line, flag, kind) in enumerate(zip(*files, strict=True)):
+        expected = {"-": [TARGET[place]], "half": ["a b c"]}
+        expected["language"] = [FOREIGN[place]] if numbered else FOREIGN
+        assert line in expected[kind] and (flag == "1") == (kind != "-")
 
 
 def test_the_script_writes_noisy_and_clean_text_and_the_truth(tmp_path: Path) -> None:
@@ -77,14 +136,21 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
     ("flags", "says"),
     [
         ("--seed=-1", "`--seed` must be 0 or more, but is -1"),
-        ("--kind rot13", "`--kind` must be one of shuffle, copy, truncate, but is rot13"),
+        ("--kind rot13", "`--kind` must be one of shuffle, .*, split, but is rot13"),
+        ("--kind half=x", r"`--kind half` must be in \[0, 1\], but is x"),
+        ("--kind half --kind half=0.1", "`--kind half` must be given once, but is given again"),
+        ("--kind half=0.6 --kind copy=0.6", "shares of at most 1 in all, but they are 1.2"),
+        ("--kind language", "`--kind language` and `--lines FILE` go together"),
+        ("--lines x", "`--kind language` and `--lines FILE` go together"),
+        ("--kind language --lines x.fr", "`--lines` x.fr must be a readable file"),
         ("--share 30", r"`--share` must be in \[0, 1\], but is 30"),
         ("", "as many lines, but have 3 and 2"),
     ],
 )
 def test_one_sentence(flags: str, says: str, tmp_path: Path) -> None:
-    (tmp_path / "a.de").write_text("1\n2\n3\n")
-    (tmp_path / "a.en").write_text("1\n2\n")
+    source, target = write(tmp_path, a_de=["1", "2", "3"], a_en=["1", "2"])
+    if "x.fr" in flags:
+        write(tmp_path, a_en=["1", "2", "3"])
     with pytest.raises(UserError, match=says):
-        main([f"{tmp_path}/a.de", f"{tmp_path}/a.en", "--out", f"{tmp_path}/o", *flags.split()])
+        main([source, target, "--out", f"{tmp_path}/o", *flags.split()])
     assert not (tmp_path / "o").exists()

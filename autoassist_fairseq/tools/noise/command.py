@@ -7,78 +7,82 @@ the same with the truth at hand: which pairs are spoiled, and how a run on the c
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.common.languages import count_words
 from autoassist_fairseq.tools.dataprep.files import clear_os_errors, write_lines
+from autoassist_fairseq.tools.noise.kinds import KINDS, Lines, Text
 from autoassist_fairseq.tools.scoring.text import read_lines
 
-Lines = list[str]
+# Of --lines, where each begins with the number of its pair.
+_NUMBERED = re.compile(r"(\d+)\t(.*)")
 
 
-def shuffled(source: Lines, target: Lines, rng: np.random.Generator) -> Lines:
-    """Return ``target`` dealt out among the pairs: each gets another pair's, if there are two."""
-    order = rng.permutation(len(target))
-    moved = np.empty(len(target), np.int64)
-    moved[order] = np.roll(order, 1)  # one cycle: nobody keeps its own
-    return [target[place] for place in moved]
+@dataclass(frozen=True)
+class Spoiled:
+    """A corpus after it was spoiled.
+
+    Attributes:
+        source, target: a line for each pair.
+        kinds: [pairs] what each pair was spoiled by; "" = by nothing.
+    """
+
+    source: Lines
+    target: Lines
+    kinds: Lines
+
+    @property
+    def flags(self) -> NDArray[np.bool_]:
+        """[pairs] which were spoiled."""
+        return np.array([bool(kind) for kind in self.kinds], bool)
 
 
-def copied(source: Lines, target: Lines, rng: np.random.Generator) -> Lines:
-    """Return the source sentences: pairs that were never translated."""
-    return list(source)
+def spoil(text: Text, shares: Mapping[str, float], seed: int) -> Spoiled:
+    """Spoil a share of the pairs by each kind, none of them twice.
 
-
-def truncated(source: Lines, target: Lines, rng: np.random.Generator) -> Lines:
-    """Return ``target`` cut to its first third, at least one word: half-translated pairs."""
-    return [_first_third(line) for line in target]
-
-
-def _first_third(line: str) -> str:
-    words = line.split()
-    if count_words(" ".join(words)) > len(words):  # a script without spaces
-        return line[: max(1, len(line) // 3)]
-    return " ".join(words[: max(1, len(words) // 3)])
-
-
-KINDS: dict[str, Callable[[Lines, Lines, np.random.Generator], Lines]] = {
-    "shuffle": shuffled,
-    "copy": copied,
-    "truncate": truncated,
-}
-
-
-def spoil(
-    source: Lines, target: Lines, kind: str, share: float, seed: int
-) -> tuple[Lines, NDArray[np.bool_]]:
-    """Return the targets with ``share`` of them spoiled, and which [P] they are."""
+    Raises:
+        UserError: a kind can spoil fewer pairs than that.
+    """
     rng = np.random.default_rng(seed)
-    chosen = np.sort(rng.choice(len(target), round(share * len(target)), replace=False))
-    bad = KINDS[kind]([source[i] for i in chosen], [target[i] for i in chosen], rng)
-    out, spoiled = list(target), np.zeros(len(target), bool)
-    for place, line in zip(chosen, bad, strict=True):
-        out[place] = line
-    spoiled[chosen] = True
-    return out, spoiled
+    sides, kinds = (list(text.source), list(text.target)), [""] * len(text.target)
+    for name, share in shares.items():
+        kind = KINDS[name]
+        free = [at for at, found in enumerate(kinds) if not found and kind.able(text, at)]
+        wanted = round(share * len(kinds))
+        if wanted > len(free):
+            raise UserError(
+                f"`--kind {name}` can spoil {len(free):,} more of {len(kinds):,} pairs, but its "
+                f"share, {share}, is {wanted:,}; give less."
+            )
+        places = np.sort(rng.choice(np.array(free, np.int64), wanted, replace=False))
+        for place, line in zip(places, kind.spoil(text, places, rng), strict=True):
+            sides[kind.side][place], kinds[place] = line, name
+    return Spoiled(*sides, kinds)
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line of ``autoassist noise``."""
     p = argparse.ArgumentParser(
         prog="autoassist noise",
-        description="Spoil the targets of some pairs: train.SRC, train.TGT, spoiled.txt (1 = "
-        "spoiled, a line for each pair), and clean.SRC, clean.TGT without the spoiled pairs.",
+        description="Spoil some pairs: train.SRC, train.TGT, spoiled.txt (1 = spoiled, a line for "
+        "each pair), kind.txt (by what), and clean.SRC, clean.TGT without the spoiled pairs.",
     )
     p.add_argument("source", type=Path, metavar="SOURCE", help="text, plain or gzipped")
     p.add_argument("target", type=Path, metavar="TARGET", help="text, plain or gzipped")
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to fill")
-    p.add_argument("--kind", default="shuffle", metavar="|".join(KINDS), help="default: shuffle")
-    p.add_argument("--share", type=float, default=0.3, help="of the pairs, in [0, 1]; default: 0.3")
+    kinds = f"one of {', '.join(KINDS)}; again for several; default: shuffle"
+    p.add_argument("--kind", action="append", metavar="KIND[=SHARE]", help=kinds)
+    share = "of the pairs, in [0, 1], for a kind without its own; default: 0.3"
+    p.add_argument("--share", type=float, default=0.3, help=share)
+    lines = "lines of another language, for --kind language; NUMBER TAB LINE: of that pair, from 1"
+    p.add_argument("--lines", type=Path, metavar="FILE", help=lines)
     p.add_argument("--seed", type=int, default=1, help="default: 1")
     return p
 
@@ -86,44 +90,91 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script."""
     args = parser().parse_args(argv)
-    if args.kind not in KINDS:
-        raise UserError(f"`--kind` must be one of {', '.join(KINDS)}, but is {args.kind}.")
-    if not 0 <= args.share <= 1:
-        raise UserError(f"`--share` must be in [0, 1], but is {args.share}; 0.3 spoils 30%.")
+    shares = shares_of(args.kind or ["shuffle"], args.share)
     if args.seed < 0:
         raise UserError(f"`--seed` must be 0 or more, but is {args.seed}.")
-    languages = [language_of(path) for path in (args.source, args.target)]
-    if languages[0] == languages[1]:
+    if ("language" in shares) != (args.lines is not None):
         raise UserError(
-            "SOURCE and TARGET must have names that end with their languages, train.de and "
-            f"train.en, but both end with {languages[0]!r}; rename them."
+            "`--kind language` and `--lines FILE` go together, but one of them is given alone; "
+            "give both, or none."
         )
+    languages = _languages(args.source, args.target)
     source, target = read_lines(args.source, "SOURCE"), read_lines(args.target, "TARGET")
     if len(source) != len(target):
         raise UserError(
             f"SOURCE and TARGET must have as many lines, but have {len(source):,} and "
             f"{len(target):,}; give two files that belong together."
         )
-    noisy, spoiled = spoil(source, target, args.kind, args.share, args.seed)
-    clean = np.flatnonzero(~spoiled)
+    others = others_of(read_lines(args.lines, "--lines")) if args.lines else []
+    text = Text(source, target, others)
+    spoiled = spoil(text, shares, args.seed)
+    given = {path.resolve() for path in (args.source, args.target, args.lines) if path}
+    _write(args.out, languages, text, spoiled, given)
+    counts = ", ".join(f"{name} {spoiled.kinds.count(name):,}" for name in shares)
+    share = f"{int(spoiled.flags.sum()):,} of {len(target):,}"
+    print(f"{share} pairs are spoiled ({counts}): {args.out}")
+    return 0
+
+
+def shares_of(given: Sequence[str], share: float) -> dict[str, float]:
+    """Return the share of each kind in ``given``, NAME or NAME=SHARE; `UserError` if bad."""
+    shares: dict[str, float] = {}
+    for name, _, own in (one.partition("=") for one in given):
+        if name not in KINDS:
+            raise UserError(f"`--kind` must be one of {', '.join(KINDS)}, but is {name}.")
+        if name in shares:
+            raise UserError(f"`--kind {name}` must be given once, but is given again.")
+        try:
+            shares[name] = float(own or share)
+        except ValueError:
+            shares[name] = math.nan
+        if not 0 <= shares[name] <= 1:
+            option, value = (f"--kind {name}", own) if own else ("--share", share)
+            raise UserError(f"`{option}` must be in [0, 1], but is {value}; 0.3 spoils 30%.")
+    if sum(shares.values()) > 1 + 1e-9:
+        raise UserError(
+            f"`--kind` must have shares of at most 1 in all, but they are {sum(shares.values()):g}."
+        )
+    return shares
+
+
+def others_of(lines: Lines) -> Lines | dict[int, str]:
+    """Return the lines of ``--lines``; by the pair (from 0) they belong to, if they say so."""
+    found = [_NUMBERED.fullmatch(line) for line in lines]
+    numbered = {int(one[1]) - 1: one[2] for one in found if one}
+    return numbered if len(numbered) == len(lines) else lines
+
+
+def _languages(*paths: Path) -> list[str]:
+    languages = [language_of(path) for path in paths]
+    if languages[0] == languages[1]:
+        raise UserError(
+            "SOURCE and TARGET must have names that end with their languages, train.de and "
+            f"train.en, but both end with {languages[0]!r}; rename them."
+        )
+    return languages
+
+
+def _write(
+    out: Path, languages: Lines, text: Text, spoiled: Spoiled, given: Collection[Path]
+) -> None:
+    clean = np.flatnonzero(~spoiled.flags)
     files = {
-        f"train.{languages[0]}": source,
-        f"train.{languages[1]}": noisy,
-        f"clean.{languages[0]}": [source[i] for i in clean],
-        f"clean.{languages[1]}": [target[i] for i in clean],
-        "spoiled.txt": [str(int(flag)) for flag in spoiled],
+        f"train.{languages[0]}": spoiled.source,
+        f"train.{languages[1]}": spoiled.target,
+        f"clean.{languages[0]}": [text.source[i] for i in clean],
+        f"clean.{languages[1]}": [text.target[i] for i in clean],
+        "spoiled.txt": [str(int(flag)) for flag in spoiled.flags],
+        "kind.txt": [kind or "-" for kind in spoiled.kinds],
     }
-    given = {path.resolve() for path in (args.source, args.target)}
-    if lost := [name for name in files if (args.out / name).resolve() in given]:
+    if lost := [name for name in files if (out / name).resolve() in given]:
         raise UserError(
             f"`--out` must be another folder than that of SOURCE and TARGET, but {lost[0]} would "
             "be written over; choose another."
         )
     with clear_os_errors():
         for name, lines in files.items():
-            write_lines(args.out / name, lines)
-    print(f"{int(spoiled.sum()):,} of {len(spoiled):,} pairs are spoiled ({args.kind}): {args.out}")
-    return 0
+            write_lines(out / name, lines)
 
 
 def language_of(path: Path) -> str:
