@@ -1,0 +1,220 @@
+"""Compiled loops of the lexicon: Model 1 by rows, and what it says of pairs; they release the GIL.
+
+Letters: P pairs, K tokens in all, V words of a dictionary, as in `kernels`; E entries of a lexicon.
+A *lexicon* holds for each word x of one side its few likeliest words y of the other: ``begins``
+[V + 1], ``words`` [E] int32, and for each entry a number, such as P(y | x).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from autoassist_fairseq.assistant.compiling import compiled
+from autoassist_fairseq.assistant.corpus.kernels import Array
+
+
+@compiled
+def without(tokens: Array, offsets: Array, least: int, out: Array, begins: Array) -> None:
+    """Copy ragged ``tokens`` [K] that are ``least`` or more to ``out``, offsets to ``begins``.
+
+    Args:
+        tokens: [K] int32.
+        offsets: [P + 1].
+        least: smaller ids (the end of a sentence) are left out.
+        out: [K] int32, written.
+        begins: [P + 1] int64, written.
+    """
+    to = 0
+    for i in range(len(offsets) - 1):
+        begins[i] = to
+        for j in range(offsets[i], offsets[i + 1]):
+            if tokens[j] >= least:
+                out[to] = tokens[j]
+                to += 1
+    begins[len(offsets) - 1] = to
+
+
+@compiled
+def places(tokens: Array, offsets: Array, starts: Array, pairs: Array) -> None:
+    """Sort occurrences by word: those of word x are in ``pairs[starts[x]:starts[x + 1]]``.
+
+    Args:
+        tokens: [K] int32.
+        offsets: [P + 1].
+        starts: [V + 1] int64, written.
+        pairs: [K] int32, written: the pair of each occurrence, ascending for each word.
+    """
+    starts[:] = 0
+    for token in tokens[: offsets[-1]]:
+        starts[token + 1] += 1
+    for x in range(len(starts) - 1):
+        starts[x + 1] += starts[x]
+    free = starts[:-1].copy()
+    for i in range(len(offsets) - 1):
+        for j in range(offsets[i], offsets[i + 1]):
+            pairs[free[tokens[j]]] = i
+            free[tokens[j]] += 1
+
+
+@compiled
+def first_round(
+    starts: Array,
+    pairs: Array,
+    lengths: Array,
+    tokens: Array,
+    offsets: Array,
+    shares: Array,
+    most: int,
+    begins: Array,
+    words: Array,
+    values: Array,
+) -> None:
+    """Count expected links where all are alike, and keep the most telling ``most`` of each word.
+
+    Args:
+        starts: with ``pairs``, occurrences of the words x, as `places` wrote them.
+        pairs: see ``starts``.
+        lengths: [P] tokens of that side.
+        tokens: [K] int32, of the other side.
+        offsets: [P + 1] of the same.
+        shares: [V'] float64, relative frequencies of the words y.
+        most: entries of a word at most.
+        begins: [V + 1] int64, written.
+        words: [V * most] int32, written.
+        values: [V * most] float32, written: P(y | x).
+    """
+    row = np.zeros(len(shares), np.float64)
+    seen = np.empty(len(shares), np.int32)
+    gains = np.empty(len(shares), np.float64)
+    to = 0
+    for x in range(len(starts) - 1):
+        begins[x] = to
+        many, total = 0, 0.0
+        for o in range(starts[x], starts[x + 1]):
+            pair = pairs[o]
+            share = 1.0 / (lengths[pair] + 1)
+            for j in range(offsets[pair], offsets[pair + 1]):
+                y = tokens[j]
+                if row[y] == 0:
+                    seen[many] = y
+                    many += 1
+                row[y] += share
+                total += share
+        good = 0
+        for s in range(many):
+            y = seen[s]
+            lift = row[y] / (total * shares[y])
+            gain = row[y] * math.log(lift) if lift > 1 else 0.0
+            if gain > 0:
+                seen[good], gains[good] = y, gain
+                good += 1
+            else:
+                row[y] = 0
+        least = 0.0
+        if good > most:
+            least = np.sort(gains[:good])[good - most]
+        chosen = 0
+        for s in range(good):
+            if gains[s] >= least and chosen < most:
+                words[to + chosen], values[to + chosen] = seen[s], row[seen[s]] / total
+                chosen += 1
+            row[seen[s]] = 0
+        to += chosen
+    begins[len(starts) - 1] = to
+
+
+@compiled
+def next_round(
+    starts: Array,
+    pairs: Array,
+    tokens: Array,
+    offsets: Array,
+    shares: Array,
+    begins: Array,
+    words: Array,
+    values: Array,
+    sums: Array,
+    discount: float,
+) -> None:
+    """One more round of EM on the entries that there are.
+
+    Args:
+        starts: see `first_round`, like the four that follow.
+        pairs: see there.
+        tokens: see there.
+        offsets: see there.
+        shares: see there.
+        begins: [V + 1] int64, of the entries.
+        words: [E] int32, of the entries.
+        values: [E] float32, changed: P(y | x).
+        sums: [K] float64, overwritten: P(y_j) of each token of the other side, times |x| + 1.
+        discount: taken off each expected count.
+    """
+    row, counts = np.zeros(len(shares), np.float64), np.zeros(len(shares), np.float64)
+    for j in range(offsets[-1]):
+        sums[j] = shares[tokens[j]]  # the empty word
+    for x in range(len(starts) - 1):
+        _fill(row, begins[x], begins[x + 1], words, values)
+        for o in range(starts[x], starts[x + 1]):
+            for j in range(offsets[pairs[o]], offsets[pairs[o] + 1]):
+                sums[j] += row[tokens[j]]
+        _clear(row, begins[x], begins[x + 1], words)
+    for j in range(offsets[-1]):
+        sums[j] = 1.0 / sums[j]
+    for x in range(len(starts) - 1):
+        total = 0.0
+        _fill(row, begins[x], begins[x + 1], words, values)
+        for o in range(starts[x], starts[x + 1]):
+            for j in range(offsets[pairs[o]], offsets[pairs[o] + 1]):
+                share = row[tokens[j]] * sums[j]
+                counts[tokens[j]] += share
+                total += share
+        for e in range(begins[x], begins[x + 1]):
+            values[e] = max(counts[words[e]] - discount, 0.0) / (total + 1e-9)
+        _clear(row, begins[x], begins[x + 1], words)
+        _clear(counts, begins[x], begins[x + 1], words)
+
+
+@compiled
+def _fill(row: Array, first: int, last: int, words: Array, values: Array) -> None:
+    for e in range(first, last):
+        row[words[e]] = values[e]
+
+
+@compiled
+def _clear(row: Array, first: int, last: int, words: Array) -> None:
+    for e in range(first, last):
+        row[words[e]] = 0
+
+
+@compiled
+def shorten(
+    begins: Array, words: Array, values: Array, most: int, least_rest: float, rest: Array
+) -> None:
+    """Keep the ``most`` likeliest entries of each word, in place; those of 0 are left out.
+
+    Args:
+        begins: [V + 1] int64, changed.
+        words: [E] int32, changed.
+        values: [E] float32, changed.
+        most: entries of a word at most.
+        least_rest: the least to be left of a word's probability.
+        rest: [V] float32, written: what the entries leave of it.
+    """
+    to, last = 0, begins[0]
+    for x in range(len(begins) - 1):
+        first, last = last, begins[x + 1]
+        begins[x] = to
+        least = np.float32(0)
+        if last - first > most:
+            least = np.sort(values[first:last])[last - first - most]
+        chosen, left = 0, 1.0
+        for e in range(first, last):
+            if values[e] > 0 and values[e] >= least and chosen < most:
+                words[to], values[to] = words[e], values[e]
+                left -= values[e]
+                to, chosen = to + 1, chosen + 1
+        rest[x] = max(left, least_rest)
+    begins[len(begins) - 1] = to

@@ -1,0 +1,215 @@
+"""What text alone says of pairs: which are no translations, before the Boss has seen any."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoassist_fairseq.assistant.corpus.features import Corpus, Floats, sample_pairs
+from autoassist_fairseq.assistant.corpus.token_store import Ints, TokenSide
+from autoassist_fairseq.assistant.wrong import decoys
+from autoassist_fairseq.assistant.wrong import evidence as columns
+from autoassist_fairseq.assistant.wrong.detector import Detector
+from autoassist_fairseq.assistant.wrong.evidence import Evidence
+from autoassist_fairseq.assistant.wrong.evidence_kernels import MEAN, WORTHS
+from autoassist_fairseq.assistant.wrong.lexicon import Lexicon, Sides, words_of
+from autoassist_fairseq.assistant.wrong.verdicts import UNKNOWN, Verdicts, packed, probability
+from autoassist_fairseq.errors import ANEW, StateError
+
+KINDS: tuple[str, ...] = tuple(decoys.KINDS)
+# Counted up when verdicts change, so that remembered ones are judged anew.
+VERSION = 1
+# Pairs that lexicon and detectors are learned from at most; with fewer than the least, none is.
+SAMPLE, LEAST = 200_000, 1_000
+# Decoys of each kind at most; parts of the sample, each judged by a lexicon of the others.
+DECOYS, FOLDS = 40_000, 2
+# Pairs that are judged at a time.
+CHUNK = 16_384
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was found about pairs [P], unrounded.
+
+    Attributes:
+        posterior: float32 in [0, 1], that the pair is wrong.
+        kind: uint8, place in `KINDS` of what it is if it is wrong.
+        worth, worth_back: float32, what the source is worth for the target, and the reverse, nats
+            per token.
+        source_length, target_length: int64, words of both sides.
+        overlap: float32 in [0, 1], share of target words that stand in the source.
+        target_cost: float32, mean of -log P over the target's words, nats.
+    """
+
+    posterior: Floats
+    kind: NDArray[np.uint8]
+    worth: Floats
+    worth_back: Floats
+    source_length: Ints
+    target_length: Ints
+    overlap: Floats
+    target_cost: Floats
+
+
+class TextJudge:
+    """Judges pairs by their text: one byte per pair, and tables of a fixed size.
+
+    Args:
+        corpus: the pairs; read when the first verdict is asked for.
+        seed: of what is drawn for decoys.
+        alike: [V'] the source word that is spelled like each target word, -1: none. Without it
+            dictionaries of one size are taken for a joint one, and others for strangers.
+    """
+
+    def __init__(self, corpus: Corpus, seed: int, alike: Ints | None = None) -> None:
+        self._seed, self._given = seed, alike
+        self.attach(corpus)
+
+    def attach(self, corpus: Corpus) -> None:
+        """Judge the pairs of ``corpus`` from now on; what was known is forgotten."""
+        self._corpus = corpus
+        self._verdicts = np.full(len(corpus), UNKNOWN, np.uint8)
+        self._lexicons: list[Lexicon] = []
+        self._detectors: dict[int, Detector] = {}
+        self._ready = False
+
+    def prepare(self, progress: Progress | None = None) -> None:
+        """Learn from a sample what wrong pairs look like; done once.
+
+        Args:
+            progress: told what is done, and the share of all that is done, in [0, 1].
+        """
+        if self._ready:
+            return
+        tell = progress or (lambda what, share: None)
+        if len(self._corpus) >= LEAST:
+            self._learn(tell)
+        self._ready = True
+        tell("ready", 1.0)
+
+    def _learn(self, tell: Progress) -> None:
+        pairs = sample_pairs(len(self._corpus), SAMPLE)
+        tell("reading", 0.0)
+        sides, fold = self._read(pairs), folds(pairs)
+        words = self._corpus.source.words, self._corpus.target.words
+        for this in range(FOLDS):
+            tell("lexicon", 0.1 + 0.6 * this / FOLDS)
+            self._lexicons.append(Lexicon.learn(sides.part(np.flatnonzero(fold != this)), words))
+        tell("decoys", 0.7)
+        idf = self._corpus.source_words.idf, self._corpus.target_words.idf
+        self._evidence = Evidence(idf, self._alike())
+        rows = sample_pairs(len(pairs), DECOYS)
+        some, fold = sides.part(rows), fold[rows]
+        real = self._measure(some, fold)
+        before = (pairs[rows] - 1) % len(self._corpus)
+        stock = decoys.Stock(
+            some,
+            _words(self._corpus.target, before),
+            self._alike(),
+            np.random.default_rng([self._seed, len(self._corpus)]),
+        )
+        for place, make in enumerate(decoys.KINDS.values()):
+            tell("detectors", 0.8 + 0.2 * place / len(KINDS))
+            made = make(stock)
+            if made is not None:
+                wrong = self._measure(Sides(some.source, made), fold)
+                self._detectors[place] = Detector.fit(real, wrong)
+
+    def _alike(self) -> Ints | None:
+        words = self._corpus.source.words, self._corpus.target.words
+        if self._given is None and words[0] == words[1]:
+            return np.arange(words[0])
+        return self._given
+
+    def _read(self, pairs: Ints) -> Sides:
+        return Sides(_words(self._corpus.source, pairs), _words(self._corpus.target, pairs))
+
+    def _measure(self, sides: Sides, fold: Ints) -> Floats:
+        out = np.empty((len(sides), columns.EVIDENCE), np.float32)
+        for this, lexicon in enumerate(self._lexicons):
+            rows = np.flatnonzero(fold == this)
+            out[rows] = self._evidence.of(sides.part(rows), lexicon)
+        return out
+
+    def verdicts(self, pairs: Ints) -> Verdicts:
+        """Return the verdicts [P] on ``pairs`` [P], one byte each (`verdicts.packed`)."""
+        new = np.unique(pairs[self._verdicts[pairs] == UNKNOWN])
+        for begin in range(0, len(new), CHUNK):
+            some = new[begin : begin + CHUNK]
+            kind, odds, _ = self._judge(some)
+            self._verdicts[some] = packed(kind, odds)
+        return self._verdicts[pairs]
+
+    def _judge(self, pairs: Ints) -> tuple[NDArray[np.uint8], Floats, Floats]:
+        """Return the likeliest kind [P], its log-odds [P], and the evidence on ``pairs`` [P]."""
+        self.prepare()
+        kind, odds = np.zeros(len(pairs), np.uint8), np.full(len(pairs), -np.inf, np.float32)
+        if not self._detectors:
+            return kind, odds, np.zeros((len(pairs), columns.EVIDENCE), np.float32)
+        evidence = self._measure(self._read(pairs), folds(pairs))
+        for place, detector in self._detectors.items():
+            these = detector.log_odds(evidence)
+            kind[these > odds] = place
+            odds = np.maximum(odds, these)
+        return kind, odds, evidence
+
+    def examine(self, pairs: Ints) -> Examination:
+        """Return all that is found about ``pairs`` [P]."""
+        kind, odds, evidence = self._judge(pairs)
+        return Examination(
+            probability(odds),
+            kind,
+            evidence[:, MEAN],
+            evidence[:, WORTHS + MEAN],
+            self._corpus.source.sizes(pairs),
+            self._corpus.target.sizes(pairs),
+            evidence[:, columns.OVERLAP],
+            evidence[:, columns.TARGET_COST],
+        )
+
+    def shares(self) -> dict[str, float]:
+        """Return the share of pairs that is taken to be of each kind, before any is judged."""
+        self.prepare()
+        return {KINDS[place]: detector.share for place, detector in self._detectors.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the verdicts so far, and a digest of what they rest on."""
+        return {"verdicts": self._verdicts.copy(), "digest": self._digest()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned; verdicts that rest on something else are forgotten.
+
+        `StateError` if they are those of another number of pairs.
+        """
+        saved = np.asarray(state["verdicts"], np.uint8)
+        if saved.shape != self._verdicts.shape:
+            raise StateError(
+                f"`--restore-file` must remember the verdicts on {len(self._verdicts):,} pairs, "
+                f"one for each of `DATA`, but remembers {len(saved):,}; begin on this data with "
+                f"{ANEW}."
+            )
+        same = state["digest"] == self._digest()
+        self._verdicts[...] = saved if same else UNKNOWN
+
+    def _digest(self) -> str:
+        digest = hashlib.blake2b(repr((VERSION, self._seed, KINDS)).encode(), digest_size=16)
+        pairs = sample_pairs(len(self._corpus), LEAST)
+        for side in (self._corpus.source, self._corpus.target):
+            digest.update(side.gather(pairs).tokens.tobytes())
+        return digest.hexdigest()
+
+
+def folds(pairs: Ints) -> Ints:
+    """Return the part of the sample [P] to which ``pairs`` [P] belong, or would belong."""
+    mixed = pairs.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return (mixed >> np.uint64(40)) % np.uint64(FOLDS)
+
+
+def _words(side: TokenSide, pairs: Ints) -> Any:
+    return words_of(side.gather(pairs))
