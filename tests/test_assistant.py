@@ -15,7 +15,8 @@ from autoassist_fairseq.assistant.corpus.features import WordTable
 from autoassist_fairseq.assistant.corpus.token_store import Segment, TokenSide
 from autoassist_fairseq.assistant.policies import rules
 from autoassist_fairseq.assistant.trivial import model_kernels
-from autoassist_fairseq.assistant.trivial.model import FIRST_SQUARE, Model
+from autoassist_fairseq.assistant.trivial.learner import FIRST_SQUARE
+from autoassist_fairseq.assistant.trivial.model import Model
 from autoassist_fairseq.assistant.trivial.threshold import Confidence, Threshold
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.settings import FEATURE_FAMILIES, Settings
@@ -261,6 +262,7 @@ def test_feature_families_may_change_on_resume() -> None:
     before.learn(np.arange(100), rng.random(100).astype(np.float32))
     after = Assistant(corpus, Settings(features=("length",)), 100)
     after.load_state_dict(before.state_dict())
+    assert isinstance(after.model, Model)
     dense = scaled_dense(after.model, np.arange(300))
     assert dense[:, features.LENGTH].std(axis=0) == pytest.approx(1, abs=0.05)
     assert not dense[:, features.FREQUENCY].any() and not after.model.use

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.corpus.features import Corpus, Floats
 from autoassist_fairseq.assistant.corpus.token_store import Ints
+from autoassist_fairseq.assistant.corpus.vectors import Vectors
 from autoassist_fairseq.assistant.policies import rules
+from autoassist_fairseq.assistant.trivial.learner import Learner
 from autoassist_fairseq.assistant.trivial.model import Model
 from autoassist_fairseq.assistant.trivial.model_kernels import HIGHEST, LOWEST
 from autoassist_fairseq.assistant.trivial.threshold import Confidence, Threshold
+from autoassist_fairseq.assistant.trivial.vector_model import VectorModel
 from autoassist_fairseq.assistant.wrong.bigrams import Bigrams
 from autoassist_fairseq.settings import Settings
 
@@ -49,24 +52,27 @@ class Assistant:
     """Keep probabilities from features, learned online from losses.
 
     Args:
-        corpus: the training set; `attach` changes it (sharded data).
+        corpus: the training set, of sentence pairs or of rows of numbers; `attach` changes it
+            (sharded data).
         settings: base probability, features, learning rate.
         horizon: pairs that the threshold looks back on.
     """
 
-    def __init__(self, corpus: Corpus, settings: Settings, horizon: float) -> None:
-        words = corpus.source.words, corpus.target.words
+    def __init__(self, corpus: Corpus | Vectors, settings: Settings, horizon: float) -> None:
         self.settings = settings
-        self.model = Model(*words, settings.features, settings.lr)
+        self.model = learner_of(corpus, settings)
         self.threshold = Threshold(horizon)
         self.confidence = Confidence()
-        self.expectation = Bigrams(corpus) if settings.expects else None
+        self.expectation: Bigrams | None = None
+        if settings.expects:
+            assert isinstance(corpus, Corpus), "losses are expected of sentences only"
+            self.expectation = Bigrams(corpus)
         self.attach(corpus)
 
-    def attach(self, corpus: Corpus) -> None:
+    def attach(self, corpus: Corpus | Vectors) -> None:
         """Score and learn the pairs of ``corpus`` from now on."""
         self.model.attach(corpus)
-        if self.expectation:
+        if self.expectation and isinstance(corpus, Corpus):
             self.expectation.attach(corpus)
 
     @property
@@ -143,3 +149,11 @@ class Assistant:
         self.confidence.value = float(state["confidence"])
         if self.expectation and "expectation" in state:
             self.expectation.load_state_dict(state["expectation"])
+
+
+def learner_of(corpus: Corpus | Vectors, settings: Settings) -> Learner:
+    """Return the model that fits what ``corpus`` is made of."""
+    if isinstance(corpus, Vectors):
+        return VectorModel(corpus.values.shape[1], corpus.count, settings.lr)
+    words = corpus.source.words, corpus.target.words
+    return Model(*words, settings.features, settings.lr)

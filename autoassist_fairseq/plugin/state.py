@@ -22,6 +22,7 @@ from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
 from autoassist_fairseq.errors import ANEW, StateError
 from autoassist_fairseq.schedule.folder import CORPUS
 from autoassist_fairseq.schedule.planner import Planner
+from autoassist_fairseq.schedule.planner_state import convert
 from autoassist_fairseq.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ def _feed(digest: Any, value: Any) -> None:
 def save(planner: Planner, fits: dict[str, str], settings: Settings) -> dict[str, Any]:
     """Return the state of a ``planner`` at rest."""
     told = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()}
-    state = _convert(planner.state_dict(), np.ndarray, torch.from_numpy)
+    state = convert(planner.state_dict(), np.ndarray, torch.from_numpy)
     whole = {"format": FORMAT, "version": __version__, "fits": fits, "settings": told, **state}
     return {**whole, "checksum": checksum(whole)}
 
@@ -110,7 +111,7 @@ def restore(
         _check_whole(state)
         _check(state["fits"], fits, skip=CORPUS if sharded and state["pass"] is None else "")
         _tell_changes(state["settings"], settings)
-        planner.load_state_dict(_convert(state, torch.Tensor, lambda tensor: tensor.numpy()))
+        planner.load_state_dict(convert(state, torch.Tensor, lambda tensor: tensor.numpy()))
     except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
         raise StateError(
             f"`--restore-file` must hold a whole Assistant, but its state is damaged "
@@ -148,13 +149,3 @@ def _tell_changes(saved: dict[str, Any], settings: Settings) -> None:
         option = {"seed": "--seed", **END}.get(name, f"--autoassist-{name.replace('_', '-')}")
         if before != now and (name not in END or settings.policy == "loss-table"):
             logger.info(f"autoassist: {option} changed from {before} to {now} on resume")
-
-
-def _convert(value: Any, kind: type, change: Any) -> Any:
-    if isinstance(value, kind):
-        return change(value)
-    if isinstance(value, dict):
-        return {key: _convert(item, kind, change) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_convert(item, kind, change) for item in value]
-    return value

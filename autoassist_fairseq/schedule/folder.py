@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.corpus.features import Corpus
 from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
+from autoassist_fairseq.assistant.corpus.vectors import Vectors
 
 Ints = NDArray[Any]
 
@@ -25,17 +26,23 @@ class Folder:
     What is remembered of its pairs outlives it: see `Planner.turn_to`.
 
     Attributes:
-        corpus: the tokens.
+        corpus: the tokens, or the rows of numbers.
         ids: the pairs that fit the model.
-        source_sizes, target_sizes: tokens of every pair id.
+        source_sizes, target_sizes: tokens of every pair id; 1 for what has no length.
         fits: digests, by name, of what a state of the Assistant belongs to.
     """
 
-    corpus: Corpus
+    corpus: Corpus | Vectors
     ids: PairIds
     source_sizes: Ints
     target_sizes: Ints
     fits: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, corpus: Vectors, fits: dict[str, str]) -> Folder:
+        """Return the folder of all rows of ``corpus``, each of length 1."""
+        ones = np.broadcast_to(np.int32(1), len(corpus))
+        return cls(corpus, PairIds(len(corpus)), ones, ones, fits)
 
     @property
     def name(self) -> str:

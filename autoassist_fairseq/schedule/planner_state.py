@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
@@ -80,3 +81,14 @@ def _restore_pass(planner: Planner, saved: dict[str, Any]) -> None:
     planner.leftover = Batches.from_state(saved["leftover"])
     planner.live.extend(Plan.from_state(plan) for plan in saved["live"])
     planner.saved_budget = Budget(*saved["budget"])
+
+
+def convert(value: Any, kind: type, change: Callable[[Any], Any]) -> Any:
+    """Return a state whose values of a ``kind`` (arrays, tensors) have been through ``change``."""
+    if isinstance(value, kind):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: convert(item, kind, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [convert(item, kind, change) for item in value]
+    return value

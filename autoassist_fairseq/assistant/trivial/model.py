@@ -11,14 +11,12 @@ from autoassist_fairseq.assistant.corpus import features, kernels
 from autoassist_fairseq.assistant.corpus.features import Corpus, Floats, Scaling, WordTable
 from autoassist_fairseq.assistant.corpus.token_store import Ints, Ragged
 from autoassist_fairseq.assistant.trivial import model_kernels
-
-# AdaGrad's squares start above zero, so that the first step is finite.
-FIRST_SQUARE = np.float32(1e-8)
+from autoassist_fairseq.assistant.trivial.learner import FIRST_SQUARE, Learner
 
 Described = tuple[Floats, NDArray[np.int64]]
 
 
-class Model:
+class Model(Learner):
     """g(x): dense features plus one weight per source and per target word.
 
     State: 8 bytes per dictionary word (a weight and its AdaGrad square, float32).
@@ -35,7 +33,7 @@ class Model:
         self.families, self.lr = families, lr
         self.use = "tokens" in families
         self.scaling: Scaling | None = None
-        self.arrays: dict[str, Floats] = {
+        self.arrays = {
             "dense": np.zeros(features.DENSE + 1, np.float32),
             "dense_squares": np.full(features.DENSE + 1, FIRST_SQUARE),
         }

@@ -118,7 +118,8 @@ class Hopeless(Policy):
         return self.standard.apply(self.surprise.now(pairs, index), self._tokens(pairs))
 
     def _tokens(self, pairs: Ints) -> Ints:
-        return np.maximum(self.assistant.model.corpus.target.sizes(pairs), 1)
+        sizes: Ints = self.assistant.model.corpus.target.sizes(pairs)
+        return np.maximum(sizes, 1)
 
     def keep_probability(self, pairs: Ints) -> Floats:
         """Return P(keep) [P]: of hopeless pairs the chance to be examined again.
