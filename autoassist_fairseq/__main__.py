@@ -35,6 +35,9 @@ GROUPS: dict[str, dict[str, Command]] = {
     },
     "prepare": {
         "prepare": Command("from raw text to a binarised corpus", "tools.dataprep.command"),
+        "find-wrong-pairs": Command(
+            "which pairs of a corpus are no translations", "tools.wrong_pairs.command"
+        ),
         "noise": Command("spoil some pairs of a corpus in a known way", "tools.noise.command"),
         "synthetic-corpus": Command(
             "write a binarised corpus of WMT14's size in seconds", "tools.synthetic.command"

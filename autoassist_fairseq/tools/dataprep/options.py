@@ -186,6 +186,9 @@ def _add_shared(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) ->
         help="of training pairs with the same letters keep the first alone")  # fmt: skip
     add("--language-id", action="store_true",
         help="drop training pairs with a side plainly in another language")  # fmt: skip
+    add("--drop-wrong-pairs", action="store_true",
+        help="drop training pairs that are no translations (find-wrong-pairs)")  # fmt: skip
+    add("--sure", type=float, default=0.5, help="how likely that must be, in [0, 1)")
     add("--valid-every", metavar="N", type=int, default=0,
         help="take every Nth training pair for validation (0: none)")  # fmt: skip
     add(

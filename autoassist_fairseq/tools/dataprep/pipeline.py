@@ -13,12 +13,18 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import autoassist_fairseq
 from autoassist_fairseq.tools.dataprep import binarise, bpe, corpus_text, subwords
 from autoassist_fairseq.tools.dataprep.dictionary import read_pieces, write_dictionary
 from autoassist_fairseq.tools.dataprep.files import clear_os_errors, locked, staged
 from autoassist_fairseq.tools.dataprep.manifest import NAME, version_of, write_manifest
 from autoassist_fairseq.tools.dataprep.progress import progress, say
-from autoassist_fairseq.tools.dataprep.settings import PrepSettings, check, missing_files
+from autoassist_fairseq.tools.dataprep.settings import (
+    CLEANED,
+    PrepSettings,
+    check,
+    missing_files,
+)
 from autoassist_fairseq.tools.dataprep.steps import Record, Step, Workshop
 
 
@@ -38,6 +44,7 @@ def prepare(settings: PrepSettings, before: Sequence[Record] = ()) -> Path:
         for step in steps(settings):
             workshop.do(step)
         workshop.keep_only(("text", "tokens", "pieces", "subwords"))
+        workshop.keep_only((CLEANED, f"{CLEANED}/text", f"{CLEANED}/tokens"))
         write_manifest(settings, [*before, *workshop.records])
     return settings.binarised
 
@@ -46,6 +53,8 @@ def steps(settings: PrepSettings) -> Iterator[Step]:
     """All steps in order."""
     for split in settings.sources:
         yield _text_step(settings, split)
+    if settings.drop_wrong_pairs:
+        yield _wrong_pairs_step(settings)
     yield _model_step(settings)
     for split in settings.splits:
         yield _pieces_step(settings, split)
@@ -53,7 +62,8 @@ def steps(settings: PrepSettings) -> Iterator[Step]:
 
 
 def _text_step(settings: PrepSettings, split: str) -> Step:
-    sources, clean = settings.sources[split], settings.columns(split)
+    sources = settings.sources[split]
+    clean = settings.cleaned if split == "train" else settings.columns(split)
     raw = tuple(chain.from_iterable(source.files for source in sources))
     how = settings.cleaning
     options = {"normalisation": how.normalisation, **_track(settings)}
@@ -72,6 +82,20 @@ def _text_step(settings: PrepSettings, split: str) -> Step:
     valid = settings.columns("valid") if how.valid_every else ()
     train_work = partial(corpus_text.clean_training_text, sources, clean, how, valid)
     return Step("text-train", raw, (*clean, *valid), options, train_work)
+
+
+def _wrong_pairs_step(settings: PrepSettings) -> Step:
+    cleaned, kept = settings.cleaned, settings.columns("train")
+
+    def work() -> dict[str, Any]:
+        # Compiled loops take a second to load; who drops nothing does not need them.
+        from autoassist_fairseq.tools.wrong_pairs.dropping import drop
+
+        return drop(cleaned, kept, settings.dropped, settings.sure)
+
+    versions = {"autoassist_fairseq": autoassist_fairseq.__version__}
+    options = {"sure": settings.sure, "sentencepiece": version_of("sentencepiece"), **versions}
+    return Step("wrong-pairs", cleaned, (*kept, settings.dropped), options, work)
 
 
 def _track(settings: PrepSettings) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from autoassist_fairseq.tools.dataprep.tokens import MosesTokeniser
 #: ``raw``: sentencepiece on text as it is; ``moses``: Moses' tokens, cut by subword-nmt.
 TRACKS = ("raw", "moses")
 _LANGUAGE = re.compile(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*")
+#: Folder of the training text before wrong pairs are dropped from it, and of these.
+CLEANED = "cleaned"
 #: All that there are, in the order in which fairseq gets them.
 SPLITS = ("train", "valid", "test")
 
@@ -34,6 +36,8 @@ class PrepSettings:
         rules: limits for training pairs; validation and test lose nothing.
         skip_undecodable: leave out (and count) training pairs that are not UTF-8.
         valid_every: take every so manieth clean training pair for validation; 0: none.
+        drop_wrong_pairs: leave out training pairs that are no translations.
+        sure: how likely that must be, in [0, 1).
         track: one of `TRACKS`.
         lowercase: fold case; Moses track.
         split_hyphens: cut words at hyphens; Moses track.
@@ -51,6 +55,8 @@ class PrepSettings:
     rules: CleaningRules = field(default_factory=CleaningRules)
     skip_undecodable: bool = False
     valid_every: int = 0
+    drop_wrong_pairs: bool = False
+    sure: float = 0.5
     track: str = "raw"
     lowercase: bool = False
     split_hyphens: bool = False
@@ -111,6 +117,19 @@ class PrepSettings:
         text = self._pair("text", split)
         return (*text, *self._pair("tokens", split)) if self.moses else text
 
+    @property
+    def cleaned(self) -> tuple[Path, ...]:
+        """The columns of the training split before wrong pairs are dropped, if they are."""
+        if not self.drop_wrong_pairs:
+            return self.columns("train")
+        text, tokens = (self._pair(f"{CLEANED}/{kind}", "train") for kind in ("text", "tokens"))
+        return (*text, *tokens) if self.moses else text
+
+    @property
+    def dropped(self) -> Path:
+        """The list of the wrong pairs."""
+        return self.out / CLEANED / "dropped.tsv"
+
     def words(self, split: str) -> Paths:
         """The files of a split that are cut into subwords."""
         return self._pair("tokens" if self.moses else "text", split)
@@ -165,6 +184,8 @@ def _range_problems(settings: PrepSettings) -> list[str]:
     if not 0.98 <= settings.character_coverage <= 1:
         share = settings.character_coverage
         problems.append(f"`--character-coverage` must be in [0.98, 1], but is {share}")
+    if not 0 <= settings.sure < 1:
+        problems.append(f"`--sure` must be in [0, 1), but is {settings.sure}")
     return problems
 
 

@@ -92,10 +92,12 @@ def learn(
     normalisation: str = "identity",
     split_digits: bool = False,
     character_coverage: float = 1.0,
+    at_most: bool = False,
 ) -> None:
     """Learn a model from words with their counts and write it to ``model``.
 
-    sentencepiece itself counts the words of its sentences first: nothing is lost.
+    sentencepiece itself counts the words of its sentences first: nothing is lost. ``at_most``:
+    text that does not allow as many pieces gets fewer.
 
     Raises:
         UserError: the words do not allow a vocabulary of this size.
@@ -111,6 +113,7 @@ def learn(
             vocab_size=vocab_size,
             character_coverage=character_coverage,
             split_digits=split_digits,
+            hard_vocab_limit=not at_most,
             num_threads=_LEARNING_THREADS,
             # Learn from every word, also from long ones (bytes).
             max_sentence_length=1 << 16,

@@ -1,0 +1,1 @@
+"""Pairs that are no translations, found by their text alone."""
