@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import autoassist_fairseq
@@ -32,6 +32,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "doctor": Command("check Python, fairseq, torch and the rest", "tools.install.doctor"),
         "user-dir": Command("print the path for fairseq's --user-dir", "tools.install.user_dir"),
         "build-fairseq": Command("build and install the corrected fairseq", "tools.install.wheel"),
+        "pack": Command("wheels for a machine without network", "tools.pack.command"),
     },
     "prepare": {
         "prepare": Command("from raw text to a binarised corpus", "tools.dataprep.command"),
@@ -86,8 +87,24 @@ def main(argv: Sequence[str] | None = None) -> int:
             "`autoassist --help` lists them."
         )
     command = COMMANDS[name]
-    job = importlib.import_module(f"autoassist_fairseq.{command.module}").main
-    return int(job(rest) or 0)
+    return int(_job(name, command)(rest) or 0)
+
+
+def _job(name: str, command: Command) -> Callable[[Sequence[str]], int | None]:
+    """Load a command; raise `UserError` if a package that it needs is not installed."""
+    try:
+        job: Callable[[Sequence[str]], int | None] = importlib.import_module(
+            f"autoassist_fairseq.{command.module}"
+        ).main
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("autoassist_fairseq"):
+            raise
+        raise UserError(
+            f"`autoassist {name}` needs the package `{error.name}`, which is not installed; "
+            "install this package with its extra parts, [demo,language-id,report] (without a "
+            "network: pack it anew with `--extras demo,language-id,report`)."
+        ) from error
+    return job
 
 
 def help_text() -> str:

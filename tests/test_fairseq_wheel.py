@@ -153,7 +153,7 @@ def builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Stand-ins for fetching, building and installing, and what they were called for."""
     done: list[str] = []
 
-    def build(sdist: Path, scratch: Path) -> Path:
+    def build(sdist: Path, scratch: Path, python: str) -> Path:
         done.append("build")
         wheel = scratch / "fairseq-1-py3.whl"
         wheel.write_bytes(b"wheel")
@@ -179,7 +179,7 @@ def test_a_wheel_is_built_once_for_each_set_of_edits(tmp_path: Path, builds: lis
 def test_a_failed_build_leaves_no_wheel(
     tmp_path: Path, builds: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(sdist: Path, scratch: Path) -> Path:
+    def fail(sdist: Path, scratch: Path, python: str) -> Path:
         raise UserError("no compiler")
 
     monkeypatch.setattr(fairseq_wheel, "build", fail)

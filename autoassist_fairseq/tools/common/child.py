@@ -16,6 +16,7 @@ from typing import IO
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.dataprep.progress import bar, tick
+from autoassist_fairseq.tools.install.programs import find_program
 
 _PR_SET_PDEATHSIG = 1
 _GRACE = 10.0  # seconds between asking a program to end and ending it
@@ -28,8 +29,8 @@ def program(name: str) -> Path:
     Raises:
         UserError: it is not installed there.
     """
-    path = Path(sys.executable).with_name(name)
-    if not path.is_file():
+    path = find_program(name)
+    if path is None:
         raise UserError(
             f"`{name}` must be installed beside {sys.executable}, but is not; run `make setup` and "
             "use its .venv/bin/python."

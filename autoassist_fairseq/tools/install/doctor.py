@@ -18,6 +18,7 @@ from pathlib import Path
 
 from autoassist_fairseq.tools.install import edits as fairseq_edits
 from autoassist_fairseq.tools.install.patient import Patient, python_path
+from autoassist_fairseq.tools.install.pip_run import CONSTRAINTS
 from autoassist_fairseq.tools.install.wheel import PYTHON_RANGE
 
 TASK = "autoassist_translation"
@@ -26,9 +27,16 @@ LIBBLEU = "fairseq.libbleu"
 COMMANDS = ("fairseq-preprocess", "fairseq-train", "fairseq-generate")
 LEAST = {"numpy": (1, 26), "torch": (2, 6), "numba": (0, 60)}
 
-MEND_PYTHON = "make clean setup PYTHON=python3.11"
+IN_CHECKOUT = CONSTRAINTS.is_file()
+_INSTALL = f"{sys.executable} -m pip install" + " -c constraints.txt" * IN_CHECKOUT
+MEND_PYTHON = "make clean setup PYTHON=python3.11" if IN_CHECKOUT else "take another Python"
 MEND_FAIRSEQ = f"{sys.executable} -m autoassist_fairseq build-fairseq"
-MEND_PACKAGES = f"{sys.executable} -m pip install -c constraints.txt -e ."
+MEND_PACKAGES = f"{_INSTALL} {'-e .' if IN_CHECKOUT else 'autoassist_fairseq-*.whl'}"
+WHERE = (
+    " in the repository's folder"
+    if IN_CHECKOUT
+    else ("; without a network, pack anew elsewhere (`autoassist pack --have FILE`)")
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,7 @@ def check_python(patient: Patient) -> Finding:
 
 def check_package(patient: Patient, name: str) -> Finding:
     """Check that a package is there, new enough, and can be imported."""
-    mend = f"{sys.executable} -m pip install -c constraints.txt {name}"
+    mend = f"{_INSTALL} {name}"
     version = patient.version(name)
     if version is None:
         return Finding(False, name, "is not installed", mend)
@@ -174,7 +182,8 @@ def examine(patient: Patient) -> Iterator[Finding]:
             yield check(patient)
         except Exception as error:
             # A check that fails itself is a finding, too: the doctor must end with its verdict.
-            yield Finding(False, subject, f"could not be checked ({error!r})", "make clean setup")
+            mend = "make clean setup" if IN_CHECKOUT else MEND_PACKAGES
+            yield Finding(False, subject, f"could not be checked ({error!r})", mend)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -199,5 +208,5 @@ def run(patient: Patient | None = None, *, as_json: bool = False) -> int:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     if all(finding.ok for finding in findings):
         return 0
-    print("run the first command after -> in the repository's folder", file=sys.stderr)
+    print(f"run the first command after ->{WHERE}", file=sys.stderr)
     return 1

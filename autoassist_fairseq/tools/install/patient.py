@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from autoassist_fairseq.tools.install.edits import STAMP
+from autoassist_fairseq.tools.install.programs import find_program
 from autoassist_fairseq.tools.install.wheel import installed_digest
 
 PROBE_SECONDS = 180
@@ -47,14 +49,19 @@ class Patient:
         return installed_digest()
 
     def fairseq_in_the_way(self) -> Path | None:
-        """Return the folder, this one or of PYTHONPATH, whose fairseq hides the installed one."""
+        """Return the folder, this one or of PYTHONPATH, whose fairseq hides the installed one.
+
+        A corrected one was installed into that folder: it hides nothing.
+        """
         spec = importlib.util.find_spec("fairseq")
         found = Path(spec.origin).resolve().parents[1] if spec and spec.origin else None
+        if found is None or (found / STAMP).is_file():
+            return None
         return found if found in {Path.cwd(), *map(Path.resolve, python_path())} else None
 
     def has_command(self, name: str) -> bool:
-        """Tell whether a command lies beside this Python."""
-        return Path(sys.executable).with_name(name).exists()
+        """Tell whether a command lies where those of this installation do."""
+        return find_program(name) is not None
 
     def probe(self, code: str) -> Probe:
         """Run code in a child process, which may crash or hang."""

@@ -1,4 +1,4 @@
-"""Call pip of this Python, with its build tools pinned; standard library only."""
+"""Call pip, with build tools pinned; standard library only."""
 
 from __future__ import annotations
 
@@ -19,27 +19,18 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def run_pip(arguments: Sequence[str], doing: str) -> None:
+def run_pip(arguments: Sequence[str], doing: str, python: str | None = None) -> None:
     """Run pip and show what it said only if it failed.
 
     Args:
         arguments: Its command line.
         doing: What for, to begin an error's sentence with.
+        python: The Python that it works for; None: this one.
 
     Raises:
         UserError: pip failed.
     """
-    command = [sys.executable, "-m", "pip", *arguments]
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env=_pip_environment(),
-        check=False,
-    )
+    done = call_pip(arguments, python=python)
     if done.returncode:
         say(done.stdout[-6000:])
         raise UserError(
@@ -48,12 +39,29 @@ def run_pip(arguments: Sequence[str], doing: str) -> None:
         )
 
 
-def _pip_environment() -> dict[str, str]:
+def call_pip(
+    arguments: Sequence[str], *, python: str | None = None, pinned: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Run this Python's pip for ``python`` to its end; ``stdout`` is all that it said."""
+    for_another = [] if python is None else ["--python", python]
+    return subprocess.run(
+        [sys.executable, "-m", "pip", *for_another, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=_pip_environment(pinned),
+        check=False,
+    )
+
+
+def _pip_environment(pinned: bool) -> dict[str, str]:
     """Install here whatever the user's is set to, with pinned build tools (see the Makefile)."""
     environment = dict(os.environ, PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_USER="0")
     for elsewhere in ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT"):
         environment.pop(elsewhere, None)
-    if CONSTRAINTS.is_file():
+    if pinned and CONSTRAINTS.is_file():
         new = _pip_version() >= (25, 3)
         environment["PIP_BUILD_CONSTRAINT" if new else "PIP_CONSTRAINT"] = str(CONSTRAINTS)
     return environment

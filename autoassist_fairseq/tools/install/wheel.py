@@ -8,13 +8,13 @@ import os
 import re
 import shutil
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.install import edits as fairseq_edits
+from autoassist_fairseq.tools.install.interpreter import Interpreter, this
 from autoassist_fairseq.tools.install.pip_run import run_pip, say
 from autoassist_fairseq.tools.install.source import SDIST_SHA256, VERSION, fetch_sdist, unpack
 
@@ -99,20 +99,23 @@ def installed_digest() -> str | None:
     return found[1] if found else None
 
 
-def cached_wheel(cache: Path, digest: str, *, force: bool = False) -> Path:
-    """Return the corrected wheel for this Python, building it if it is not in the cache.
+def cached_wheel(
+    cache: Path, digest: str, *, force: bool = False, python: Interpreter | None = None
+) -> Path:
+    """Return the corrected wheel for a Python, building it if it is not in the cache.
 
     Args:
         cache: Folder to keep the source and the wheels in.
         digest: The edits' name.
         force: Build even if there is one.
+        python: The Python to build for; None: this one.
 
     Raises:
         UserError: The source cannot be had or is another, an edit does not match, or the build
             fails. The cache stays as it was.
     """
-    tag = f"{sys.implementation.cache_tag}-{sysconfig.get_platform()}"
-    home = cache / f"{SDIST_SHA256[:12]}-{digest}-{tag}"
+    python = python or this()
+    home = cache / f"{SDIST_SHA256[:12]}-{digest}-{python.tag}"
     wheels = sorted(home.glob("*.whl"))
     if wheels and not force:
         say(f"found the corrected wheel in {home}")
@@ -120,18 +123,19 @@ def cached_wheel(cache: Path, digest: str, *, force: bool = False) -> Path:
     make_folder(home, "XDG_CACHE_HOME")
     with tempfile.TemporaryDirectory(prefix="fairseq-") as scratch:
         sdist = fetch_sdist(cache, Path(scratch))
-        wheel = build(sdist, Path(scratch))
+        wheel = build(sdist, Path(scratch), python.path)
         # A rename is atomic: whoever else looks sees the whole wheel or none.
         partial = Path(shutil.copy2(wheel, home / f"{wheel.name}.{os.getpid()}"))
     return partial.replace(home / wheel.name)
 
 
-def build(sdist: Path, scratch: Path) -> Path:
+def build(sdist: Path, scratch: Path, python: str) -> Path:
     """Correct the source and build it in isolation.
 
     Args:
         sdist: The verified archive.
         scratch: An empty folder to work in.
+        python: The Python to build for.
 
     Returns:
         The wheel, inside `scratch`.
@@ -140,7 +144,7 @@ def build(sdist: Path, scratch: Path) -> Path:
     fairseq_edits.apply_edits(tree)
     say("building fairseq (about a minute)")
     out = scratch / "wheel"
-    run_pip(["wheel", "--no-deps", "-w", str(out), str(tree)], "building fairseq")
+    run_pip(["wheel", "--no-deps", "-w", str(out), str(tree)], "building fairseq", python)
     return next(out.glob("*.whl"))
 
 

@@ -14,6 +14,7 @@ import autoassist_fairseq
 from autoassist_fairseq.errors import UserError, run_main
 from autoassist_fairseq.settings import POLICIES
 from autoassist_fairseq.tools.common.words import as_words, split_at_dashes, tokens_bound, value_of
+from autoassist_fairseq.tools.install.programs import find_program
 from autoassist_fairseq.tools.training import recipes
 
 
@@ -177,7 +178,7 @@ def _check_machine(args: argparse.Namespace, words: list[str]) -> None:
 
 
 def _tool(name: str) -> str:
-    return str(Path(sys.executable).with_name(name))
+    return str(find_program(name) or Path(sys.executable).with_name(name))
 
 
 if __name__ == "__main__":

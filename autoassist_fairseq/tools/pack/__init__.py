@@ -1,0 +1,1 @@
+"""Wheels for another Python on a machine without network; standard library only."""
