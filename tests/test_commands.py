@@ -37,8 +37,11 @@ _QUOTED = re.compile(r'"[^"$]*"')
 _SPAN = re.compile(r"`([^`]+)`")
 _USAGE = re.compile(r"^#   (\S.*)$", re.MULTILINE)
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-FOREIGN = {"--tee", "--kills"}
-"""Options of torchrun, and of the soak test, which is no program of users."""
+FOREIGN = {
+    *("--tee", "--kills", "--requeue", "--kill-on-bad-exit"),
+    *("--target", "--platform", "--python-version"),
+}
+"""Options of torchrun, of the soak test, which is no program of users, of SLURM and of pip."""
 
 
 def documents() -> list[str]:
