@@ -351,6 +351,7 @@ def test_a_pack_for_this_python_is_all_that_lacked(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_pack_for_another_python(tmp_path: Path) -> None:
     """Takes a minute to build fairseq, and the network."""
     python = os.environ.get(OTHER)
