@@ -129,3 +129,25 @@ def test_verdicts_are_judged_as_scikit_learn_does(
     assert line[:3] == ["checkpoint_last", f"{area:.3f}", f"{by_loss:.3f}"] and 0.5 < area < 1
     assert line[3] == f"{11 / 40:.1%}" and line[4:] == [f"{precision:.3f}", f"{recall:.3f}"]
     assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_tables_are_judged_by_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from autoassist_fairseq.tools.scores import judging
+
+    (tmp_path / "kind.txt").write_text("-\nhalf\ncopy\n-\n")
+    table = tmp_path / "a.tsv"
+    table.write_text("line\tverdict\tposterior\n1\t0\t0.1\n2\t1\t0.8\n3\t0\t0.2\n4\t1\t0.6\n")
+    flags = ["--noise", str(tmp_path)]
+    assert judging.main([str(table), *flags]) == 0
+    header, line = (row.split() for row in capsys.readouterr().out.splitlines()[:2])
+    assert header[-2:] == ["copy", "half"]
+    # Of the four comparisons of a bad pair with a good one three are right: 0.2 is below 0.6.
+    assert line == ["a", "0.750", "50.0%", "0.500", "0.500", "0.500", "0.000", "1.000"]
+    with pytest.raises(UserError, match="`--text` must be given with checkpoints"):
+        judging.main(["x.pt", *flags])
+    (tmp_path / "kind.txt").write_text("-\n")
+    with pytest.raises(UserError, match="of the pairs of `--noise`, 1, but .* has 4"):
+        judging.main([str(table), *flags])
+    table.write_text("nothing\n1\n")
+    with pytest.raises(UserError, match="must be what find-wrong-pairs wrote"):
+        judging.main([str(table), *flags])

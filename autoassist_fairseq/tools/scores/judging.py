@@ -17,6 +17,7 @@ from autoassist_fairseq.tools.dataprep.files import clear_os_errors
 from autoassist_fairseq.tools.report.style import drawn, look, plain
 from autoassist_fairseq.tools.report.table import aligned
 from autoassist_fairseq.tools.scores.command import Scores, read_scores
+from autoassist_fairseq.tools.scores.tables import judged
 from autoassist_fairseq.tools.scoring.text import read_lines
 
 HEADER = ("checkpoint", "AUC surprise", "AUC loss", "hopeless", "precision", "recall")
@@ -98,13 +99,15 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="autoassist judge",
         description="Compare what checkpoints of a run with --autoassist-hopeless say of every "
-        "pair with the truth: area under the ROC curve, precision and recall of the verdicts.",
+        "pair with the truth: area under the ROC curve, precision and recall of the verdicts. Or "
+        "what find-wrong-pairs says: give its tables (.tsv).",
     )
-    p.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT")
+    what = "of a run; or tables of find-wrong-pairs, of train.* in --noise"
+    p.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT", help=what)
     noise = "what autoassist noise wrote"
     p.add_argument("--noise", type=Path, required=True, metavar="DIR", help=noise)
-    text = "text/ of the corpus that was prepared from it"
-    p.add_argument("--text", type=Path, required=True, metavar="DIR", help=text)
+    text = "text/ of the corpus that was prepared from it; not for tables"
+    p.add_argument("--text", type=Path, metavar="DIR", help=text)
     p.add_argument("--figure", type=Path, metavar="FILE", help="draw the ROC curves (PNG)")
     return p
 
@@ -112,6 +115,11 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; the table goes to stdout."""
     args = parser().parse_args(argv)
+    if all(path.suffix == ".tsv" for path in args.checkpoints):
+        print(judged(args.checkpoints, args.noise))
+        return 0
+    if args.text is None:
+        raise UserError("`--text` must be given with checkpoints, but is not; name the folder.")
     truth = truth_of(args.noise, args.text)
     if not 0 < truth.sum() < len(truth):
         raise UserError(
