@@ -39,7 +39,7 @@ $(STAMP): $(SETUP_FILES)
 	@echo "setup: 2/5 torch (large)" >&2
 	@$(PIP) torch
 	@echo "setup: 3/5 this package and what it needs" >&2
-	@$(PIP) --editable '.[demo,dev,language-id,report]'
+	@$(PIP) --editable '.[demo,dev,images,language-id,report]'
 	@echo "setup: 4/5 fairseq" >&2
 	@$(BIN)/python -m autoassist_fairseq build-fairseq >/dev/null
 	@echo "setup: 5/5 checks" >&2

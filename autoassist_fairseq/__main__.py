@@ -61,6 +61,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "bench": Command("measure the Assistant against its targets", "probes.bench"),
         "check-gpu": Command("what only a GPU can show", "probes.gpu"),
         "theorem1": Command("the paper's convergence bound", "tools.theorem1.command"),
+        "figure5": Command("the paper's image experiments", "tools.figure5.command"),
     },
 }
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}

@@ -30,7 +30,7 @@ OUTER: dict[str, set[str] | None] = {
     "tools": None,
     "probes": None,
 }
-FORBIDDEN = {"tools": FAIRSEQ}
+FORBIDDEN = {"tools": FAIRSEQ, "plugin": {"torchvision"}}
 
 
 def imports_of(source: str) -> set[str]:
@@ -77,6 +77,9 @@ def test_arrows_point_inward(ring: str) -> None:
         ("assistant", f"from {HERE}.errors import UserError", set()),
         ("assistant", f"def f():\n    from {HERE}.schedule import plan", {f"{HERE}.schedule.plan"}),
         ("assistant", "import torch", {"torch"}),
+        ("assistant", "import torchvision", {"torchvision"}),
+        ("schedule", "from torchvision import models", {"torchvision.models"}),
+        ("plugin", "import torchvision", {"torchvision"}),
         ("schedule", f"from {HERE}.assistant.trivial.model import Model", set()),
         ("schedule", f"import {HERE}.plugin.task", {f"{HERE}.plugin.task"}),
         ("schedule", "from fairseq import utils", {"fairseq.utils"}),
@@ -114,7 +117,13 @@ def test_the_method_and_its_running_load_neither_torch_nor_fairseq() -> None:
     names = [name for ring in ("assistant", "schedule") for name in module_names(ring)]
     loaded = modules_after("\n".join(f"import {name}" for name in names))
     assert {HERE, "numpy"} <= loaded
-    assert not {"torch", *FAIRSEQ} & loaded
+    assert not {"torch", "torchvision", *FAIRSEQ} & loaded
+
+
+def test_asking_for_the_image_experiments_loads_neither_torch_nor_torchvision() -> None:
+    loaded = modules_after(f"import {HERE}.tools.figure5.command")
+    assert HERE in loaded
+    assert not {"torch", "torchvision", "matplotlib", *FAIRSEQ} & loaded
 
 
 def test_building_fairseq_and_the_doctor_need_the_standard_library_only() -> None:

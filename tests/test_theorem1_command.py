@@ -36,6 +36,7 @@ def test_table_json_and_figures(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "NO" not in said
     for loss in ("hinge", "logistic"):
         assert (tmp_path / f"theorem1-{loss}.png").read_bytes().startswith(PNG)
+    assert "<td>yes</td>" in (tmp_path / "theorem1.html").read_text("utf-8")
     results = json.loads((tmp_path / "theorem1.json").read_text())["results"]
     for result in results:
         assert result["holds"] and set(result["methods"]) == set(runs.METHODS)

@@ -47,23 +47,54 @@ class Report:
         return TITLE.format(len(self.runs), "s" * (len(self.runs) != 1))
 
 
-def as_html(report: Report) -> str:
+@dataclass(frozen=True)
+class Page:
+    """What a page of results is made of, whatever they are of.
+
+    Attributes:
+        title: of the whole.
+        heading, header, rows, note: the table, its first two columns of words.
+        figures: below it, in order.
+        listed: title, sentence, header and rows of further tables: a number, and words.
+        missing: (name, sentence) on what is not there.
+        links: (sentence, address, what is there) of other pages.
+    """
+
+    title: str
+    heading: str
+    header: Row
+    rows: Sequence[Row]
+    note: str
+    figures: Sequence[Figure]
+    listed: Sequence[tuple[str, str, Row, list[Row]]] = ()
+    missing: Sequence[tuple[str, str]] = ()
+    links: Sequence[tuple[str, str, str]] = ()
+
+
+def page_of(report: Report) -> Page:
+    """Return the page that shows ``report``."""
+    return Page(
+        report.title,
+        "Cost and quality (Table 2 of the paper)",
+        table.HEADER,
+        table.rows(report.runs),
+        table.note(report.runs),
+        report.figures,
+        list(_listed(report)),
+        report.missing,
+    )
+
+
+def as_html(page: Report | Page) -> str:
     """Return the page; figures are embedded, and all text is escaped."""
+    page = page_of(page) if isinstance(page, Report) else page
     loader = PackageLoader("autoassist_fairseq.tools.report", ".")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
     figures = [
         {**asdict(figure), "data": [_base64(path) for path in figure.paths]}
-        for figure in report.figures
+        for figure in page.figures
     ]
-    return environment.get_template("page.html").render(
-        title=report.title,
-        missing=report.missing,
-        header=table.HEADER,
-        rows=table.rows(report.runs),
-        note=table.note(report.runs),
-        figures=figures,
-        listed=_listed(report),
-    )
+    return environment.get_template("page.html").render({**vars(page), "figures": figures})
 
 
 def _listed(report: Report) -> Iterator[tuple[str, str, Row, list[Row]]]:
@@ -81,22 +112,24 @@ def _base64(path: Path) -> str:
     return base64.b64encode(path.read_bytes()).decode()
 
 
-def as_markdown(report: Report) -> str:
-    """Return the report as Markdown; its figures lie beside it."""
-    parts = [f"# {escape(report.title)}"]
-    if report.missing:
-        lines = [f"- **{escape(name)}:** {escape(sentence)}" for name, sentence in report.missing]
+def as_markdown(page: Report | Page) -> str:
+    """Return the page as Markdown; its figures lie beside it."""
+    page = page_of(page) if isinstance(page, Report) else page
+    parts = [f"# {escape(page.title)}"]
+    if page.missing:
+        lines = [f"- **{escape(name)}:** {escape(sentence)}" for name, sentence in page.missing]
         parts += ["**This report is partial.**", "\n".join(lines)]
     parts += [
-        "## Cost and quality (Table 2 of the paper)",
-        _table(table.HEADER, table.rows(report.runs), (0, 1)),
-        escape(table.note(report.runs)),
+        f"## {escape(page.heading)}",
+        _table(page.header, page.rows, (0, 1)),
+        escape(page.note),
+        *(f"{escape(said)} [{escape(name)}]({to})" for said, to, name in page.links),
     ]
-    for figure in report.figures:
+    for figure in page.figures:
         caption = escape(figure.caption)
         pictures = "\n".join(f"![{caption}]({path.name})" for path in figure.paths)
         parts += [f"## {escape(figure.title)}", pictures, caption]
-    for title, sentence, header, rows in _listed(report):
+    for title, sentence, header, rows in page.listed:
         parts += [f"## {escape(title)}", sentence, _table(header, rows, (1, 2))]
     return "\n\n".join(parts) + "\n"
 

@@ -14,8 +14,9 @@ import numpy as np
 from tqdm import tqdm
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.dataprep.files import clear_os_errors, write_json
-from autoassist_fairseq.tools.theorem1 import data, figures, optimum, runs
+from autoassist_fairseq.tools.dataprep.files import clear_os_errors, write_json, write_text
+from autoassist_fairseq.tools.report.page import as_html
+from autoassist_fairseq.tools.theorem1 import data, figures, optimum, page, runs
 from autoassist_fairseq.tools.theorem1.optimum import Optimum
 from autoassist_fairseq.tools.theorem1.problem import LOSSES, Problem
 from autoassist_fairseq.tools.theorem1.runs import Curve
@@ -66,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         results = [_study(args, Problem(rows, args.mu, loss)) for loss in losses]
         options = {name: str(v) if isinstance(v, Path) else v for name, v in vars(args).items()}
         write_json(args.out / "theorem1.json", {"options": options, "results": results})
+        write_text(args.out / page.NAME, as_html(page.page_of(args.out, results, NOTE)))
     text = "\n\n".join([*map(as_text, results), NOTE])
     print(json.dumps(results, indent=2) if args.json else text)
     print(f"curves and figures are in {args.out}", file=sys.stderr)
