@@ -15,7 +15,7 @@ import pytest
 from autoassist_fairseq.assistant.corpus.vectors import Vectors
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.settings import Settings
-from autoassist_fairseq.tools.figure5 import command, results, sets, training
+from autoassist_fairseq.tools.figure5 import boss, command, results, sets, training
 from autoassist_fairseq.tools.figure5.images import Pixels
 from autoassist_fairseq.tools.figure5.job import CHECKPOINT, DONE, Job, finish, finished
 from autoassist_fairseq.tools.figure5.results import Arm
@@ -43,7 +43,20 @@ def pixels(count: int, seed: int) -> Pixels:
 
 
 @pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
+def tiny_net(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A net of two layers in place of a ResNet, normalised by batch as that is."""
+
+    def build(depth: int, width: int, classes: int) -> Any:
+        from torch import nn
+
+        first = (nn.Conv2d(3, 8, 3, stride=4), nn.BatchNorm2d(8), nn.ReLU())
+        return nn.Sequential(*first, nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128, classes))
+
+    monkeypatch.setattr(boss, "resnet", build)
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_net: None) -> Made:
     """Makes a run in a folder of its own."""
     monkeypatch.setattr(training, "SAVE_SECONDS", 0.0)
     images = ImageSet("made-up", pixels(IMAGES, 1), pixels(40, 2))
@@ -115,6 +128,36 @@ def test_another_command_in_the_same_folder_is_refused(made: Made) -> None:
         training.Training(run.job, run.images, vectors, run.account)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("depth", "last"), [(18, 8 * 4), (101, 8 * 4 * 4)])
+def test_a_narrow_resnet_is_the_same_resnet(depth: int, last: int) -> None:
+    import torch
+
+    narrow = boss.resnet(depth, 4, 3)
+    with torch.device("meta"):
+        whole = boss.resnet(depth, 64, 1000)
+    assert narrow.fc.in_features == last == whole.fc.in_features // 16
+    shapes, of_whole = ([*net.state_dict().values()] for net in (narrow, whole))
+    pairs = list(zip(shapes, of_whole, strict=True))
+    assert all(one.dim() == other.dim() for one, other in pairs)
+    kernels = [(one.shape[2:], other.shape[2:]) for one, other in pairs if one.dim() == 4]
+    assert all(one == other for one, other in kernels) and len(kernels) >= depth - 1
+
+
+@pytest.mark.slow
+def test_a_resnet_learns_and_bears_a_batch_of_one_image() -> None:
+    images = pixels(32, 3)
+    one = boss.Boss(18, 4, 2, 0.02, 0.9, seed=1, device="cpu", batch=16)
+    rows = np.arange(16)
+    losses = [one.train(images.read(rows), images.labels[rows], None).mean() for _ in range(12)]
+    assert losses[-1] < 0.5 * losses[0]
+    assert one.train(images.read(rows[:1]), images.labels[:1], np.array([2.0])).shape == (1,)
+    accuracy, loss = one.test(images)
+    assert 0 <= accuracy <= 1 and loss > 0
+    scores = one.scores(images.read(rows), images.labels[rows])
+    assert (scores <= np.sqrt(2) + 1e-6).all()  # p - y of two classes: both are as far off
+
+
 def points(accuracy: list[float]) -> list[dict[str, float]]:
     return [
         {"images": 100.0 * n, "seconds": 2.0 * n, "processor": n, "accuracy": value, "loss": 0.0}
@@ -165,7 +208,10 @@ def test_what_a_row_says_by_hand() -> None:
 
 @pytest.mark.slow
 def test_the_command_from_images_to_page(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tiny_net: None,
 ) -> None:
     few = replace(sets.SETS["digits"], load=lambda _: (pixels(200, 1), pixels(40, 2)), passes=4)
     monkeypatch.setitem(sets.SETS, "digits", few)
