@@ -113,6 +113,7 @@ def module_names(ring: str) -> list[str]:
     return [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in paths]
 
 
+@pytest.mark.slow
 def test_the_method_and_its_running_load_neither_torch_nor_fairseq() -> None:
     names = [name for ring in ("assistant", "schedule") for name in module_names(ring)]
     loaded = modules_after("\n".join(f"import {name}" for name in names))

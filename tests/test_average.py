@@ -20,6 +20,8 @@ from autoassist_fairseq.tools.averaging.command import RECORD
 from autoassist_fairseq.tools.averaging.sums import ModelMean
 from autoassist_fairseq.tools.common.checkpoints import read_checkpoint
 
+pytestmark = pytest.mark.slow  # loads PyTorch
+
 
 def test_equals_an_independent_mean(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)

@@ -14,6 +14,8 @@ from checkpoints import checkpoint, run, run_folder, save
 
 from autoassist_fairseq.errors import UserError
 
+pytestmark = pytest.mark.slow  # loads PyTorch
+
 
 class Attack:
     """Creates a file when it is unpickled without care."""

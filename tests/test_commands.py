@@ -123,6 +123,7 @@ def parts(line: str) -> Iterator[tuple[str, set[str]]]:
     yield inner, (quoted - {"--data"}) | set(_FLAG.findall(rest))
 
 
+@pytest.mark.slow
 def test_every_program_is_there() -> None:
     found = list(commands())
     assert len(found) > 50

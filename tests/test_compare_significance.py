@@ -107,6 +107,7 @@ def test_copies_of_a_seed_leave_p_as_it_is() -> None:
     assert bootstrap([base] * 3, [system] * 3, ref, 200)[0] == one
 
 
+@pytest.mark.slow
 def test_a_sentence_is_drawn_with_the_translations_of_all_seeds() -> None:
     """Beside a reference that knows no statistics: lines of seeds drawn together, scored anew."""
     ref, samples = reference(), 50

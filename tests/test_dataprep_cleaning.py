@@ -161,6 +161,7 @@ def test_training_text_loses_bad_pairs_only(tmp_path: Path) -> None:
     assert texts == [["a b", "x", "x"], ["c", "y", "z"]]
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(corpus_text, "read_blocks", partial(read_blocks, size=3))
     rows = [f"{number} {'w ' * (number % 7)}" for number in range(40)]

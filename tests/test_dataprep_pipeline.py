@@ -145,6 +145,7 @@ def test_targets_are_spelled_as_asked(raw: Path, rule: str, expected: str) -> No
     assert manifest["options"]["normalisation"] == rule
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_other_settings_leave_nothing_of_the_earlier_ones(raw: Path) -> None:
     small = ["--vocab-size", "100"]
@@ -183,6 +184,7 @@ def test_a_rerun_does_what_has_changed(raw: Path, capsys: pytest.CaptureFixture[
     assert (raw.parent / "out" / "manifest.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_settings_change_nothing_twice(raw: Path) -> None:
     folders = [raw.parent / name for name in ("one", "two")]

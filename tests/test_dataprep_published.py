@@ -107,6 +107,7 @@ def test_a_rerun_fetches_nothing_and_skips_all(
     assert "..." not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_iwslt14_has_the_customary_splits(
     tmp_path: Path, texts: Texts, mirror: Mirror, serve: Serve
 ) -> None:
@@ -140,6 +141,7 @@ def test_a_damaged_lock_file_is_not_written_anew(tmp_path: Path) -> None:
         assert path.read_text() == content
 
 
+@pytest.mark.slow
 def test_the_lock_file_is_for_every_later_download(
     tmp_path: Path, texts: Texts, mirror: Mirror, serve: Serve
 ) -> None:
@@ -160,6 +162,7 @@ def test_the_lock_file_is_for_every_later_download(
     prepare(tmp_path / "third", "iwslt14", "--lock", lock)
 
 
+@pytest.mark.slow
 def test_multi30k_is_fetched_or_found(
     tmp_path: Path, texts: Texts, mirror: Mirror, serve: Serve
 ) -> None:

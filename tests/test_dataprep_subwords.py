@@ -166,6 +166,7 @@ def read(path: Path) -> list[str]:
     return path.read_text("utf-8").splitlines()
 
 
+@pytest.mark.slow
 def test_the_moses_track(pairs: Pairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_fake_preprocess(monkeypatch)
     out = prepare(pairs, tmp_path)

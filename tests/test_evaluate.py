@@ -123,6 +123,7 @@ def test_the_chain_on_the_moses_track(
     assert "pre:as-given+compounds" in figures
 
 
+@pytest.mark.slow
 def test_references_of_the_moses_track_have_no_unknown_symbols(
     generate: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

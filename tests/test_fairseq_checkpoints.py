@@ -22,6 +22,8 @@ from autoassist_fairseq.tools.install.checkpoints import (
 )
 from autoassist_fairseq.tools.install.compat import on_backward
 
+pytestmark = pytest.mark.slow  # loads PyTorch
+
 CHECKPOINT: dict[str, Any] = {"model": {"w": torch.arange(50_000.0)}, "extra_state": {"epoch": 3}}
 
 

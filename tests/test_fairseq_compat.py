@@ -20,6 +20,8 @@ from autoassist_fairseq.tools.install.checkpoints import (
 )
 from autoassist_fairseq.tools.install.compat import ignoring_copies
 
+pytestmark = pytest.mark.slow  # loads PyTorch
+
 
 def saved(path: Path, value: Any) -> Path:
     torch.save({"value": value}, path)

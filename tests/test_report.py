@@ -55,6 +55,7 @@ def report(tmp_path: Path, *args: object) -> tuple[Page, str]:
     return Page((out / "report.html").read_text()), (out / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_page_is_shown_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[str] = []
 

@@ -50,6 +50,7 @@ def multi_bleu(hypotheses: list[str], references: list[list[str]]) -> float:
 LINE = st.lists(st.sampled_from("abcd"), max_size=9).map(" ".join)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(LINE, LINE, LINE), min_size=1, max_size=6))
 def test_tokenised_bleu_by_definition(lines: list[tuple[str, str, str]]) -> None:
     hypotheses, first, second = (list(column) for column in zip(*lines, strict=True))

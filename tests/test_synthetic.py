@@ -16,6 +16,8 @@ from autoassist_fairseq.tools.synthetic import command
 from autoassist_fairseq.tools.synthetic.files import write_corpus
 from autoassist_fairseq.tools.synthetic.shape import CHUNK, END, SPECIAL, Shape
 
+pytestmark = pytest.mark.slow  # loads fairseq
+
 PAIRS = 20_000
 LANGUAGES = ("en", "de")
 

@@ -12,6 +12,8 @@ from autoassist_fairseq.tools.theorem1 import data, optimum, runs
 from autoassist_fairseq.tools.theorem1.problem import LOSSES, Floats, Loss, Problem
 from autoassist_fairseq.tools.theorem1.runs import Curve, Step
 
+pytestmark = pytest.mark.slow  # loads scikit-learn
+
 BOTH = pytest.mark.parametrize("loss", LOSSES)
 
 

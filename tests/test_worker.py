@@ -159,6 +159,7 @@ def busy() -> None:
         pass
 
 
+@pytest.mark.slow
 def test_an_assistant_that_is_slow_but_at_work_is_waited_for() -> None:
     worker = slow(make_planner(800, BUDGET, Settings()), busy)
     worker.start()
@@ -170,6 +171,7 @@ def test_an_assistant_that_is_slow_but_at_work_is_waited_for() -> None:
     again.close()
 
 
+@pytest.mark.slow
 def test_one_that_does_not_move_is_given_up() -> None:
     worker = slow(make_planner(800, BUDGET, Settings()), lambda: time.sleep(2))
     worker.start()
