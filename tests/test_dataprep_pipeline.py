@@ -168,7 +168,7 @@ def steps_done(raw: Path, capsys: pytest.CaptureFixture[str], *more: str) -> lis
 
 
 ALL_STEPS = [
-    *("text-train", "text-valid", "text-test", "subwords"),
+    *("text-valid", "text-test", "text-train", "subwords"),
     *("pieces-train", "pieces-valid", "pieces-test", "binarise"),
 ]
 
@@ -301,6 +301,23 @@ def test_validation_text_must_come_from_somewhere(raw: Path) -> None:
         main(without)
     with pytest.raises(UserError, match="or by `--valid-every`, but both are given"):
         main([*given, "--valid-every", "10"])
+
+
+def test_a_mistyped_option_shows_the_usage_of_its_corpus(
+    raw: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([*arguments(raw), "--vocab-sise", "9"])
+    said = capsys.readouterr().err
+    assert said.startswith("usage: autoassist prepare corpus ") and "--vocab-size" in said
+    assert said.endswith("error: unrecognized arguments: --vocab-sise 9\n")
+
+
+def test_faults_of_small_splits_are_told_before_training_text_is_cleaned(raw: Path) -> None:
+    (raw / "test.en.gz").write_bytes(gzip.compress(b"\n" * 20))
+    with pytest.raises(UserError, match=r"test\.en"):
+        main(arguments(raw))
+    assert not (raw.parent / "out" / "text" / "train.en").exists()
 
 
 def test_a_folder_with_other_files_is_refused(raw: Path) -> None:

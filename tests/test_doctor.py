@@ -116,6 +116,15 @@ def test_each_ailment_is_named_with_the_command_that_mends_it(
     assert str(finding) == f"FAIL  {subject}: {finding.detail} -> {finding.mend}"
 
 
+def test_what_fails_with_a_foreign_fairseq_is_mended_with_it() -> None:
+    fake = Fake()
+    fake.versions["fairseq"], fake.broken = "0.12.2", "TASK_REGISTRY"
+    fake.commands.clear()
+    failed = [found for found in doctor.examine(fake) if not found.ok]
+    assert [found.subject for found in failed] == ["fairseq", "commands", "task"]
+    assert {found.mend for found in failed} == {doctor.MEND_FAIRSEQ}
+
+
 def test_a_clone_that_hides_the_installed_fairseq_is_taken_off_the_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,7 @@ def corpus(tmp_path: Path) -> Path:
         (["--detokenise", "none", "--baseline", "short"], "`--baseline` short has 8"),
         (["--detokenise", "none", "--gen-subset", "valid"], "must hold a binarised `valid` split"),
         (["--detokenise", "none", "--checkpoints", "gone"], "gone must exist"),
+        (["--detokenise", "none", "--checkpoints", "ref"], "but ref is another file; give"),
         (["--detokenise", "none"], "^`--average` 10 asks for more epoch"),
         (["--detokenise", "none", "--best", "3"], "^`--best` 3 asks for more than the 0 distinct"),
         (
@@ -95,7 +96,7 @@ def generate(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tool.write_text(FAKE.format(python=PYTHON, status=0))
     tool.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(corpus / "python"))
-    (corpus / "run" / "model.pt").write_text("")
+    (corpus / "run" / "model.pt").write_text("PK")
     (corpus / "ref").write_text("Ein Kleinbetrieb, ja.\n" * 1000, encoding="utf-8")
     monkeypatch.chdir(corpus)
     return tool

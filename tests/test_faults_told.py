@@ -65,6 +65,11 @@ def system(number: int, path: str) -> OSError:
         (OSError("no number"), None),
         (AssertionError("--x must\nbe"), "--x must."),
         (ModuleNotFoundError("Please install iopath"), None),
+        (
+            ImportError("please run pip install pyarrow to use --use_plasma_view"),
+            "`--use-plasma-view` must have plasma, which pyarrow no longer holds; leave it out, as "
+            "translation has no use for it.",
+        ),
         (ImportError("Please install fairscale."), "Please install fairscale."),
         (KeyError("--x"), None),
         (FloatingPointError("Try --ddp-backend=legacy_ddp"), None),

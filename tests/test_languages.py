@@ -43,6 +43,8 @@ def test_every_way_to_write_a_language(
         ("test.zh", "zh"),
         ("text/ref.zh_CN.gz", "zh_CN"),
         ("ref.zh-Hans", "zh-Hans"),
+        ("ref.zh.txt", "zh"),
+        ("ref.zh.tok.txt.gz", "zh"),
         ("flores.zho_Hans", "zho_Hans"),
         ("test.translated.de", "de"),
         ("reference.txt", ""),

@@ -106,6 +106,34 @@ CASES: dict[str, tuple[str, str, str]] = {
         "--update-freq 1,1000",
         r"`DATA` .*batches \(1000 .* but 400 are left",
     ),
+    "no such detokeniser": (
+        "good",
+        "--eval-bleu --eval-bleu-detok mose",
+        "`--eval-bleu-detok` must be one of .*moses, .*, but is 'mose'",
+    ),
+    "translations of no length": (
+        "good",
+        """--eval-bleu --eval-bleu-args {"max_len_a":0,"max_len_b":0}""",
+        "`--eval-bleu-args` must let .* 1 tokens or more, .* 0; raise",
+    ),
+    "raw text": (
+        "raw",
+        "",
+        "`--dataset-impl` must be raw .* is left out for .*/valid.de-en.de; give",
+    ),
+    "no raw text": (
+        "good",
+        "--dataset-impl raw",
+        "`--dataset-impl` .* raw for .*/valid.de-en.de.bin",
+    ),
+    "proteins": ("good", "--dataset-impl fasta", "`--dataset-impl` must be raw, .* but is fasta"),
+    "a language model": ("good", "--arch transformer_lm", "`--arch` .*`--tokens-per-sample`; name"),
+    "adaptive softmax": (
+        "good",
+        "--adaptive-softmax-cutoff 10,20",
+        "`--adaptive-softmax-cutoff` must be left out",
+    ),
+    "no layers": ("good", "--encoder-layers 0", "`--encoder-layers` must be 1 or more, but is 0"),
     "another dictionary": (
         "small dictionary",
         "",
@@ -122,7 +150,7 @@ def folders(
     root = tmp_path_factory.mktemp("bad")
     names = (
         *("good", "no languages", "no dictionary", "no train", "no valid"),
-        *("empty", "one side", "uneven", "small dictionary"),
+        *("empty", "one side", "uneven", "small dictionary", "raw"),
     )
     folders = {name: shutil.copytree(corpus.data, root / name) for name in names}
     for name, gone in (
@@ -134,6 +162,9 @@ def folders(
     ):
         for path in folders[name].glob(gone):
             path.unlink()
+    for path in folders["raw"].glob("*.bin"):
+        path.with_suffix("").write_text("w1\n")
+        path.unlink()
     for name, pairs in (("uneven", 300), ("empty", 0)):
         other = make_corpus(server, root / f"{name} text", pairs, dictionaries=corpus.data).data
         for path in other.glob("train.*" if name == "empty" else "train.de-en.en.*"):
@@ -169,6 +200,14 @@ def test_one_sentence(name: str, server: Server, folders: dict[str, Path], tmp_p
     assert re.match(f"autoassist: error: .*{says}", sentence), sentence
     assert sentence.endswith(".")
     assert not run.checkpoints() and not run.of("batch")
+
+
+def test_a_save_dir_that_cannot_be_made(server: Server, folders: dict[str, Path]) -> None:
+    for place in (Path("/proc/none/here"), folders["good"] / "dict.en.txt" / "here"):
+        run = server.train(folders["good"], place, "--max-tokens", 100, "--max-epoch", 1)
+        assert run.status == 1 and "Traceback" not in run.output
+        sentence = run.output.splitlines()[-1]
+        assert re.match(f"autoassist: error: `{place.parent}.* with `--save-dir`", sentence)
 
 
 @pytest.mark.parametrize(

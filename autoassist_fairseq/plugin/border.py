@@ -12,6 +12,7 @@ import functools
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -82,6 +83,16 @@ _KNOWN = [
             r"never closed|malformed node|non-iterable float",
             "`--adam-betas` must be like '(0.9, 0.98)', `--optimizer-overrides` like "
             "'{{\"lr\": 0.1}}', but one of them is not ({0}).",
+        ),
+        (
+            r"Interpolation key 'task\.(\w+)' not found",
+            "`--arch` and `--criterion` must be for translation, say transformer and "
+            "label_smoothed_cross_entropy, but one is for a task that has `--{0}`; name another.",
+        ),
+        (
+            r"--use_plasma_view",
+            "`--use-plasma-view` must have plasma, which pyarrow no longer holds; leave it out, as "
+            "translation has no use for it.",
         ),
         (r"xla_device", "`--tpu` must have torch_xla, which is not here; leave it out."),
     )
@@ -166,7 +177,9 @@ def sentence_of(error: BaseException) -> str | None:
 
 
 def _of_a_file(error: OSError) -> str | None:
-    if error.errno not in _USERS_FILES or not error.filename:
+    frames = traceback.walk_tb(error.__traceback__)
+    making = any(frame.f_code.co_name == "verify_checkpoint_directory" for frame, _ in frames)
+    if not making and (error.errno not in _USERS_FILES or not error.filename):
         return None
     path = Path(os.fsdecode(error.filename))
     if path.name == "dummy":  # fairseq writes a file of this name to try `--save-dir`

@@ -45,6 +45,19 @@ def check_train_files(folders: Sequence[str], split: str, source: str, target: s
                 )
 
 
+def check_kind(
+    folders: Sequence[str], split: str, source: str, target: str, impl: str | None
+) -> None:
+    """Raise `UserError` where a split is there, but as text for a reader of others, or not."""
+    for folder in folders:
+        files = _files(Path(folder), split, source, target, source)
+        if files and all((file.suffix == ".bin") == (impl == "raw") for file in files):
+            raise UserError(
+                "`--dataset-impl` must be raw for files of text, and for no others, but is "
+                f"{impl or 'left out'} for {files[0]}; give the one that made it."
+            )
+
+
 def _files(folder: Path, split: str, source: str, target: str, language: str) -> list[Path]:
     """Return the files of one side, whatever ``--dataset-impl`` made them."""
     names = (f"{split}.{one}-{two}.{language}" for one, two in ((source, target), (target, source)))

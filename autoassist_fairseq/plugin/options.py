@@ -3,11 +3,13 @@
 No ``from __future__ import annotations`` here: fairseq reads the types of the fields.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from fairseq.data.data_utils import post_process
+from fairseq.data.encoders import TOKENIZER_REGISTRY
 from fairseq.tasks.translation import TranslationConfig
 from omegaconf import II
 
@@ -140,9 +142,27 @@ def settings_from(cfg: Any) -> Settings:
     if settings.policy != "off":
         problems += _problems_of_planning(cfg)
     problems += _problems_of_validation(cfg)
+    if cfg.dataset_impl == "fasta":
+        problems.append(
+            "`--dataset-impl` must be raw, lazy, cached, mmap or huffman, but is fasta, which is "
+            "not for translations; leave it out, and files are read as what they are"
+        )
     if problems:
         raise UserError("; ".join(problems) + ".")
     return settings
+
+
+def check_model(cfg: Any) -> None:
+    """Raise `UserError` for a model that cannot be trained to translate."""
+    for side in ("encoder", "decoder"):
+        if getattr(cfg, f"{side}_layers", 1) < 1:
+            raise UserError(f"`--{side}-layers` must be 1 or more, but is 0; raise it.")
+    if getattr(cfg, "adaptive_softmax_cutoff", None):
+        raise UserError(
+            "`--adaptive-softmax-cutoff` must be left out, but is "
+            f"{cfg.adaptive_softmax_cutoff}: PyTorch cannot train fairseq's adaptive softmax with "
+            "the criteria of translation."
+        )
 
 
 def _problems_of_planning(cfg: Any) -> list[str]:
@@ -164,15 +184,28 @@ def _problems_of_planning(cfg: Any) -> list[str]:
 
 
 def _problems_of_validation(cfg: Any) -> list[str]:
-    """Return one sentence where the first validation would end the run."""
+    """Return a sentence for each option with which the first validation would end the run."""
+    problems = []
+    if cfg.eval_bleu and cfg.eval_bleu_detok not in TOKENIZER_REGISTRY:
+        problems.append(
+            f"`--eval-bleu-detok` must be one of {', '.join(sorted(TOKENIZER_REGISTRY))}, but is "
+            f"{cfg.eval_bleu_detok!r}"
+        )
+    search = json.loads(cfg.eval_bleu_args or "{}")
+    least, *most = (search.get(name, 1) for name in ("min_len", "max_len_a", "max_len_b"))
+    if cfg.eval_bleu and not most[0] and most[1] < least:
+        problems.append(
+            f"`--eval-bleu-args` must let a translation have {least} tokens or more, but its "
+            f'"max_len_a" and "max_len_b" let it have {most[1]}; raise one of them'
+        )
     try:
         post_process("", cfg.eval_bleu_remove_bpe)
     except NotImplementedError:
         names = "sentencepiece, subword_nmt, wordpiece, letter, silence, _EOW, none"
-        return [
+        problems.append(
             f"`--eval-bleu-remove-bpe` must be one of {names}, but is {cfg.eval_bleu_remove_bpe!r}"
-        ]
-    return []
+        )
+    return problems
 
 
 def _values(option: Any) -> list[int]:

@@ -13,7 +13,12 @@ from fairseq.utils import resolve_max_positions, split_paths
 
 from autoassist_fairseq.plugin.border import TRAINING, one_sentence, program
 from autoassist_fairseq.plugin.feedback import Ticket
-from autoassist_fairseq.plugin.files import check_folders, check_lengths, check_train_files
+from autoassist_fairseq.plugin.files import (
+    check_folders,
+    check_kind,
+    check_lengths,
+    check_train_files,
+)
 from autoassist_fairseq.plugin.folders import check_folder, folder_of, lengths_only
 from autoassist_fairseq.plugin.importance import Drawn, draw
 from autoassist_fairseq.plugin.iterator import AutoAssistIterator
@@ -22,6 +27,7 @@ from autoassist_fairseq.plugin.loss_tap import LossTap
 from autoassist_fairseq.plugin.opening import batching, opening_folder, opening_split
 from autoassist_fairseq.plugin.options import (
     AutoAssistTranslationConfig,
+    check_model,
     settings_from,
     update_freq_of,
 )
@@ -73,6 +79,8 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
         """Build the model; its positions, without ``--max-tokens``, say which pairs are kept."""
+        if program() in TRAINING:
+            check_model(cfg)
         model = super().build_model(cfg, from_checkpoint)  # fairseq looks for the name
         self._positions = resolve_max_positions(self.max_positions(), model.max_positions())
         return model
@@ -91,6 +99,7 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         with opening_split(split, languages):
             if split == self.cfg.train_subset:
                 check_train_files(split_paths(self.cfg.data), split, *languages)
+            check_kind(split_paths(self.cfg.data), split, *languages, impl=self.cfg.dataset_impl)
             super().load_dataset(split, epoch=epoch, combine=combine, **kwargs)
 
     @one_sentence

@@ -31,9 +31,10 @@ def base_language(tag: str) -> str:
 
 
 def language_of(name: str) -> str:
-    """Return the tag that a name ends in, as ``test.zh`` or ``ref.zh_CN.gz``, else ``""``."""
-    ending = name.removesuffix(".gz").rpartition(".")[2]
-    tag = ending if "." in name and re.fullmatch(r"[a-z]{2}([-_]\w+)?", ending) else ""
+    """Return the tag that a name ends in, as ``test.zh`` or ``ref.zh_CN.txt.gz``, else ``""``."""
+    stem = re.sub(r"(\.(gz|txt|tok|detok))+$", "", name)
+    ending = stem.rpartition(".")[2]
+    tag = ending if "." in stem and re.fullmatch(r"[a-z]{2}([-_]\w+)?", ending) else ""
     return tag or (ending if ending.partition("_")[0] in _SHORT else "")
 
 

@@ -18,7 +18,9 @@ from autoassist_fairseq.tools.dataprep.steps import Record
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``python -m autoassist_fairseq.tools.dataprep``; returns the exit status."""
-    options = flags.parser().parse_args(arguments)
+    options, unknown = flags.parser().parse_known_args(arguments)
+    if unknown:  # argparse itself would show the usage of `prepare`, which has no options
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     settings, records = _own(options) if options.corpus == "corpus" else _published(options)
     folder = prepare(settings, records)
     say(f"subword model: {settings.model}")

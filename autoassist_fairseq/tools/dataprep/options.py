@@ -80,6 +80,7 @@ def _command(commands: Any, name: str, about: str) -> argparse.ArgumentParser:
     made: argparse.ArgumentParser = commands.add_parser(
         name, help=about, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
+    made.set_defaults(parser=made)
     return made
 
 

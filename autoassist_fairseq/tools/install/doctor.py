@@ -12,7 +12,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -177,13 +177,18 @@ CHECKS: dict[str, Callable[[Patient], Finding]] = {
 
 def examine(patient: Patient) -> Iterator[Finding]:
     """Run all checks, each to a finding whatever happens in it."""
+    mend = ""
     for subject, check in CHECKS.items():
         try:
-            yield check(patient)
+            finding = check(patient)
         except Exception as error:
             # A check that fails itself is a finding, too: the doctor must end with its verdict.
-            mend = "make clean setup" if IN_CHECKOUT else MEND_PACKAGES
-            yield Finding(False, subject, f"could not be checked ({error!r})", mend)
+            anew = "make clean setup" if IN_CHECKOUT else MEND_PACKAGES
+            finding = Finding(False, subject, f"could not be checked ({error!r})", anew)
+        if mend and not finding.ok:  # no other command helps before fairseq is the right one
+            finding = replace(finding, mend=mend)
+        mend = finding.mend if subject == "fairseq" else mend
+        yield finding
 
 
 def main(argv: Sequence[str] | None = None) -> int:

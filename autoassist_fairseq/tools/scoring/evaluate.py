@@ -33,6 +33,8 @@ _THEIR = {
     "--best": "--num-best-checkpoints",
 }
 
+_CHECKPOINT = (b"PK", b"\x80")  # how files of torch.save begin: today's, and those before 1.6
+
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line of ``autoassist evaluate``."""
@@ -95,6 +97,13 @@ def _check(args: argparse.Namespace, split: Split) -> int:
             f"`{chosen[0]}` needs a folder of checkpoints, but `--checkpoints` {args.checkpoints} "
             "is one file, which is evaluated as it is; leave it out."
         )
+    if args.checkpoints.is_file():
+        with args.checkpoints.open("rb") as file:
+            if not file.read(2).startswith(_CHECKPOINT):
+                raise UserError(
+                    f"`--checkpoints` must be a checkpoint, or a folder of some, but "
+                    f"{args.checkpoints} is another file; give what fairseq-train wrote."
+                )
     args.spm = generation.find_model(args.data, split.target, args.spm, args.detokenise)
     texts = {}
     for path in args.ref:
