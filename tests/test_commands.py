@@ -170,6 +170,7 @@ def test_every_flag_in_a_document_is_one(path: str) -> None:
     assert not told
 
 
+@pytest.mark.slow
 def test_comparisons_are_what_the_runner_takes() -> None:
     found = [line for _, line in commands() if line.startswith("autoassist compare --data")]
     assert len(found) > 3

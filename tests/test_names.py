@@ -109,6 +109,7 @@ def test_code_that_is_named_is_there() -> None:
     assert not wrong
 
 
+@pytest.mark.slow
 def test_documents_that_are_elsewhere_are_not_named() -> None:
     assert not [path for path in sources() if _ELSEWHERE.search(prose(path))]
 
