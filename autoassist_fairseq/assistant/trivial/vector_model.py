@@ -11,17 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.assistant.compiling import compiled
 from autoassist_fairseq.assistant.corpus.features import sample_pairs
-from autoassist_fairseq.assistant.corpus.kernels import Array
 from autoassist_fairseq.assistant.corpus.token_store import Ints
 from autoassist_fairseq.assistant.corpus.vectors import Vectors
 from autoassist_fairseq.assistant.trivial.learner import FIRST_SQUARE, Learner
+from autoassist_fairseq.assistant.trivial.vector_kernels import sweep
 
 Floats = NDArray[np.float32]
-
-# Scaled numbers are clipped, so that no outlier rules.
-WIDEST = np.float32(5)
 
 
 class VectorModel(Learner):
@@ -69,7 +65,7 @@ class VectorModel(Learner):
         out = np.empty(len(pairs), np.float32)
         rows, classes = self.corpus.values[pairs], self.corpus.classes[pairs]
         model = self.arrays["weights"], self.arrays["squares"]
-        _sweep(rows, classes, self._scaling, model, np.float32(self.lr), labels, out)
+        sweep(rows, classes, self._scaling, model, np.float32(self.lr), labels, out)
         return out
 
     def state_dict(self) -> dict[str, Any]:
@@ -83,49 +79,3 @@ class VectorModel(Learner):
         for name, array in self.arrays.items():
             array[...] = np.asarray(state[name])
         self._scaling = np.array(state["scaling"], np.float32)
-
-
-@compiled
-def _sweep(
-    rows: Array,
-    classes: Array,
-    scaling: Array,
-    model: tuple[Array, Array],
-    lr: float,
-    labels: Array,
-    out: Array,
-) -> None:
-    """Predict one row after the other, and learn it if it has a label (logistic loss, AdaGrad).
-
-    Args:
-        rows: [P, F - 1] numbers.
-        classes: [P].
-        scaling: [2, F - 1] means, and what differences from them are multiplied by.
-        model: (weights, squares) [1 + C, F] each, for all rows and for those of each class; changed
-            in place.
-        lr: step size.
-        labels: [P], 1 = not trivial; [0] to predict only.
-        out: [P] float32, written: P(not trivial) before the row was learned.
-    """
-    weights, squares = model
-    x = np.empty(weights.shape[1], np.float32)
-    x[0] = 1
-    widest = WIDEST / np.float32(math.sqrt(max(rows.shape[1], 1)))
-    for i in range(len(rows)):
-        own = 1 + classes[i]
-        for f in range(rows.shape[1]):
-            scaled = (np.float32(rows[i, f]) - scaling[0, f]) * scaling[1, f]
-            x[1 + f] = min(max(scaled, -widest), widest)
-        logit = np.float32(0)
-        for f in range(len(x)):
-            logit += (weights[0, f] + weights[own, f]) * x[f]
-        out[i] = 1 / (1 + math.exp(-np.float64(logit)))
-        if len(labels) == 0:
-            continue
-        error = np.float32(out[i] - labels[i])
-        for f in range(len(x)):
-            gradient = error * x[f]
-            if gradient != 0:
-                for row in (0, own):
-                    squares[row, f] += gradient * gradient
-                    weights[row, f] -= lr * gradient / np.float32(math.sqrt(squares[row, f]))
