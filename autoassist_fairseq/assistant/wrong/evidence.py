@@ -4,18 +4,50 @@ from __future__ import annotations
 
 import numpy as np
 
+from autoassist_fairseq.assistant import exact
 from autoassist_fairseq.assistant.corpus.features import Floats
 from autoassist_fairseq.assistant.corpus.token_store import Ints
 from autoassist_fairseq.assistant.trivial.model_kernels import LOGS, LONGEST
 from autoassist_fairseq.assistant.wrong import evidence_kernels as kernels
-from autoassist_fairseq.assistant.wrong.evidence_kernels import MEAN, WORTHS
+from autoassist_fairseq.assistant.wrong.evidence_kernels import (
+    FIRST,
+    GRID,
+    MEAN,
+    SECOND,
+    UNEXPLAINED,
+    WORTHS,
+)
 from autoassist_fairseq.assistant.wrong.lexicon import Lexicon, Sides, Way
 
 # Columns: the worths of both ways, then these.
-LESSER, SOURCE_LENGTH, TARGET_LENGTH, LONGER, OVERLAP, SOURCE_COST, TARGET_COST, WEIGHTY = range(
-    2 * WORTHS, 2 * WORTHS + 8
-)
-EVIDENCE = 2 * WORTHS + 8
+(
+    LESSER,
+    SOURCE_LENGTH,
+    TARGET_LENGTH,
+    LONGER,
+    OVERLAP,
+    SOURCE_COST,
+    TARGET_COST,
+    WEIGHTY,
+    TARGET_LACKS,
+    SOURCE_LACKS,
+) = range(2 * WORTHS, 2 * WORTHS + 10)
+EVIDENCE = 2 * WORTHS + 10
+
+
+# Evidence that makes a pair likelier to be right as it rises (-1), or likelier to be wrong (1).
+SIGNS = np.zeros(EVIDENCE, np.int64)
+for _way in (0, WORTHS):
+    SIGNS[[_way + MEAN, _way + FIRST, _way + SECOND]], SIGNS[_way + UNEXPLAINED] = -1, 1
+SIGNS[[LESSER, WEIGHTY]] = -1
+
+# Words at the same place of their sentences are each other's translations more often.
+SLANT = 4.0
+_APART = np.abs(np.subtract.outer(np.arange(4 * GRID), np.arange(4 * GRID))) / (4 * GRID)
+_WEIGHTS = exact.exp(-SLANT * _APART.ravel()).reshape(_APART.shape)
+_MEAN = _WEIGHTS.mean()
+NEAR = (exact.exp(-SLANT * np.arange(GRID + 1) / GRID) / _MEAN).astype(np.float32)
+AROUND = np.append(_WEIGHTS.mean(1)[2::4], _WEIGHTS.mean(1)[-1]) / _MEAN
 
 
 class Evidence:
@@ -54,7 +86,17 @@ class Evidence:
         columns = SOURCE_COST, TARGET_COST
         for column, side, costs in zip(columns, (source, target), self._costs, strict=True):
             kernels.mean(side.tokens, side.offsets, costs, out[:, column])
+        out[:, TARGET_LACKS] = lacks(lexicon.there, sides)
+        out[:, SOURCE_LACKS] = lacks(lexicon.back, sides.turned())
         return out
+
+
+def lacks(way: Way, sides: Sides) -> Floats:
+    """Return the log [P] of how many words the target should have by its source, and has."""
+    out = np.empty(len(sides), np.float32)
+    kernels.mean(sides.source.tokens, sides.source.offsets, way.fertility, out)
+    should = out * np.diff(sides.source.offsets)
+    return (exact.log(should + 1) - exact.log(np.diff(sides.target.offsets) + 1)).astype(np.float32)
 
 
 def worths(way: Way, sides: Sides) -> Floats:
@@ -62,5 +104,7 @@ def worths(way: Way, sides: Sides) -> Floats:
     out = np.empty((len(sides), WORTHS), np.float32)
     source, target = sides.source, sides.target
     given = source.tokens, source.offsets, target.tokens, target.offsets
-    kernels.worths(*given, way.begins, way.words, way.lifts, way.rest, way.vocabulary, out)
+    kernels.worths(
+        *given, way.begins, way.words, way.lifts, way.rest, way.vocabulary, NEAR, AROUND, out
+    )
     return out

@@ -18,6 +18,8 @@ CANDIDATES, ENTRIES = 64, 24
 ROUNDS, DISCOUNT = 5, 0.3
 # What every word leaves at least to words that it was never seen with.
 LEAST_REST = 0.02
+# Occurrences of a word that say as much about its fertility as all other words do.
+FEW = 3.0
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,25 @@ def words_of(side: Ragged) -> Ragged:
     return Ragged(out[: begins[-1]], begins)
 
 
+def themselves(alike: Ints) -> Sides:
+    """Return a pair for each word that is spelled ``alike`` [V'] on both sides: that word."""
+    known = np.flatnonzero(alike >= 0)
+    offsets = np.arange(len(known) + 1)
+    return Sides(
+        Ragged(alike[known].astype(np.int32), offsets), Ragged(known.astype(np.int32), offsets)
+    )
+
+
+def joined(first: Sides, second: Sides) -> Sides:
+    """Return the pairs of both."""
+    return Sides(_end_to_end(first.source, second.source), _end_to_end(first.target, second.target))
+
+
+def _end_to_end(first: Ragged, second: Ragged) -> Ragged:
+    offsets = np.append(first.offsets[:-1], second.offsets + first.offsets[-1])
+    return Ragged(np.append(first.tokens, second.tokens), offsets)
+
+
 @dataclass(frozen=True)
 class Way:
     """One direction: P(y | x) for the likeliest words y of each word x.
@@ -67,6 +88,7 @@ class Way:
         words: [E] int32, the words y.
         lifts: [E] float32, P(y | x) / P(y).
         rest: [V] float32, what the entries of x leave of its probability, which goes by P(y).
+        fertility: [V] float32, words of the other side that x explains.
         vocabulary: V', words of the other side.
     """
 
@@ -74,6 +96,7 @@ class Way:
     words: NDArray[np.int32]
     lifts: Floats
     rest: Floats
+    fertility: Floats
     vocabulary: int
 
     @classmethod
@@ -91,14 +114,16 @@ class Way:
         lengths = np.diff(source.offsets)
         given = target.tokens, target.offsets, shares
         kernels.first_round(starts, pairs, lengths, *given, CANDIDATES, begins, words, values)
-        sums = np.empty(len(target.tokens))
+        sums, links = np.empty(len(target.tokens)), np.empty(vocabularies[0])
         for _ in range(ROUNDS - 1):
-            kernels.next_round(starts, pairs, *given, begins, words, values, sums, DISCOUNT)
+            kernels.next_round(starts, pairs, *given, begins, words, values, sums, DISCOUNT, links)
         rest = np.empty(vocabularies[0], np.float32)
         kernels.shorten(begins, words, values, ENTRIES, LEAST_REST, rest)
         words, values = words[: begins[-1]].copy(), values[: begins[-1]]
         lifts = (values / shares[words]).astype(np.float32)
-        return cls(begins, words, lifts, rest, vocabularies[1])
+        often, usual = np.diff(starts), links.sum() / max(len(source.tokens), 1)
+        fertility = ((links + FEW * usual) / (often + FEW)).astype(np.float32)
+        return cls(begins, words, lifts, rest, fertility, vocabularies[1])
 
 
 @dataclass(frozen=True)
@@ -109,7 +134,18 @@ class Lexicon:
     back: Way
 
     @classmethod
-    def learn(cls, sides: Sides, vocabularies: tuple[int, int]) -> Lexicon:
-        """Learn from ``sides``, whose dictionaries have so many words."""
+    def learn(
+        cls, sides: Sides, vocabularies: tuple[int, int], alike: Ints | None = None
+    ) -> Lexicon:
+        """Learn from ``sides``, whose dictionaries have so many words.
+
+        Args:
+            sides: pairs, right ones and wrong ones.
+            vocabularies: words of the two dictionaries.
+            alike: [V'] the source word that is spelled like each target word, -1: none. One that is
+                seen seldom translates as itself: it is a name or a number.
+        """
+        if alike is not None:
+            sides = joined(sides, themselves(alike))
         other = vocabularies[1], vocabularies[0]
         return cls(Way.learn(sides, vocabularies), Way.learn(sides.turned(), other))

@@ -137,6 +137,7 @@ def next_round(
     values: Array,
     sums: Array,
     discount: float,
+    links: Array,
 ) -> None:
     """One more round of EM on the entries that there are.
 
@@ -151,6 +152,7 @@ def next_round(
         values: [E] float32, changed: P(y | x).
         sums: [K] float64, overwritten: P(y_j) of each token of the other side, times |x| + 1.
         discount: taken off each expected count.
+        links: [V] float64, written: words of the other side that each word x explains.
     """
     row, counts = np.zeros(len(shares), np.float64), np.zeros(len(shares), np.float64)
     for j in range(offsets[-1]):
@@ -171,6 +173,7 @@ def next_round(
                 share = row[tokens[j]] * sums[j]
                 counts[tokens[j]] += share
                 total += share
+        links[x] = total
         for e in range(begins[x], begins[x + 1]):
             values[e] = max(counts[words[e]] - discount, 0.0) / (total + 1e-9)
         _clear(row, begins[x], begins[x + 1], words)

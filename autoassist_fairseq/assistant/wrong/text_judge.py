@@ -14,20 +14,22 @@ from autoassist_fairseq.assistant.corpus.features import Corpus, Floats, sample_
 from autoassist_fairseq.assistant.corpus.token_store import Ints, TokenSide
 from autoassist_fairseq.assistant.wrong import decoys
 from autoassist_fairseq.assistant.wrong import evidence as columns
-from autoassist_fairseq.assistant.wrong.detector import Detector
 from autoassist_fairseq.assistant.wrong.evidence import Evidence
 from autoassist_fairseq.assistant.wrong.evidence_kernels import MEAN, WORTHS
+from autoassist_fairseq.assistant.wrong.judge import Judge
+from autoassist_fairseq.assistant.wrong.language import Language
 from autoassist_fairseq.assistant.wrong.lexicon import Lexicon, Sides, words_of
 from autoassist_fairseq.assistant.wrong.verdicts import UNKNOWN, Verdicts, packed, probability
 from autoassist_fairseq.errors import ANEW, StateError
 
-KINDS: tuple[str, ...] = tuple(decoys.KINDS)
+KINDS: tuple[str, ...] = (*decoys.KINDS, "language")
 # Counted up when verdicts change, so that remembered ones are judged anew.
 VERSION = 1
 # Pairs that lexicon and detectors are learned from at most; with fewer than the least, none is.
 SAMPLE, LEAST = 200_000, 1_000
-# Decoys of each kind at most; parts of the sample, each judged by a lexicon of the others.
-DECOYS, FOLDS = 40_000, 2
+# Decoys of each kind at most; parts of the sample, each judged by a lexicon of the others; how
+# often decoys are made.
+DECOYS, FOLDS, TIMES = 20_000, 2, 2
 # Pairs that are judged at a time.
 CHUNK = 16_384
 Progress = Callable[[str, float], None]
@@ -76,7 +78,8 @@ class TextJudge:
         self._corpus = corpus
         self._verdicts = np.full(len(corpus), UNKNOWN, np.uint8)
         self._lexicons: list[Lexicon] = []
-        self._detectors: dict[int, Detector] = {}
+        self._judge: Judge | None = None
+        self._language: Language | None = None
         self._ready = False
 
     def prepare(self, progress: Progress | None = None) -> None:
@@ -100,26 +103,41 @@ class TextJudge:
         words = self._corpus.source.words, self._corpus.target.words
         for this in range(FOLDS):
             tell("lexicon", 0.1 + 0.6 * this / FOLDS)
-            self._lexicons.append(Lexicon.learn(sides.part(np.flatnonzero(fold != this)), words))
-        tell("decoys", 0.7)
+            others = sides.part(np.flatnonzero(fold != this))
+            self._lexicons.append(Lexicon.learn(others, words, self._alike()))
         idf = self._corpus.source_words.idf, self._corpus.target_words.idf
         self._evidence = Evidence(idf, self._alike())
         rows = sample_pairs(len(pairs), DECOYS)
         some, fold = sides.part(rows), fold[rows]
         real = self._measure(some, fold)
-        before = (pairs[rows] - 1) % len(self._corpus)
-        stock = decoys.Stock(
-            some,
-            _words(self._corpus.target, before),
-            self._alike(),
-            np.random.default_rng([self._seed, len(self._corpus)]),
-        )
-        for place, make in enumerate(decoys.KINDS.values()):
-            tell("detectors", 0.8 + 0.2 * place / len(KINDS))
-            made = make(stock)
-            if made is not None:
-                wrong = self._measure(Sides(some.source, made), fold)
-                self._detectors[place] = Detector.fit(real, wrong)
+        way = self._lexicons[0].there
+        self._language = Language.fit(some, way, idf[1], real[:, MEAN])
+        if self._language.other:  # what is in it has been told
+            told = np.flatnonzero(self._language.log_odds(some.target) <= 0)
+            some, fold, rows, real = some.part(told), fold[told], rows[told], real[told]
+        self._judge = self._compare(pairs[rows], some, fold, real, tell)
+
+    def _compare(
+        self, pairs: Ints, sides: Sides, fold: Ints, real: Floats, tell: Progress
+    ) -> Judge:
+        """Compare ``pairs`` [P] with decoys, twice: the second time of those that seem right.
+
+        Half of what is half a translation is a quarter of one, and no decoy of a half.
+        """
+        right = np.arange(len(pairs))
+        for time in range(TIMES):
+            tell("decoys", 0.7 + 0.3 * time / TIMES)
+            before = _words(self._corpus.target, (pairs[right] - 1) % len(self._corpus))
+            rng = np.random.default_rng([self._seed, len(self._corpus)])
+            stock = decoys.Stock(sides.part(right), before, self._alike(), rng)
+            wrong = {}
+            for place, make in enumerate(decoys.KINDS.values()):
+                if (made := make(stock)) is not None:
+                    told = self._measure(Sides(stock.sides.source, made), fold[right])
+                    wrong[place] = told
+            judge = Judge.fit(real, wrong)
+            right = np.flatnonzero(judge.of(real)[1] <= 0)
+        return judge
 
     def _alike(self) -> Ints | None:
         words = self._corpus.source.words, self._corpus.target.words
@@ -142,26 +160,29 @@ class TextJudge:
         new = np.unique(pairs[self._verdicts[pairs] == UNKNOWN])
         for begin in range(0, len(new), CHUNK):
             some = new[begin : begin + CHUNK]
-            kind, odds, _ = self._judge(some)
+            kind, odds, _ = self._judged(some)
             self._verdicts[some] = packed(kind, odds)
         return self._verdicts[pairs]
 
-    def _judge(self, pairs: Ints) -> tuple[NDArray[np.uint8], Floats, Floats]:
+    def _judged(self, pairs: Ints) -> tuple[NDArray[np.uint8], Floats, Floats]:
         """Return the likeliest kind [P], its log-odds [P], and the evidence on ``pairs`` [P]."""
         self.prepare()
-        kind, odds = np.zeros(len(pairs), np.uint8), np.full(len(pairs), -np.inf, np.float32)
-        if not self._detectors:
-            return kind, odds, np.zeros((len(pairs), columns.EVIDENCE), np.float32)
-        evidence = self._measure(self._read(pairs), folds(pairs))
-        for place, detector in self._detectors.items():
-            these = detector.log_odds(evidence)
-            kind[these > odds] = place
-            odds = np.maximum(odds, these)
+        if self._judge is None:
+            evidence = np.zeros((len(pairs), columns.EVIDENCE), np.float32)
+            none = np.full(len(pairs), -np.inf, np.float32)
+            return np.zeros(len(pairs), np.uint8), none, evidence
+        sides = self._read(pairs)
+        evidence = self._measure(sides, folds(pairs))
+        kind, odds = self._judge.of(evidence)
+        if self._language is not None and self._language.other:
+            other = self._language.log_odds(sides.target).astype(np.float32)
+            kind[other > odds] = KINDS.index("language")
+            odds = np.maximum(odds, other)
         return kind, odds, evidence
 
     def examine(self, pairs: Ints) -> Examination:
         """Return all that is found about ``pairs`` [P]."""
-        kind, odds, evidence = self._judge(pairs)
+        kind, odds, evidence = self._judged(pairs)
         return Examination(
             probability(odds),
             kind,
@@ -176,7 +197,10 @@ class TextJudge:
     def shares(self) -> dict[str, float]:
         """Return the share of pairs that is taken to be of each kind, before any is judged."""
         self.prepare()
-        return {KINDS[place]: detector.share for place, detector in self._detectors.items()}
+        if self._judge is None:
+            return {}
+        kinds = [KINDS[place] for place in self._judge.kinds]
+        return dict(zip(kinds, self._judge.shares.tolist(), strict=True))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the verdicts so far, and a digest of what they rest on."""

@@ -1,0 +1,76 @@
+"""Real pairs against decoys of all kinds: what tells them apart, how many real ones are such."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoassist_fairseq.assistant import exact
+from autoassist_fairseq.assistant.corpus.features import Floats
+from autoassist_fairseq.assistant.exact import Doubles
+from autoassist_fairseq.assistant.wrong.detector import Detector
+from autoassist_fairseq.assistant.wrong.evidence import SIGNS
+from autoassist_fairseq.assistant.wrong.posterior import Posterior, kind_shares
+from autoassist_fairseq.assistant.wrong.trees import Trees
+
+# A share of the real pairs that is none.
+RARE = 1e-4
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges by evidence.
+
+    Attributes:
+        kinds: [K] places in `decoys.KINDS`, of those that decoys were made of.
+        detectors: [K] of each kind, for its share and its name.
+        shares: [K] of the real pairs that are of each kind.
+        trees: tell wrong from right.
+        posterior: what their score means.
+    """
+
+    kinds: NDArray[np.uint8]
+    detectors: list[Detector]
+    shares: Doubles
+    trees: Trees
+    posterior: Posterior
+
+    @classmethod
+    def fit(cls, real: Floats, decoys: Mapping[int, Floats]) -> Judge:
+        """Learn from evidence on real pairs [P, F] and on decoys of each kind [D, F]."""
+        detectors = [Detector.fit(real, wrong) for wrong in decoys.values()]
+        scored = [
+            np.stack([one.score(rows) for one in detectors], 1) for rows in (real, *decoys.values())
+        ]
+        shares = kind_shares(scored[0], scored[1:])
+        trees = Trees.fit(*_mixed(real, list(decoys.values()), shares), SIGNS)
+        wrong = [trees.score(some) for some in decoys.values()]
+        posterior = Posterior.fit(trees.score(real), wrong, shares)
+        return cls(np.array(list(decoys), np.uint8), detectors, shares, trees, posterior)
+
+    def of(self, evidence: Floats) -> tuple[NDArray[np.uint8], Floats]:
+        """Return the likeliest kind [P] of pairs with this ``evidence`` [P, F], and log-odds [P].
+
+        The odds are those that a pair is wrong, the kind is what it would be then.
+        """
+        by_kind = np.stack([one.score(evidence) for one in self.detectors], 1)
+        likeliest = np.argmax(by_kind + exact.log(np.maximum(self.shares, 1e-9)), 1)
+        return self.kinds[likeliest], self.posterior.of(self.trees.score(evidence))
+
+
+def _mixed(real: Floats, decoys: list[Floats], shares: Doubles) -> tuple[Floats, Doubles, Doubles]:
+    """Return rows [N, F], labels (1: decoy) and weights [N]: of real pairs, and as many decoys.
+
+    As many by weight: decoys of each kind as there are of that kind among the real pairs. Kinds
+    that are hardly there are left out; if none is there, all of them stand for what could be.
+    """
+    mix = shares if shares.max() > RARE else np.ones(len(shares))
+    mix = np.where(mix > RARE, mix, 0) / mix[mix > RARE].sum()
+    kept = [(rows, part) for rows, part in zip(decoys, mix, strict=True) if part > 0 and len(rows)]
+    weights = [np.full(len(rows), part * len(real) / len(rows)) for rows, part in kept]
+    labels = np.repeat([0.0, 1.0], [len(real), sum(len(rows) for rows, _ in kept)])
+    rows = np.vstack([real, *(rows for rows, _ in kept)])
+    return rows, labels, np.concatenate([np.ones(len(real)), *weights])
