@@ -11,6 +11,7 @@ import numpy as np
 
 from autoassist_fairseq.assistant.compiling import compiled
 from autoassist_fairseq.assistant.corpus.kernels import Array
+from autoassist_fairseq.assistant.prefetching import prefetch
 
 # Columns of what `worths` writes of a direction: the mean over all tokens, over those of the first
 # and of the second half, and the share of tokens that hardly anything on the other side explains.
@@ -18,6 +19,8 @@ MEAN, FIRST, SECOND, UNEXPLAINED = range(4)
 WORTHS = 4
 # Parts of a sentence that places are told by.
 GRID = 16
+# Words ahead whose entries are fetched early; entries in a line of the cache.
+AHEAD, CACHE_LINE = 4, 16
 
 
 @compiled
@@ -66,6 +69,10 @@ def worths(
         left, step = 0.0, np.float32(GRID) / max(size, 1)
         for o in range(many):
             x, here = tokens[offsets[i] + o], np.float32((o + 0.5) / many * GRID)
+            if offsets[i] + o + AHEAD < len(tokens):
+                ahead = begins[tokens[offsets[i] + o + AHEAD]]
+                prefetch(words, ahead)
+                prefetch(words, ahead + CACHE_LINE)
             left += rest[x]
             for e in range(begins[x], begins[x + 1]):
                 j = mark[words[e]]

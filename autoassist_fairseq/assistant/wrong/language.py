@@ -21,6 +21,8 @@ BEGIN, ROUNDS = 0.03, 12
 PRIOR = 200.0
 # No word says more than this, in nats; words of a sentence repeat each other.
 MOST, DAMPING = 4.0, 0.5
+# fairseq's word for all that are not in the dictionary.
+UNKNOWN_WORD = 3
 # Two languages share fewer words than this (Bhattacharyya's coefficient), two topics more.
 DIFFERENT = 0.75
 
@@ -42,7 +44,7 @@ class Language:
     @property
     def other(self) -> bool:
         """Whether there is another language at all."""
-        return self.alike < DIFFERENT
+        return self.alike < DIFFERENT and self.bias < 0
 
     def log_odds(self, target: Ragged) -> Doubles:
         """Return the log-odds [P] that each of ``target`` is in the other language."""
@@ -91,6 +93,7 @@ def _alike(sides: Sides, way: Way, chances: Doubles, usual: Doubles) -> float:
     rest = float((sources * way.rest).sum())
     called = usual * rest
     kernels.translate(way.begins, way.words, way.lifts, sources, usual, called)
+    theirs[UNKNOWN_WORD] = called[UNKNOWN_WORD] = 0  # says nothing of a language
     both = theirs / max(theirs.sum(), 1e-9), called / max(called.sum(), 1e-9)
     return float(np.sqrt(both[0] * both[1]).sum()) if theirs.sum() >= PRIOR else 1.0
 

@@ -14,7 +14,7 @@ from autoassist_fairseq.assistant.wrong import lexicon_kernels as kernels
 # Ids below it are no words: begin, padding and end of a sentence.
 FIRST_WORD = 3
 # Entries of a word at most: while it is learned, and after.
-CANDIDATES, ENTRIES = 64, 24
+CANDIDATES, ENTRIES = 48, 24
 ROUNDS, DISCOUNT = 5, 0.3
 # What every word leaves at least to words that it was never seen with.
 LEAST_REST = 0.02
@@ -111,12 +111,13 @@ class Way:
         begins = np.empty_like(starts)
         room = int(np.minimum(np.diff(starts) * len(target.tokens), CANDIDATES).sum())
         words, values = np.empty(room, np.int32), np.empty(room, np.float32)
-        lengths = np.diff(source.offsets)
-        given = target.tokens, target.offsets, shares
-        kernels.first_round(starts, pairs, lengths, *given, CANDIDATES, begins, words, values)
-        sums, links = np.empty(len(target.tokens)), np.empty(vocabularies[0])
+        given = source.tokens, source.offsets, target.tokens, target.offsets, shares
+        kernels.first_round(
+            starts, pairs, np.diff(source.offsets), *given[2:], CANDIDATES, begins, words, values
+        )
+        links = np.empty(vocabularies[0])
         for _ in range(ROUNDS - 1):
-            kernels.next_round(starts, pairs, *given, begins, words, values, sums, DISCOUNT, links)
+            kernels.next_round(*given, begins, words, values, DISCOUNT, links)
         rest = np.empty(vocabularies[0], np.float32)
         kernels.shorten(begins, words, values, ENTRIES, LEAST_REST, rest)
         words, values = words[: begins[-1]].copy(), values[: begins[-1]]

@@ -85,7 +85,7 @@ def first_round(
         words: [V * most] int32, written.
         values: [V * most] float32, written: P(y | x).
     """
-    row = np.zeros(len(shares), np.float64)
+    row = np.zeros(len(shares), np.float32)
     seen = np.empty(len(shares), np.int32)
     gains = np.empty(len(shares), np.float64)
     to = 0
@@ -94,18 +94,18 @@ def first_round(
         many, total = 0, 0.0
         for o in range(starts[x], starts[x + 1]):
             pair = pairs[o]
-            share = 1.0 / (lengths[pair] + 1)
+            share = np.float32(1) / np.float32(lengths[pair] + 1)
+            total += share * (offsets[pair + 1] - offsets[pair])
             for j in range(offsets[pair], offsets[pair + 1]):
                 y = tokens[j]
                 if row[y] == 0:
                     seen[many] = y
                     many += 1
                 row[y] += share
-                total += share
         good = 0
         for s in range(many):
             y = seen[s]
-            lift = row[y] / (total * shares[y])
+            lift = np.float64(row[y]) / (total * shares[y])
             gain = row[y] * math.log(lift) if lift > 1 else 0.0
             if gain > 0:
                 seen[good], gains[good] = y, gain
@@ -127,69 +127,72 @@ def first_round(
 
 @compiled
 def next_round(
-    starts: Array,
-    pairs: Array,
     tokens: Array,
     offsets: Array,
+    others: Array,
+    other_offsets: Array,
     shares: Array,
     begins: Array,
     words: Array,
     values: Array,
-    sums: Array,
     discount: float,
     links: Array,
 ) -> None:
     """One more round of EM on the entries that there are.
 
     Args:
-        starts: see `first_round`, like the four that follow.
-        pairs: see there.
-        tokens: see there.
-        offsets: see there.
-        shares: see there.
+        tokens: [K] int32, of the side of the words x.
+        offsets: [P + 1] of the same.
+        others: [K'] int32, of the other side.
+        other_offsets: [P + 1] of the same.
+        shares: [V'] float64, relative frequencies of the words y; the empty word's P(y).
         begins: [V + 1] int64, of the entries.
         words: [E] int32, of the entries.
         values: [E] float32, changed: P(y | x).
-        sums: [K] float64, overwritten: P(y_j) of each token of the other side, times |x| + 1.
         discount: taken off each expected count.
         links: [V] float64, written: words of the other side that each word x explains.
     """
-    row, counts = np.zeros(len(shares), np.float64), np.zeros(len(shares), np.float64)
-    for j in range(offsets[-1]):
-        sums[j] = shares[tokens[j]]  # the empty word
-    for x in range(len(starts) - 1):
-        _fill(row, begins[x], begins[x + 1], words, values)
-        for o in range(starts[x], starts[x + 1]):
-            for j in range(offsets[pairs[o]], offsets[pairs[o] + 1]):
-                sums[j] += row[tokens[j]]
-        _clear(row, begins[x], begins[x + 1], words)
-    for j in range(offsets[-1]):
-        sums[j] = 1.0 / sums[j]
-    for x in range(len(starts) - 1):
-        total = 0.0
-        _fill(row, begins[x], begins[x + 1], words, values)
-        for o in range(starts[x], starts[x + 1]):
-            for j in range(offsets[pairs[o]], offsets[pairs[o] + 1]):
-                share = row[tokens[j]] * sums[j]
-                counts[tokens[j]] += share
-                total += share
-        links[x] = total
+    counts, mark = np.zeros(len(words)), np.zeros(len(shares), np.int32)
+    longest = np.diff(offsets).max() if len(offsets) > 1 else 0
+    many = np.diff(begins).max() if len(begins) > 1 else 0
+    entry, place = np.empty(longest * many + 1, np.int64), np.empty(longest * many + 1, np.int32)
+    room = (np.diff(other_offsets).max() if len(offsets) > 1 else 0) + 1
+    sums, times = np.zeros(room), np.zeros(room)
+    for i in range(len(offsets) - 1):
+        own = others[other_offsets[i] : other_offsets[i + 1]]
+        slots = _number(own, mark, times)
+        for y in own:
+            sums[mark[y]] = shares[y]
+        met = 0
+        for j in range(offsets[i], offsets[i + 1]):
+            for e in range(begins[tokens[j]], begins[tokens[j] + 1]):
+                slot = mark[words[e]]
+                entry[met], place[met] = e, slot
+                met += slot > 0
+        for m in range(met):
+            sums[place[m]] += values[entry[m]]
+        for slot in range(1, slots + 1):
+            sums[slot] = times[slot] / sums[slot]
+        for m in range(met):
+            counts[entry[m]] += values[entry[m]] * sums[place[m]]
+        mark[own] = 0
+    for x in range(len(begins) - 1):
+        links[x] = counts[begins[x] : begins[x + 1]].sum()
         for e in range(begins[x], begins[x + 1]):
-            values[e] = max(counts[words[e]] - discount, 0.0) / (total + 1e-9)
-        _clear(row, begins[x], begins[x + 1], words)
-        _clear(counts, begins[x], begins[x + 1], words)
+            values[e] = max(counts[e] - discount, 0.0) / (links[x] + 1e-9)
 
 
 @compiled
-def _fill(row: Array, first: int, last: int, words: Array, values: Array) -> None:
-    for e in range(first, last):
-        row[words[e]] = values[e]
-
-
-@compiled
-def _clear(row: Array, first: int, last: int, words: Array) -> None:
-    for e in range(first, last):
-        row[words[e]] = 0
+def _number(own: Array, mark: Array, times: Array) -> int:
+    """Number the different words of a sentence from 1, count them; return how many there are."""
+    slots = 0
+    for y in own:
+        if mark[y] == 0:
+            slots += 1
+            mark[y] = slots
+            times[slots] = 0
+        times[mark[y]] += 1
+    return slots
 
 
 @compiled

@@ -12,7 +12,7 @@ from autoassist_fairseq.assistant.exact import Doubles
 from autoassist_fairseq.assistant.wrong import detector_kernels as kernels
 
 # Where scores are compared: above the score of this share of the decoys of a kind.
-LEVELS = (0.25, 0.5)
+LEVELS = (0.5,)
 SWEEPS = 500
 # Bins of the calibration, as many pairs in each.
 BINS = 400

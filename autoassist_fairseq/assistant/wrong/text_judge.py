@@ -24,12 +24,12 @@ from autoassist_fairseq.errors import ANEW, StateError
 
 KINDS: tuple[str, ...] = (*decoys.KINDS, "language")
 # Counted up when verdicts change, so that remembered ones are judged anew.
-VERSION = 1
+VERSION = 2
 # Pairs that lexicon and detectors are learned from at most; with fewer than the least, none is.
-SAMPLE, LEAST = 200_000, 1_000
+SAMPLE, LEAST = 120_000, 1_000
 # Decoys of each kind at most; parts of the sample, each judged by a lexicon of the others; how
 # often decoys are made.
-DECOYS, FOLDS, TIMES = 20_000, 2, 2
+DECOYS, FOLDS, TIMES = 20_000, 2, 3
 # Pairs that are judged at a time.
 CHUNK = 16_384
 Progress = Callable[[str, float], None]
@@ -120,7 +120,7 @@ class TextJudge:
     def _compare(
         self, pairs: Ints, sides: Sides, fold: Ints, real: Floats, tell: Progress
     ) -> Judge:
-        """Compare ``pairs`` [P] with decoys, twice: the second time of those that seem right.
+        """Compare ``pairs`` [P] with decoys, again and again: in the end of those that seem right.
 
         Half of what is half a translation is a quarter of one, and no decoy of a half.
         """
@@ -136,7 +136,8 @@ class TextJudge:
                     told = self._measure(Sides(stock.sides.source, made), fold[right])
                     wrong[place] = told
             judge = Judge.fit(real, wrong)
-            right = np.flatnonzero(judge.of(real)[1] <= 0)
+            seem_right = np.flatnonzero(judge.of(real)[1] <= 0)
+            right = seem_right if len(seem_right) >= LEAST // 4 else right
         return judge
 
     def _alike(self) -> Ints | None:
@@ -232,7 +233,8 @@ class TextJudge:
 def folds(pairs: Ints) -> Ints:
     """Return the part of the sample [P] to which ``pairs`` [P] belong, or would belong."""
     mixed = pairs.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    return (mixed >> np.uint64(40)) % np.uint64(FOLDS)
+    part: Ints = (mixed >> np.uint64(40)) % np.uint64(FOLDS)
+    return part
 
 
 def _words(side: TokenSide, pairs: Ints) -> Any:

@@ -28,12 +28,14 @@ def packed(kinds: NDArray[np.uint8], odds: Floats) -> Verdicts:
 
 def log_odds(verdicts: Verdicts) -> Floats:
     """Return the log-odds [P] that the pairs with these ``verdicts`` [P] are wrong."""
-    return LEVELS[verdicts & (len(LEVELS) - 1)]
+    odds: Floats = LEVELS[verdicts & (len(LEVELS) - 1)]
+    return odds
 
 
 def posterior(verdicts: Verdicts) -> Floats:
     """Return the probability [P] that the pairs with these ``verdicts`` [P] are wrong."""
-    return probability(LEVELS)[verdicts & (len(LEVELS) - 1)]
+    chances: Floats = probability(LEVELS)[verdicts & (len(LEVELS) - 1)]
+    return chances
 
 
 def probability(odds: Floats) -> Floats:
@@ -43,4 +45,4 @@ def probability(odds: Floats) -> Floats:
 
 def kinds(verdicts: Verdicts) -> NDArray[np.uint8]:
     """Return what the pairs with these ``verdicts`` [P] are if wrong: places in `KINDS`."""
-    return verdicts >> BITS
+    return (verdicts >> BITS).astype(np.uint8)

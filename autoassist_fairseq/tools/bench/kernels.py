@@ -16,6 +16,7 @@ from autoassist_fairseq.assistant.corpus.token_store import Segment
 from autoassist_fairseq.assistant.prefetching import prefetch
 from autoassist_fairseq.assistant.trivial.threshold import LONGEST_HORIZON
 from autoassist_fairseq.assistant.wrong.surprise import Surprise
+from autoassist_fairseq.assistant.wrong.text_judge import TextJudge
 from autoassist_fairseq.schedule.passes import LARGEST_WINDOW
 from autoassist_fairseq.settings import Settings
 from autoassist_fairseq.tools.bench.rows import Row, cpu_seconds
@@ -25,6 +26,8 @@ WINDOWS = 8
 UPDATE_PAIRS = 1_480
 UPDATES = 100
 AHEAD = 12
+# Pairs that are judged at a time.
+JUDGED = 16_384
 Pairs = NDArray[np.int32]
 
 
@@ -39,6 +42,7 @@ def rows(corpus: Corpus) -> Iterator[Row]:
     losses = rng.gamma(4, 1, UPDATE_PAIRS).astype(np.float32)
     yield learning_row(assistant, updates, losses, sides)
     yield expecting_row(corpus, updates, losses)
+    yield judging_row(corpus, order)
 
 
 def _pieces(pairs: Pairs, size: int) -> list[Pairs]:
@@ -119,6 +123,21 @@ def expecting_row(corpus: Corpus, updates: list[Pairs], losses: NDArray[np.float
         cpu_seconds(remember, updates),
         1e6,
         f"{reading:.1f} CPU seconds once, to count bigrams in the whole corpus",
+    )
+
+
+def judging_row(corpus: Corpus, order: Pairs) -> Row:
+    """Measure verdicts by text alone on pairs from all over the corpus, and what comes before."""
+    judge, begin = TextJudge(corpus, seed=1), time.process_time()
+    judge.verdicts(order[:JUDGED])  # compiles, too, what was not compiled before
+    preparing = time.process_time() - begin
+    chunks = _pieces(order[JUDGED:], JUDGED)[:WINDOWS]
+    return _rate(
+        "judging pairs by their text",
+        JUDGED,
+        cpu_seconds(judge.verdicts, chunks),
+        150_000,
+        f"{preparing:.1f} CPU seconds once, to learn from a sample what wrong pairs look like",
     )
 
 
