@@ -59,7 +59,9 @@ GROUPS: dict[str, dict[str, Command]] = {
     },
     "prove": {
         "bench": Command("measure the Assistant against its targets", "probes.bench"),
-        "check-gpu": Command("what only a GPU can show", "probes.gpu"),
+        "check-gpu": Command(
+            "what only a GPU can show, within given minutes", "tools.check_gpu.command"
+        ),
         "theorem1": Command("the paper's convergence bound", "tools.theorem1.command"),
         "figure5": Command("the paper's image experiments", "tools.figure5.command"),
     },

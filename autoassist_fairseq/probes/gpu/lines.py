@@ -1,16 +1,12 @@
-#!/usr/bin/env python
-"""Check the plug-in on a GPU: no added synchronisation, overflow, precision, and what a step costs.
-
-Prints one Markdown table. ``--device cpu`` runs what a CPU can show.
-"""
+"""Every line of ours in one step of a Transformer: waits, numbers, overflow, weights, cost."""
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -27,6 +23,8 @@ from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.plugin import loss_tap
 from autoassist_fairseq.plugin.feedback import Collector, Ticket
 from autoassist_fairseq.plugin.loss_tap import LossTap
+from autoassist_fairseq.plugin.weighting import WEIGHTS, add_weights
+from autoassist_fairseq.probes.gpu.events import Events
 from autoassist_fairseq.schedule.messages import Feedback
 
 # Transformer base and big (Vaswani et al. 2017); tiny is for a look at this script on a CPU.
@@ -34,7 +32,7 @@ SHAPES = {"tiny": (32, 64, 2, 2), "base": (512, 2048, 6, 8), "big": (1024, 4096,
 WORDS = 32_000
 LENGTH = 27
 # What the tap adds to a forward pass.
-TAPPING = ("token_losses", "pair_losses")
+TAPPING = ("token_losses", "pair_losses", "weighted_sum")
 
 
 class Bench:
@@ -53,15 +51,17 @@ class Bench:
         sample = batch(words, max(2, tokens // LENGTH))
         self.sample = utils.apply_to_sample(lambda tensor: tensor.to(device), sample)
         self.pairs = len(self.sample["id"])
+        self.weights = np.random.default_rng(0).integers(1, 4, self.pairs).astype(np.float64)
+        self.lengths = sample["target"].ne(words.pad()).sum(-1).numpy()
         self.order = torch.arange(self.pairs, device=device).flip(0)
         self.delivered: list[Feedback] = []
         self.collector = Collector(1, self.delivered.append)
         self._update = 0
 
-    def step(self, tapped: bool, strict: bool = False) -> torch.Tensor:
+    def step(self, tapped: bool, strict: bool = False, weighted: bool = False) -> torch.Tensor:
         """Run forward and backward, and what the plug-in adds if ``tapped``.
 
-        If ``strict``, nothing that it adds may wait for the GPU.
+        If ``strict``, nothing that it adds may wait for the GPU; weights are added on the way.
         """
         self.model.zero_grad(set_to_none=True)
         ticket = Ticket(1, self._update, 0, 1, 0, self.pairs, 0)
@@ -69,13 +69,17 @@ class Bench:
         self.tap.listening = tapped
         if tapped:
             self.collector.begin(ticket)
-        quiet = waiting_is_an_error(strict and self.device.type == "cuda")
-        added: dict[str, Any] = {name: quiet(getattr(loss_tap, name)) for name in TAPPING}
+        quiet = partial(waiting_is_an_error, strict and self.device.type == "cuda")
+        added: dict[str, Any] = {name: quiet()(getattr(loss_tap, name)) for name in TAPPING}
+        sample = dict(self.sample)
+        if weighted:
+            with quiet():
+                add_weights(sample, self.weights, self.lengths)
         with mock.patch.multiple(loss_tap, **added):
-            loss: torch.Tensor = self.criterion(self.model, self.sample)[0]
+            loss: torch.Tensor = self.criterion(self.model, sample)[0]
         loss.backward()
         if tapped:
-            with quiet:
+            with quiet():
                 self.collector.add(ticket, self.order, self.tap.take())
                 self.collector.end(ticket)
         return loss
@@ -136,12 +140,15 @@ def waiting_is_an_error(strict: bool) -> Iterator[None]:
 
 
 def adds_no_synchronisation(bench: Bench) -> str:
-    """Run every line of ours in a step where waiting for the GPU is an error (not fairseq's)."""
-    bench.step(tapped=True)  # allocations of the first step may wait
-    bench.collector.flush()
-    bench.step(tapped=True, strict=True)
-    losses = bench.delivered_losses()
-    return f"none; {np.isfinite(losses).all() and (losses > 0).all()} finite losses delivered"
+    """Run every line of ours in steps where waiting for the GPU is an error (not fairseq's)."""
+    for weighted in (False, True):
+        bench.step(tapped=True, weighted=weighted)  # allocations of the first step may wait
+        bench.collector.flush()
+        bench.step(tapped=True, strict=True, weighted=weighted)
+        losses = bench.delivered_losses()
+        if not (np.isfinite(losses).all() and (losses > 0).all()):
+            raise UserError("every loss of a step must be delivered, finite and above 0")
+    return "no wait added, with weights and without"
 
 
 def overflow_is_missing(bench: Bench) -> str:
@@ -156,14 +163,14 @@ def overflow_is_missing(bench: Bench) -> str:
     missing = float((bench.delivered_losses() < 0).mean())
     if missing != 1:
         raise UserError(f"an overflowed update must arrive as missing, but {missing:.0%} did")
-    return "all missing"
+    return "overflowed losses are missing"
 
 
 def step_times(bench: Bench, repeats: int) -> str:
     """Return the median milliseconds of a step without and with the tap, taken in turns."""
     turns = [[bench.milliseconds(tapped) for tapped in (False, True)] for _ in range(repeats + 3)]
     medians = map(statistics.median, zip(*turns[3:], strict=True))  # the first ones warm up
-    return " / ".join(f"{median:.2f}" for median in medians)
+    return " / ".join(f"{median:.2f}" for median in medians) + " ms a step without / with the tap"
 
 
 def same_numbers(bench: Bench) -> str:
@@ -175,40 +182,38 @@ def same_numbers(bench: Bench) -> str:
         gradients = [p.grad for p in bench.model.parameters() if p.grad is not None]
         results.append([loss.detach(), *gradients])
     bench.collector.flush()
-    return "identical" if all(map(torch.equal, *results)) else "DIFFERENT"
+    if not all(map(torch.equal, *results)):
+        raise UserError("loss and gradients must be the same with the tap, but differ")
+    return "loss and gradients identical with the tap"
 
 
-def rows(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    """Yield (what, result) for every check."""
-    device = torch.device(options.device)
-    for shape in options.shapes.split(","):
-        for dtype in (torch.float16, torch.bfloat16, torch.float32):
-            if device.type == "cpu" and dtype == torch.float16:
-                continue
-            name = f"{shape}, {str(dtype).removeprefix('torch.')}"
-            bench = Bench(shape, dtype, device, options.tokens)
-            yield f"{name}: synchronisation added", adds_no_synchronisation(bench)
-            yield f"{name}: loss and gradients with the tap", same_numbers(bench)
-            yield f"{name}: overflowed losses", overflow_is_missing(bench)
-            times = step_times(bench, options.repeats)
-            yield f"{name}: step without / with tap, ms", times
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print the table."""
-    parser = argparse.ArgumentParser(prog="autoassist check-gpu", description=__doc__)
-    parser.add_argument("--device", default="cuda", help="default: %(default)s")
-    parser.add_argument("--shapes", default="base,big", help=f"of {', '.join(SHAPES)}")
-    parser.add_argument("--tokens", type=int, default=3000, help="padded tokens per batch")
-    parser.add_argument("--repeats", type=int, default=30, help="steps timed for each median")
-    options = parser.parse_args(argv)
-    if options.device == "cuda" and not torch.cuda.is_available():
+def weights_reach_the_loss(bench: Bench) -> str:
+    """Compare a weighted loss with the sum over rows, weighted by hand."""
+    torch.manual_seed(2)
+    loss = float(bench.step(tapped=True, weighted=True).detach())
+    bench.collector.flush()
+    torch.manual_seed(2)
+    with torch.no_grad():
+        output = bench.model(**bench.sample["net_input"])
+        tokens = bench.criterion.compute_loss(bench.model, output, bench.sample, reduce=False)[0]
+    rows = tokens.view(bench.pairs, -1).double().sum(-1).cpu().numpy()
+    by_hand = float(rows @ bench.weights)
+    if abs(loss / by_hand - 1) > 1e-3:
         raise UserError(
-            "`--device` must be one that torch sees, but cuda is not available here; run this on "
-            "a machine with a GPU, or use `--device cpu` for what a CPU can show."
+            f"the weighted loss must be {by_hand:.6g}, summed by hand, but is {loss:.6g}"
         )
-    machine = torch.cuda.get_device_name() if options.device == "cuda" else "CPU"
-    print(f"| {machine}, torch {torch.__version__} | |\n|---|---|")
-    for what, result in rows(options):
-        print(f"| {what} | {result} |", flush=True)
-    return 0
+    return f"{WEIGHTS.partition('_')[2]} reach the loss"
+
+
+def check(events: Events, shape: str, dtype: str, device: str, tokens: int, repeats: int) -> None:
+    """Run every check with one Transformer; tell what each found."""
+    bench = Bench(shape, getattr(torch, dtype), torch.device(device), tokens)
+    checks: tuple[Callable[[Bench], str], ...] = (
+        *(adds_no_synchronisation, same_numbers, overflow_is_missing, weights_reach_the_loss),
+        lambda bench: step_times(bench, repeats),
+    )
+    for one in checks:
+        try:
+            events.write("line", ok=True, found=one(bench))
+        except (UserError, RuntimeError) as error:
+            events.write("line", ok=False, found=str(error).splitlines()[0])

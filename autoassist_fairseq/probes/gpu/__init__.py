@@ -1,0 +1,1 @@
+"""What ``autoassist check-gpu`` runs: fairseq and the plug-in, watched from within."""
