@@ -62,7 +62,7 @@ def as_rank(job: dict[str, Any], rank: int) -> dict[str, Any]:
 
 
 def become(job: dict[str, Any]) -> None:
-    """Run the program of ``job`` with its output in ``log.RANK``, its events in ``events.RANK``."""
+    """Run the program of ``job``; its output and its events go to files of its rank."""
     signal.alarm(job["limit"])  # the default action ends the process: nothing hangs
     folder, rank = Path(job["file"]).parent, job["rank"]
     log = os.open(folder / f"log.{rank}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -49,7 +49,7 @@ class Track:
                 self._condition.notify_all()
 
 
-def run_all(timetable: Timetable, runners: list[Runner], keep: Callable[[Row], None]) -> None:
+def run_all(timetable: Timetable, runners: Sequence[Runner], keep: Callable[[Row], None]) -> None:
     """Make all checks that fit, in as many lanes as there are runners; ``keep`` gets each row."""
     track = Track()
 
