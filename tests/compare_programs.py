@@ -1,7 +1,8 @@
-"""Stand-ins for fairseq-train and fairseq-generate: their lines, files and legs, without fairseq.
+"""Stand-ins for fairseq-train, -generate and -validate: lines, files and legs, no fairseq.
 
 An update trains on 80 to 120 tokens, an epoch has 10 updates. ``--fail-at N`` ends training with an
 error in update N; ``--wait SECONDS`` is what an update takes. A run's BLEU grows with its seed.
+The best --lr is 0.003, the default.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ last = folder / "checkpoint_last.pt"
 policy, seed = value("--autoassist-policy"), int(value("--seed"))
 say("fairseq_cli.train", f"{{'autoassist_policy': '{policy}'}}")
 say("fairseq_cli.train", f"rate {value('--autoassist-rate')} whole {value('--autoassist-updates')}")
+say("fairseq_cli.train", f"budget {value('--autoassist-budget')} of lr {value('--lr')}")
+worse = abs(float(value("--lr")) - 0.003)
 rate = value("--autoassist-rate")
 if rate and not Path(rate).is_file():
     sys.exit("no such log")
@@ -62,7 +65,7 @@ while done < stop:
     if done == stop:
         say("fairseq_cli.train", f"Stopping training due to num_updates: {done} >= max_update")
     say("fairseq_cli.train", 'begin validation on "valid" subset')
-    figures = {"epoch": epoch, "valid_nll_loss": str(10 - done / 100)}
+    figures = {"epoch": epoch, "valid_nll_loss": str(10 - done / 100 + worse)}
     say("valid", json.dumps({**figures, "valid_num_updates": str(done)}))
     part = folder / "part"
     with zipfile.ZipFile(part, "w") as content:
@@ -79,10 +82,16 @@ _GENERATE = """
 path = Path(value("--path"))
 seed = int(path.parent.name.rpartition("-")[2])
 better = 0.2 * path.parent.name.startswith("shrink")
-for pair, line in enumerate(Path({reference!r}).read_text().splitlines()):
+reference = Path({reference!r}).with_name(value("--gen-subset") + ".de")
+for pair, line in enumerate(reference.read_text().splitlines()):
     draw = random.Random(f"{{path.parent.name}} {{pair}}")
     words = [w if draw.random() < 0.6 + 0.02 * seed + better else "falsch" for w in line.split()]
     print(f"H-{{pair}}\\t-0.5\\t{{' '.join(words)}}")
+"""
+
+
+_VALIDATE = """
+print(json.dumps({"epoch": 1, "valid_nll_loss": "4.25", "path": value("--path")}))
 """
 
 
@@ -108,6 +117,7 @@ def use_fake_programs(folder: Path, data: Path, monkeypatch: pytest.MonkeyPatch)
     for name, code in (
         ("fairseq-train", _TRAIN),
         ("fairseq-generate", _GENERATE.format(reference=reference)),
+        ("fairseq-validate", _VALIDATE),
     ):
         path = folder / name
         path.write_text(_COMMON.format(python=sys.executable) + code, encoding="utf-8")

@@ -6,15 +6,19 @@ import json
 import re
 import signal
 import threading
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from compare_programs import make_data, use_fake_programs
+from compare_programs import PAIRS, make_data, use_fake_programs
 
 from autoassist_fairseq.errors import AutoAssistError, UserError
+from autoassist_fairseq.tools.averaging import command as averaging
+from autoassist_fairseq.tools.common import checkpoints
 from autoassist_fairseq.tools.compare import command, options
 from autoassist_fairseq.tools.compare.pool import Pool
+from autoassist_fairseq.tools.compare.tuning import told
 from autoassist_fairseq.tools.compare.updates import read_updates
 from autoassist_fairseq.tools.report.run import read_run
 
@@ -161,6 +165,98 @@ def test_the_end_of_training_is_told_when_it_is_known(data: Path) -> None:
     assert all(abs(whole - updates) <= 2 for whole in told[1:])
 
 
+def test_the_rate_ends_with_the_budget(data: Path) -> None:
+    assert compare(data, "--arms", "off", "--decay") == 0
+    log = log_of(data, "off-1")
+    assert set(re.findall(r"budget (\S*) of", log)) == {f"tokens={BUDGET:.1f}"}
+    with pytest.raises(UserError, match=r"off-1 must go on as it began, .* had autoassist_decay"):
+        compare(data, "--arms", "off")
+    with pytest.raises(UserError, match="`--decay` must not go with another --lr-scheduler"):
+        compare(data, "--arms", "off", "--decay", "--", "--lr-scheduler", "inverse_sqrt")
+
+
+def test_the_rate_ends_with_a_budget_of_seconds(data: Path) -> None:
+    slow = ["--decay", "--", "--wait", "0.01"]
+    assert compare(data, "--arms", "off", *slow, budget="seconds=1.5") == 0
+    first, *later = re.findall(r"budget tokens=(\S*) of", log_of(data, "off-1"))
+    run = results(data)["off"]["runs"]["1"]
+    assert first == "inf"  # until an update was timed
+    assert float(later[-1]) == pytest.approx(run["tokens"], rel=0.2)
+
+
+def test_the_last_checkpoints_are_averaged(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[int]] = []
+
+    def average(paths: list[Path]) -> dict[str, Any]:
+        seen.append([int(zipfile.ZipFile(path).read("updates")) for path in paths])
+        return {}
+
+    monkeypatch.setattr(averaging, "average", average)
+    monkeypatch.setattr(checkpoints, "write_checkpoint", lambda _, path, __: path.write_text("m"))
+    assert compare(data, "--arms", "off", "--average", "3") == 0
+    rows = read_updates(data.parent / "out" / "off-1" / "updates.csv")
+    tokens = [sum(row.tokens for row in rows[:update]) for update in seen[0]]
+    assert tokens == pytest.approx([BUDGET, BUDGET * (1 - 0.1 / 3), BUDGET * (1 - 0.2 / 3)], abs=60)
+    run = results(data)["off"]["runs"]["1"]
+    assert run["valid_loss"] == 4.25  # of the mean
+    assert "checkpoint_mean.pt" in (data.parent / "out" / "off-1" / "validate.log").read_text()
+    assert not list((data.parent / "out" / "off-1").glob("checkpoint_point*"))
+    assert len(seen) == 1 and compare(data, "--arms", "off", "--average", "3") == 0
+    assert len(seen) == 1
+    with pytest.raises(UserError, match="its average was 3 and is None"):
+        compare(data, "--arms", "off")
+
+
+def test_test_sets_are_pooled(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for file in data.glob("test.*"):
+        (data / file.name.replace("test", "other")).write_bytes(file.read_bytes())
+    text = data.parent / "text"
+    (text / "other.de").write_text((text / "test.de").read_text())
+    assert compare(data, "--arms", "off,shrink", "--gen-subset", "test,other") == 0
+    run = results(data)["shrink"]["runs"]["1"]
+    assert list(run["each"]) == ["test", "other"]
+    assert run["each"]["test"] == pytest.approx(run["each"]["other"])  # the same lines twice
+    assert run["bleu"] == pytest.approx(run["each"]["test"])
+    folder = data.parent / "out" / "shrink-1"
+    assert json.loads((folder / "score.json").read_text())["pairs"] == 2 * PAIRS
+    assert "test, other laid end to end" in (data.parent / "out" / "compare.md").read_text()
+    for words, said in (
+        (["--gen-subset", "test,"], "must be different names"),
+        (["--gen-subset", "test,other", "--ref", "x"], "`--ref` must go with one `--gen-subset`"),
+    ):
+        with pytest.raises(UserError, match=said):
+            compare(data, "--arms", "off", *words)
+
+
+def test_the_rate_is_tuned_for_the_first_arm(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tuning = ["--tune-lr", "0.001,0.0031,0.01"]
+    assert compare(data, "--arms", "off,shrink", *tuning) == 0
+    assert "of lr 0.0031" in log_of(data, "shrink-1")
+    page = (data.parent / "out" / "compare.md").read_text()
+    assert "learning rate 0.0031, by the first arm's validation loss (0.001: 9." in page
+    assert sorted(path.name for path in (data.parent / "out" / "tuning").iterdir()) == [
+        "lr0.001-1", "lr0.0031-1", "lr0.01-1"
+    ]  # fmt: skip
+    capsys.readouterr()
+    assert compare(data, "--arms", "off,shrink", *tuning) == 0
+    assert capsys.readouterr().err.count("done before, skipped") == 5
+    for words, said in (
+        (["--tune-lr", "0.1"], "`--tune-lr` must be two or more"),
+        ([*tuning, "--", "--lr", "1"], "`--` must leave --lr to --tune-lr"),
+    ):
+        with pytest.raises(UserError, match=said):
+            compare(data, "--arms", "off", *words)
+    with pytest.raises(UserError, match="a first arm that needs no other"):
+        compare(data, "--arm", "r=random --autoassist-rate {off}", "--arms", "off", *tuning)
+
+
+def test_a_best_rate_at_the_edge_is_warned_of() -> None:
+    assert "the smallest that was tried" in told({0.1: 2.0, 0.2: 3.0}, 0.1)
+    assert "warning" not in told({0.1: 2.0, 0.2: 1.0, 0.3: 3.0}, 0.2)
+
+
 def test_a_budget_of_seconds(data: Path) -> None:
     assert compare(data, "--arms", "off", "--", "--wait", "0.01", budget="seconds=1.5") == 0
     run = results(data)["off"]["runs"]["1"]
@@ -229,6 +325,7 @@ def test_the_validation_set_may_have_another_name(data: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--arms", "off", "--average", "0"], "`--average` must be 1 or more, but is 0"),
         (["--arms", "off", "--jobs", "0"], "`--jobs` must be 1 or more, but is 0"),
         (["--arms", "off", "--bootstrap-samples", "0"], "`--bootstrap-samples` must be 1 or more"),
         (["--arms", "off", "--generate", "'--beam 5"], "`--generate` must have closed quotes"),

@@ -12,6 +12,7 @@ from fairseq.tasks.translation import TranslationTask
 from fairseq.utils import resolve_max_positions, split_paths
 
 from autoassist_fairseq.plugin.border import TRAINING, one_sentence, program
+from autoassist_fairseq.plugin.decay import spend
 from autoassist_fairseq.plugin.feedback import Ticket
 from autoassist_fairseq.plugin.files import (
     check_folders,
@@ -55,6 +56,7 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         self._criterion: Any = None
         self._tap: LossTap | None = None
         self._iterator: AutoAssistIterator | None = None
+        self._passing: Any = None  # the iterator over training batches, whoever made it
 
     @classmethod
     @one_sentence
@@ -108,12 +110,14 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         # Only the trainer's call for training says this; it may validate on the same data set.
         training = "update_epoch_batch_itr" in kwargs and isinstance(dataset, LanguagePairDataset)
         if not self.planned or not training:
+            stock = self._stock_iterator(dataset, **kwargs)
             if training:
                 self._check_validation()
-            return self._stock_iterator(dataset, **kwargs)
+                self._passing = stock
+            return stock
         if self._iterator is None:
             self._tap = LossTap(self._criterion)
-            self._iterator = self._build_iterator(dataset, kwargs)
+            self._iterator = self._passing = self._build_iterator(dataset, kwargs)
             self._check_validation()
         elif self._iterator.dataset is not dataset:
             self._iterator.turn_to(dataset, folder_of(dataset, *self._limits(kwargs)))
@@ -229,6 +233,13 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         batch = ticket.micro * spread.ranks + spread.rank
         seed = [CHUNK, self.settings.seed, ticket.pass_index, ticket.update, batch]
         return draw(sample, model, criterion, optimizer, self.settings.presample, seed)
+
+    def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:
+        """Log as fairseq does; after an update of training, count what it spent of the budget."""
+        super().reduce_metrics(logging_outputs, criterion)
+        if criterion.training and (now := self._passing):
+            tokens = float(sum(log.get("ntokens", 0) for log in logging_outputs))
+            spend(tokens, now.epoch - 1 + now.iterations_in_epoch / max(len(now), 1))
 
     def _begin(self, ticket: Ticket) -> bool:
         assert self._iterator is not None

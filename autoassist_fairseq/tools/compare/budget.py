@@ -20,7 +20,8 @@ Kind = Literal["tokens", "seconds", "passes"]
 FIRST = 50
 # Seconds are not worth a process start for less than this share of the budget.
 _NEAR = 0.005
-_RECENT = 200
+#: Updates that foretell what the next ones cost.
+RECENT = 200
 _SIGMAS = 2.5
 
 
@@ -72,7 +73,7 @@ def leg(budget: Budget, spent: Sequence[float], bound: int) -> int:
     if not len(spent):
         return max(1, int(budget.amount // bound)) if budget.kind == "tokens" else FIRST
     left, mean, deviation = _left(budget, spent)
-    known = min(len(spent), _RECENT)
+    known = min(len(spent), RECENT)
     if left <= max(mean / 2, _NEAR * budget.amount if budget.kind == "seconds" else 0.0):
         return 0
     updates = left / mean
@@ -94,6 +95,6 @@ def expected(budget: Budget, spent: Sequence[float], bound: int) -> int:
 
 
 def _left(budget: Budget, spent: Sequence[float]) -> tuple[float, float, float]:
-    recent = np.asarray(spent[-_RECENT:], dtype=np.float64)
+    recent = np.asarray(spent[-RECENT:], dtype=np.float64)
     mean = max(float(recent.mean()), 1e-9)
     return budget.amount - float(np.sum(spent)), mean, float(recent.std())

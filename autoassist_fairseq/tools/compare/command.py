@@ -12,11 +12,14 @@ from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.words import split_at_dashes
 from autoassist_fairseq.tools.compare import table
 from autoassist_fairseq.tools.compare.arms import Arm
+from autoassist_fairseq.tools.compare.evidence import evidence
 from autoassist_fairseq.tools.compare.jobs import DONE, Job, check_started
 from autoassist_fairseq.tools.compare.options import arms_of, jobs_of, parser
 from autoassist_fairseq.tools.compare.pool import Pool
+from autoassist_fairseq.tools.compare.power import ALPHA, POWER
 from autoassist_fairseq.tools.compare.significance import paired
 from autoassist_fairseq.tools.compare.table import Row
+from autoassist_fairseq.tools.compare.tuning import check_free, rates_of, told, tuned
 from autoassist_fairseq.tools.compare.work import code_digest, do, finished
 from autoassist_fairseq.tools.dataprep.files import (
     clear_os_errors,
@@ -50,13 +53,21 @@ def compare(argv: Sequence[str]) -> list[Row]:
     own, extra = split_at_dashes(argv)
     args = parser().parse_args(own)
     arms = arms_of(args)
-    jobs = jobs_of(args, arms, extra)
-    for job in jobs:
+    rates = rates_of(args.tune_lr) if args.tune_lr else []
+    if rates:
+        check_free(arms, extra)
+    jobs, said = jobs_of(args, arms, extra), list[str]()
+    for job in [] if rates else jobs:
         check_started(job)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with clear_os_errors(), locked(args.out):
+        if rates:
+            best, losses = tuned(jobs[0], rates, args.jobs)
+            jobs, said = jobs_of(args, arms, [*extra, "--lr", f"{best:g}"]), [told(losses, best)]
+            for job in jobs:
+                check_started(job)
         rows = rows_of(arms, jobs, run(jobs, args.jobs))
-        _write(args.out, rows, jobs)
+        _write(args.out, rows, jobs, said)
     say(f"details are in {args.out / 'compare.md'}")
     return rows
 
@@ -95,37 +106,47 @@ def rows_of(arms: Sequence[Arm], jobs: Sequence[Job], failed: Mapping[str, str])
             else None
         )
         wrong = {j.seed: failed[j.name] for j in jobs if j.arm == arm and j.name in failed}
-        rows.append(Row(arm, runs[arm.name], wrong, beside))
+        found = evidence(runs[arms[0].name], runs[arm.name])
+        rows.append(Row(arm, runs[arm.name], wrong, beside, found))
     return rows
 
 
 def notes(rows: Sequence[Row], jobs: Sequence[Job]) -> list[str]:
     """Say what the figures are."""
-    told = [
+    said = [
         f"Budget of each run: {jobs[0].budget}. Tokens are target tokens trained on; seconds are "
         "of training, without validation and writing checkpoints. Means over n seeds.",
-        "Tokens per epoch: complete epochs from the second on. Valid loss: NLL of the last "
-        "validation, bits per token.",
+        "Tokens per epoch: complete epochs from the second on. Valid loss: NLL of what is "
+        "translated with, bits per token.",
         f"Difference and p: against {rows[0].arm.name}, over the seeds that both have. p "
         "(sentences): sacreBLEU's paired bootstrap; a sentence is drawn with all seeds' "
         "translations of it, which says whether these models would differ on other sentences. p "
-        "(seeds): paired t-test on the runs' BLEU, which says whether training again shows it.",
+        "(seeds): paired t-test on the runs' BLEU, which says whether training again shows it. "
+        f"Seeds needed: those with which that test, at {ALPHA}, finds a true difference of this "
+        f"size and spread with a chance of {POWER}.",
+        "Tokens and seconds to the first's: until the validation loss is that of the first arm's "
+        "last one (same seed), as a share of what that arm spent; between two validations the loss "
+        "is taken for a straight line.",
     ]
+    test, average = jobs[0].test, jobs[0].average
+    if len(test.subsets) > 1:
+        said.append(f"BLEU of {', '.join(test.subsets)} laid end to end.")
+    what = "the last checkpoint" if average == 1 else f"the mean of {average} checkpoints"
     signatures = sorted({run.signature for row in rows for run in row.runs.values()})
-    told += [f"BLEU of the last checkpoint: {signature}." for signature in signatures]
-    told += table.doubts(rows)
+    said += [f"BLEU of {what}: {signature}." for signature in signatures]
+    said += table.doubts(rows)
     tests = sorted({row.paired.signature for row in rows if row.paired})
-    told += [f"Paired bootstrap: {signature}." for signature in tests]
+    said += [f"Paired bootstrap: {signature}." for signature in tests]
     codes = {(read_json(job.folder / DONE) or {}).get("code") for job in jobs} - {None}
     if len(codes) > 1:
-        told.append("The runs were made by different versions of the code: run them anew.")
+        said.append("The runs were made by different versions of the code: run them anew.")
     elif codes and codes != {code_digest()}:
-        told.append("The runs were made by another version of the code than is installed now.")
-    return told
+        said.append("The runs were made by another version of the code than is installed now.")
+    return said
 
 
-def _write(out: Path, rows: Sequence[Row], jobs: Sequence[Job]) -> None:
-    said = notes(rows, jobs)
+def _write(out: Path, rows: Sequence[Row], jobs: Sequence[Job], tuning: Sequence[str]) -> None:
+    said = [*notes(rows, jobs), *(f"Tuned: {sentence}." for sentence in tuning)]
     write_text(out / "compare.md", table.as_markdown(rows, said))
     content = {"arms": table.as_json(rows), "notes": said, "versions": versions()}
     write_json(out / "compare.json", {"budget": str(jobs[0].budget), **content})

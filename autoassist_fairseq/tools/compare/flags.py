@@ -28,12 +28,16 @@ DEFAULTS: dict[str, object] = {
     "--num-workers": 0,
     "--distributed-world-size": 1,
 }
-# The learning rate of these is a function of the update alone, given what else they need; others go
-# by epochs, by validation, or by --max-update, which differ between arms.
+#: The scheduler of ``--decay``.
+DECAY = "autoassist_decay"
+# The learning rate of these is a function of the update alone, given what else they need, or of
+# what is spent of the budget; others go by epochs, by validation, or by --max-update, which differ
+# between arms.
 SCHEDULERS = {
     "inverse_sqrt": None,
     "polynomial_decay": "--total-num-update",
     "triangular": "--max-lr",
+    DECAY: None,
 }
 # Defaults that fairseq knows with these choices only: another choice takes them away.
 _SIZES = tuple(name for name in DEFAULTS if name.startswith(("--encoder-", "--decoder-")))
@@ -41,7 +45,7 @@ _GO_WITH: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("--arch", ("transformer",), _SIZES),
     ("--criterion", ("label_smoothed_cross_entropy",), ("--label-smoothing",)),
     ("--optimizer", ("adam",), ("--adam-betas",)),
-    ("--lr-scheduler", ("inverse_sqrt", "polynomial_decay"), ("--warmup-updates",)),
+    ("--lr-scheduler", ("inverse_sqrt", "polynomial_decay", DECAY), ("--warmup-updates",)),
     ("--lr-scheduler", ("inverse_sqrt",), ("--warmup-init-lr",)),
 )
 # What makes a comparison one; "--reset-" and the like stand for all flags that begin so.
@@ -49,7 +53,8 @@ _OURS = (
     *("--task", "--user-dir", "--seed", "--save-dir", "--restore-file", "--finetune-from-model"),
     *("--max-update", "--max-epoch", "--patience", "--continue-once", "--no-save"),
     *("--no-last-checkpoints", "--no-epoch-checkpoints"),
-    *("--autoassist-policy", "--autoassist-updates", "--source-lang", "--target-lang"),
+    *("--autoassist-policy", "--autoassist-updates", "--autoassist-budget"),
+    *("--source-lang", "--target-lang", "--keep-last-epochs"),
     "--disable-validation",
 )
 _OUR_KINDS = ("--stop-", "--reset-", "--log-", "--save-interval")
@@ -114,12 +119,16 @@ def common_flags(
     ]
 
 
-def arm_flags(arm: Arm, seed: int, languages: tuple[str, str]) -> list[str]:
-    """Return the flags of one run that have nothing to do with its place; references stay."""
+def arm_flags(arm: Arm, seed: int, languages: tuple[str, str], epochs: int = 0) -> list[str]:
+    """Return the flags of one run that have nothing to do with its place; references stay.
+
+    The checkpoints of the last ``epochs`` are kept.
+    """
+    epochs_kept = ["--keep-last-epochs", str(epochs)] if epochs else ["--no-epoch-checkpoints"]
     return [
         *("--user-dir", str(Path(autoassist_fairseq.__file__).parent)),
         *("--task", "autoassist_translation", "--autoassist-policy", arm.policy),
         *("--source-lang", languages[0], "--target-lang", languages[1], "--seed", str(seed)),
         # Every update is logged: tokens are counted, and time is measured, update by update.
-        *("--log-format", "json", "--log-interval", "1", "--no-epoch-checkpoints"),
+        *("--log-format", "json", "--log-interval", "1", *epochs_kept),
     ]

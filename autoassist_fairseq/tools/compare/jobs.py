@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.compare.arms import Arm
@@ -24,18 +24,27 @@ class Test:
     """What is translated and how it is scored.
 
     Attributes:
-        subset: split.
-        reference: raw lines.
+        subsets: splits.
+        references: raw lines of each.
         track: how the corpus was prepared, see `scoring.generated.Track`.
         flags: of fairseq-generate.
         samples: resamples of the paired bootstrap.
     """
 
-    subset: str
-    reference: tuple[str, ...]
+    subsets: tuple[str, ...]
+    references: tuple[tuple[str, ...], ...]
     track: Any
     flags: tuple[str, ...]
     samples: int
+
+    @property
+    def reference(self) -> tuple[str, ...]:
+        """All of them, laid end to end."""
+        return tuple(line for lines in self.references for line in lines)
+
+    def log(self, subset: str) -> str:
+        """The name of the log in which ``subset`` is translated."""
+        return "translate.log" if len(self.subsets) == 1 else f"translate-{subset}.log"
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,7 @@ class Job:
         flags: of fairseq-train, for all legs; references of the arm are in its own flags.
         device: flags that say where it runs.
         bound: tokens that an update has at most.
+        average: last checkpoints of which the mean is translated with.
     """
 
     arm: Arm
@@ -75,6 +85,7 @@ class Job:
     bound: int
     device: tuple[str, ...] = ()
     threads: int = 1
+    average: int = 1
 
     @property
     def name(self) -> str:
@@ -92,6 +103,10 @@ class Job:
         needed = {name: self.out / f"{name}-{self.seed}" / "train.log" for name in self.arm.needs}
         return list(self.arm.resolved(needed))
 
+    def translated(self, subset: str) -> Path:
+        """Where the translations of ``subset`` are."""
+        return self.folder / f"{subset}.translated.{self.corpus.languages[1]}"
+
     @property
     def account(self) -> dict[str, Any]:
         """What must be the same for a result to be this job's; no place in it."""
@@ -105,9 +120,19 @@ class Job:
             "flags": [*flags[:place], *flags[place + 2 :]],
             "data": self.corpus.digest,
             "device": "cpu" if "--cpu" in self.device else "gpu",
-            "generate": [self.test.subset, self.test.track, *self.test.flags],
+            "generate": [",".join(self.test.subsets), self.test.track, *self.test.flags],
             "reference": hashlib.sha256(reference).hexdigest(),
+            **({"average": self.average} if self.average > 1 else {}),
         }
+
+
+class Validation(NamedTuple):
+    """A validation: after which update, how many target tokens and seconds; NLL, bits per token."""
+
+    update: int
+    tokens: float
+    seconds: float
+    loss: float
 
 
 @dataclass
@@ -116,11 +141,13 @@ class Result:
 
     Attributes:
         updates, tokens, seconds: what it really spent.
-        valid_loss: NLL of the last validation, bits per token.
-        bleu: detokenised sacreBLEU of the last checkpoint, with its signature.
+        valid_loss: NLL of what is translated with, bits per token.
+        bleu: detokenised sacreBLEU of the last checkpoint (or mean of them), with its signature.
         label: of that figure, with every doubt about it; empty in older results.
         epoch_tokens: mean over complete epochs, from the second on if there are two.
         epochs: complete ones.
+        each: BLEU of each test set.
+        validations: all of training; empty in older results.
     """
 
     updates: int
@@ -134,6 +161,8 @@ class Result:
     legs: int
     hypotheses: list[str] = field(default_factory=list, repr=False)
     label: str = ""
+    each: dict[str, float] = field(default_factory=dict)
+    validations: list[Validation] = field(default_factory=list)
 
 
 def check_started(job: Job) -> None:
@@ -151,9 +180,9 @@ def check_started(job: Job) -> None:
             )
         return
     now = job.account
-    differ = [name for name in now if before.get(name) != now[name]]
+    differ = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     if differ:
-        told = "; ".join(_difference(name, before.get(name), now[name]) for name in differ)
+        told = "; ".join(_difference(name, before.get(name), now.get(name)) for name in differ)
         raise UserError(
             f"`--out` {job.folder} must go on as it began, but {told}; choose another `--out`, or "
             "remove that folder to run it anew."

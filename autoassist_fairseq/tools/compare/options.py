@@ -52,6 +52,12 @@ def parser() -> argparse.ArgumentParser:
     add("--threads", type=int, default=1, metavar="N", help="of each run (default: 1)")
     add("--ref", type=Path, metavar="FILE", help="raw reference (default: text/ beside DATA)")
     add_corpus_options(p)
+    add("--decay", action="store_true", help="let the learning rate fall to 0 where the budget "
+        "ends, in every arm: --lr-scheduler autoassist_decay")  # fmt: skip
+    add("--tune-lr", metavar="A,B,C", help="train the first arm with each of these learning rates "
+        "first; all arms get the one with the lowest validation loss")  # fmt: skip
+    add("--average", type=int, default=1, metavar="N", help="translate with the mean of N "
+        "checkpoints in the last tenth of the budget (passes: the last N); default: 1")  # fmt: skip
     add("--generate", default="", metavar="FLAGS", help='of fairseq-generate, such as "--beam 5"')
     add("--bootstrap-samples", type=int, default=1000, metavar="N", help="default: 1000")
     return p
@@ -75,20 +81,28 @@ def jobs_of(args: argparse.Namespace, arms: Sequence[Arm], extra: Sequence[str])
         UserError: an option, a flag or a corpus will not do.
     """
     seeds = seeds_of(args.seeds)
+    extra = scheduled(args, extra)
     for option, value in (
         ("--jobs", args.jobs),
         ("--threads", args.threads),
+        ("--average", args.average),
         ("--bootstrap-samples", args.bootstrap_samples),
     ):
         if value < 1:
             raise UserError(f"`{option}` must be 1 or more, but is {value}.")
     bootstrap_seed()  # whatever is wrong with it is told before hours of training
     budget = parse_budget(args.budget)
+    if budget.kind == "passes" and args.average > budget.amount:
+        raise UserError(
+            f"`--average` must be at most the passes of `--budget`, {budget.amount:.0f}, but is "
+            f"{args.average}."
+        )
     flags.check_flags(extra, "--")
     for arm in arms:
         flags.check_flags(arm.flags, f"--arm {arm.name}")
     used = (*_names(extra, "--train-subset", "train"), *_names(extra, "--valid-subset", "valid"))
     corpora = {arm.data: _corpus(args, arm.data or args.data, used) for arm in (*arms, Arm("", ""))}
+    epochs = args.average if budget.kind == "passes" and args.average > 1 else 0
     test = _test(args, corpora[None], [corpus.data for corpus in corpora.values()])
     device = () if "--cpu" in extra or _gpu() else ("--cpu",)
     found = []
@@ -96,11 +110,28 @@ def jobs_of(args: argparse.Namespace, arms: Sequence[Arm], extra: Sequence[str])
         for arm in arms:
             corpus = corpora[arm.data]
             common = flags.common_flags(corpus.data, corpus.languages, extra, arm.flags)
-            words = (*flags.arm_flags(arm, seed, corpus.languages), *common)
+            words = (*flags.arm_flags(arm, seed, corpus.languages, epochs), *common)
             bound = tokens_bound([*words, *arm.flags])
             at = (args.out, corpus, budget, test, words, bound)
-            found.append(Job(arm, seed, *at, device=device, threads=args.threads))
+            more = {"device": device, "threads": args.threads, "average": args.average}
+            found.append(Job(arm, seed, *at, **more))
     return found
+
+
+def scheduled(args: argparse.Namespace, extra: Sequence[str]) -> list[str]:
+    """Return the flags of all arms with the schedule of ``--decay``.
+
+    Raises:
+        UserError: another one is there, too.
+    """
+    if not args.decay:
+        return list(extra)
+    if other := value_of(extra, "--lr-scheduler"):
+        raise UserError(
+            f"`--decay` must not go with another --lr-scheduler, but there is {other}; leave out "
+            "one of the two."
+        )
+    return ["--lr-scheduler", flags.DECAY, *extra]
 
 
 def seeds_of(text: str) -> list[int]:
@@ -123,27 +154,35 @@ def _names(extra: Sequence[str], flag: str, default: str) -> list[str]:
 
 
 def _corpus(args: argparse.Namespace, data: Path, used: Sequence[str]) -> Corpus:
-    split = find_split(data, args.gen_subset, args.source_lang, args.target_lang)
+    subsets = _subsets(args)
+    split = find_split(data, subsets[0], args.source_lang, args.target_lang)
     languages = (split.source, split.target)
-    for needed in used:
+    for needed in (*used, *subsets[1:]):
         find_split(data, needed, *languages)
     model = find_model(data, split.target, args.spm, args.detokenise)
-    digest = corpus_digest(data, languages, (*used, args.gen_subset))
+    digest = corpus_digest(data, languages, (*used, *subsets))
     return Corpus(data, languages, model, digest)
 
 
+def _subsets(args: argparse.Namespace) -> tuple[str, ...]:
+    subsets = tuple(word.strip() for word in args.gen_subset.split(","))
+    if not all(subsets) or len(set(subsets)) < len(subsets):
+        raise UserError(
+            f"`--gen-subset` must be different names with commas between, but is "
+            f"{args.gen_subset!r}."
+        )
+    if args.ref and len(subsets) > 1:
+        raise UserError(
+            f"`--ref` must go with one `--gen-subset`, but there are {len(subsets)}; leave it out: "
+            "the text of each is looked for beside DATA."
+        )
+    return subsets
+
+
 def _test(args: argparse.Namespace, main: Corpus, everywhere: Sequence[Path]) -> Test:
-    """Read the one reference of all arms, and require a test set of its length everywhere."""
-    given = [str(args.ref)] if args.ref else None
-    path = layout.references(main.data, args.gen_subset, main.languages[1], given)[0]
-    lines = read_lines(path, "--ref")
-    check_plain_reference(path, lines, args.plain_ref)
-    for data in everywhere:
-        pairs = find_split(data, args.gen_subset, *main.languages).pairs
-        if pairs is not None:
-            check_lengths(
-                {f"`--ref` {path}": lines, f"the {args.gen_subset} of {data}": range(pairs)}
-            )
+    """Read the references of all arms, and require test sets of their lengths everywhere."""
+    subsets = _subsets(args)
+    references = tuple(_reference(args, main, subset, everywhere) for subset in subsets)
     try:
         words = tuple(shlex.split(args.generate))
     except ValueError as error:
@@ -151,7 +190,21 @@ def _test(args: argparse.Namespace, main: Corpus, everywhere: Sequence[Path]) ->
             f"`--generate` must have closed quotes, but is {args.generate!r}."
         ) from error
     check_flags(words, "--generate")
-    return Test(args.gen_subset, tuple(lines), args.detokenise, words, args.bootstrap_samples)
+    return Test(subsets, references, args.detokenise, words, args.bootstrap_samples)
+
+
+def _reference(
+    args: argparse.Namespace, main: Corpus, subset: str, everywhere: Sequence[Path]
+) -> tuple[str, ...]:
+    given = [str(args.ref)] if args.ref else None
+    path = layout.references(main.data, subset, main.languages[1], given)[0]
+    lines = read_lines(path, "--ref")
+    check_plain_reference(path, lines, args.plain_ref)
+    for data in everywhere:
+        pairs = find_split(data, subset, *main.languages).pairs
+        if pairs is not None:
+            check_lengths({f"`--ref` {path}": lines, f"the {subset} of {data}": range(pairs)})
+    return tuple(lines)
 
 
 def _gpu() -> bool:

@@ -15,12 +15,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 from sacrebleu.metrics import BLEU
 
 from autoassist_fairseq.tools.compare.jobs import Result
+from autoassist_fairseq.tools.compare.power import seeds_needed
 from autoassist_fairseq.tools.scoring.metrics import bootstrap_seed, plain_metric
 
 Floats = NDArray[np.float64]
@@ -36,6 +38,7 @@ class Paired:
         by_seed: p of the paired bootstrap for every seed.
         sentences: p of the paired bootstrap, all seeds together.
         over_seeds: p of the paired t-test; None with fewer than two seeds.
+        needed: seeds that a claim of this difference needs; None with fewer than two.
         signature: of the bootstrap.
     """
 
@@ -44,6 +47,7 @@ class Paired:
     by_seed: dict[int, float]
     sentences: float
     over_seeds: float | None
+    needed: int | None
     signature: str
 
 
@@ -75,8 +79,9 @@ def paired(
     base, ours = ([runs[seed].hypotheses for seed in seeds] for runs in (first, other))
     pooled, signature = bootstrap(base, ours, reference, samples, language)
     scores = [[runs[seed].bleu for seed in seeds] for runs in (first, other)]
-    difference = sum(b - a for a, b in zip(*scores, strict=True)) / len(seeds)
-    return Paired(tuple(seeds), difference, by_seed, pooled, t_test(*scores), signature)
+    apart = [b - a for a, b in zip(*scores, strict=True)]
+    p, needed = t_test(*scores), seeds_needed(apart)
+    return Paired(tuple(seeds), fmean(apart), by_seed, pooled, p, needed, signature)
 
 
 def bootstrap(

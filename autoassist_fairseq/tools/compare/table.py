@@ -9,7 +9,9 @@ from statistics import fmean, stdev
 from typing import Any
 
 from autoassist_fairseq.tools.compare.arms import Arm
+from autoassist_fairseq.tools.compare.evidence import Evidence
 from autoassist_fairseq.tools.compare.jobs import Result, summary
+from autoassist_fairseq.tools.compare.power import as_number
 from autoassist_fairseq.tools.compare.significance import Paired
 from autoassist_fairseq.tools.report.table import aligned, grid, number
 
@@ -28,6 +30,17 @@ HEADER = (
     "difference",
     "p (sentences)",
     "p (seeds)",
+    "seeds needed",
+)
+LOSS_HEADER = (
+    "arm",
+    "valid loss",
+    "difference",
+    "p (seeds)",
+    "seeds needed",
+    "tokens to the first's",
+    "seconds to the first's",
+    "reached",
 )
 
 
@@ -39,6 +52,7 @@ class Row:
     runs: Mapping[int, Result]
     failed: Mapping[int, str]
     paired: Paired | None
+    evidence: Evidence | None = None
 
     def mean(self, name: str) -> float | None:
         """Mean of one figure over the runs that have it."""
@@ -77,6 +91,22 @@ def _cells(row: Row, base: float | None) -> tuple[str, ...]:
         number(test.difference if test else None, "+.2f"),
         number(test.sentences if test else None, ".4f"),
         number(test.over_seeds if test else None, ".4f"),
+        as_number(test.needed if test else None),
+    )
+
+
+def _loss_cells(row: Row, first: bool) -> tuple[str, ...]:
+    found = row.evidence
+    assert found is not None
+    return (
+        row.arm.name,
+        number(row.mean("valid_loss"), ".3f"),
+        number(None if first else found.difference, "+.3f"),
+        number(found.over_seeds, ".4f"),
+        as_number(found.needed),
+        number(found.mean("tokens"), ".2f"),
+        number(found.mean("seconds"), ".2f"),
+        f"{len(found.reached)} of {found.seeds}",
     )
 
 
@@ -97,10 +127,12 @@ def as_markdown(rows: Sequence[Row], notes: Sequence[str]) -> str:
         for seed, run in sorted(row.runs.items())
     ]
     every = ("run", "updates", "tokens", "seconds", "legs", "epochs", "valid loss", "BLEU", "p")
+    losses = [_loss_cells(row, row is rows[0]) for row in rows if row.evidence]
     wrong = [f"- {sentence}" for sentence in problems(rows)]
     parts = [
         "# Comparison",
         grid([HEADER, *cells(rows)], (0, 1)),
+        grid([LOSS_HEADER, *losses], (0,)),
         "\n".join(f"- {note}" for note in notes),
         *(["## Failed", "\n".join(wrong)] if wrong else []),
         "## Arms",
@@ -121,6 +153,7 @@ def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
             "bleu": row.mean("bleu"),
             "sd": row.spread,
             "paired": None if row.paired is None else dataclasses.asdict(row.paired),
+            "evidence": None if row.evidence is None else dataclasses.asdict(row.evidence),
             "runs": {str(seed): dict(summary(run)) for seed, run in sorted(row.runs.items())},
             "failed": {str(seed): told for seed, told in row.failed.items()},
         }

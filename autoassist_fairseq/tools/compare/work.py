@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import sys
 import threading
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import Any
 
 import autoassist_fairseq
 from autoassist_fairseq.tools.compare import jobs
-from autoassist_fairseq.tools.compare.jobs import Job, Result
-from autoassist_fairseq.tools.compare.training import last_validation, train
-from autoassist_fairseq.tools.compare.translation import score, translate
+from autoassist_fairseq.tools.compare.averaged import to_translate
+from autoassist_fairseq.tools.compare.jobs import Job, Result, Validation
+from autoassist_fairseq.tools.compare.training import last_validation, train, validations
+from autoassist_fairseq.tools.compare.translation import score, translate, validation
 from autoassist_fairseq.tools.compare.updates import Updates, epochs_of
 from autoassist_fairseq.tools.dataprep.files import read_json, write_json
 from autoassist_fairseq.tools.dataprep.manifest import versions
@@ -42,12 +44,12 @@ def do(job: Job, slot: int, stop: threading.Event) -> None:
     jobs.clear(job)
     jobs.check_started(job)
     write_json(job.folder / jobs.STARTED, job.account)
-    say(f"{job.name}: training")
-    with _bar(job.name, slot, total=job.budget.amount, bar_format=_BAR) as shown:
-        updates, legs = train(job, lambda updates: _show(shown, job, updates), stop)
+    updates, legs = train_shown(job, slot, stop)
+    checkpoint = to_translate(job)
     with _bar(f"{job.name}, translating", slot, total=len(job.test.reference)) as lines:
-        hypotheses = translate(job, lambda pairs: _count(lines, pairs), stop)
-    result = _result(job, updates, legs, hypotheses)
+        hypotheses = translate(job, checkpoint, lambda pairs: _count(lines, pairs), stop)
+    loss = validation(job, checkpoint, stop) if job.average > 1 else last_validation(job.folder)
+    result = _result(job, updates, legs, hypotheses, loss)
     content = {**job.account, "result": jobs.summary(result), "versions": versions()}
     write_json(job.folder / jobs.DONE, {**content, "code": code_digest()})
     say(
@@ -56,34 +58,45 @@ def do(job: Job, slot: int, stop: threading.Event) -> None:
     )
 
 
+def train_shown(job: Job, slot: int, stop: threading.Event) -> tuple[Updates, int]:
+    """Train with a progress bar in line ``slot``; otherwise as `train`."""
+    say(f"{job.name}: training")
+    with _bar(job.name, slot, total=job.budget.amount, bar_format=_BAR) as shown:
+        return train(job, lambda updates: _show(shown, job, updates), stop)
+
+
 def finished(job: Job) -> Result | None:
     """Return the result of a job that is done, else None."""
     content = read_json(job.folder / jobs.DONE)
-    text = job.folder / f"{job.test.subset}.translated.{job.corpus.languages[1]}"
-    if content is None or not text.is_file():
+    texts = [job.translated(subset) for subset in job.test.subsets]
+    if content is None or not all(text.is_file() for text in texts):
         return None
     names = {one.name for one in dataclasses.fields(Result)}
     figures: dict[str, Any] = {k: v for k, v in content["result"].items() if k in names}
-    return Result(**figures, hypotheses=text.read_text(encoding="utf-8").split("\n")[:-1])
+    figures["validations"] = [Validation(*one) for one in figures.get("validations", ())]
+    lines = [text.read_text(encoding="utf-8").split("\n")[:-1] for text in texts]
+    return Result(**figures, hypotheses=list(itertools.chain(*lines)))
 
 
 def code_digest() -> str:
     """Return a digest of the method's code: results of two versions are not mixed unnoticed."""
     package = Path(autoassist_fairseq.__file__).parent
     rings = [package / ring for ring in ("assistant", "schedule", "plugin")]
-    files = [package / "settings.py", *(path for ring in rings for path in ring.glob("*.py"))]
+    files = [package / "settings.py", *(path for ring in rings for path in ring.rglob("*.py"))]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()[:16]
 
 
-def _result(job: Job, updates: Updates, legs: int, hypotheses: list[str]) -> Result:
-    figure = score(job, hypotheses)
+def _result(
+    job: Job, updates: Updates, legs: int, hypotheses: list[str], loss: float | None
+) -> Result:
+    figure, each = score(job, hypotheses)
     epochs = epochs_of(updates.done)
     counted = epochs[1:] or epochs
     return Result(
         updates=len(updates.done),
         tokens=updates.tokens,
         seconds=updates.seconds,
-        valid_loss=last_validation(job.folder),
+        valid_loss=loss,
         bleu=figure.score,
         signature=figure.signature,
         epoch_tokens=fmean(epoch.tokens for epoch in counted) if counted else None,
@@ -91,6 +104,8 @@ def _result(job: Job, updates: Updates, legs: int, hypotheses: list[str]) -> Res
         legs=legs,
         hypotheses=hypotheses,
         label=figure.label,
+        each=each,
+        validations=validations(job.folder, updates),
     )
 
 

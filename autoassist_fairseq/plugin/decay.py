@@ -1,0 +1,126 @@
+"""``--lr-scheduler autoassist_decay``: the learning rate ends at 0 where the budget does.
+
+Arms that leave pairs out make other numbers of updates for the same tokens, so a schedule in
+updates would stop one arm in its middle. This one goes by what was trained on.
+
+No ``from __future__ import annotations`` here: fairseq reads the types of the fields.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fairseq.dataclass import FairseqDataclass
+from fairseq.optim.lr_scheduler import FairseqLRScheduler, register_lr_scheduler
+from omegaconf import II
+
+from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.plugin.border import one_sentence
+
+NAME = "autoassist_decay"
+KINDS = ("tokens", "passes")
+
+
+@dataclass
+class BudgetDecayConfig(FairseqDataclass):  # type: ignore[misc]
+    """Options of the scheduler."""
+
+    warmup_updates: int = field(
+        default=0, metadata={"help": "updates over which the rate first rises from 0"}
+    )
+    autoassist_budget: str = field(
+        default="",
+        metadata={
+            "help": "where the rate is 0: tokens=N (target tokens trained on) or passes=P (over "
+            "the training set); inf: nowhere"
+        },
+    )
+    lr: Any = II("optimization.lr")
+
+
+@register_lr_scheduler(NAME, dataclass=BudgetDecayConfig)
+class BudgetDecay(FairseqLRScheduler):  # type: ignore[misc]
+    """The rate is --lr x the share of the warm-up that is done x the share of the budget left.
+
+    Args:
+        cfg: a `BudgetDecayConfig`.
+        optimizer: whose rate it sets.
+
+    Attributes:
+        spent: of the budget, by all ranks.
+
+    Raises:
+        UserError: a budget that is none, or several learning rates.
+    """
+
+    current: "BudgetDecay | None" = None
+
+    @one_sentence
+    def __init__(self, cfg: Any, optimizer: Any) -> None:
+        super().__init__(cfg, optimizer)
+        self.kind, self.total = budget_of(str(cfg.autoassist_budget))
+        rates = list(cfg.lr)
+        if len(rates) != 1:
+            raise UserError(
+                f"`--lr` must be one number with `--lr-scheduler {NAME}`, which changes it by "
+                f"itself, but is {rates}; give the highest."
+            )
+        self.peak, self.spent = float(rates[0]), 0.0
+        self.updates, self.warmup = 0, int(cfg.warmup_updates)
+        BudgetDecay.current = self
+
+    def step_update(self, num_updates: int) -> float:
+        """Set the rate for the update after ``num_updates``, and return it."""
+        self.updates = num_updates
+        self.optimizer.set_lr(self.rate)
+        return self.rate
+
+    @property
+    def rate(self) -> float:
+        """The rate of the next update."""
+        warm = min(1.0, (self.updates + 1) / max(1, self.warmup))
+        return self.peak * warm * max(0.0, 1 - self.spent / self.total)
+
+    def spend(self, tokens: float, passes: float) -> None:
+        """Take note of an update: its target tokens on all ranks; passes done after it."""
+        self.spent = passes if self.kind == "passes" else self.spent + tokens
+        self.optimizer.set_lr(self.rate)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state in plain types."""
+        return {**super().state_dict(), "spent": self.spent, "kind": self.kind}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on as saved; after another schedule, which counted nothing, the whole budget is left.
+
+        The budget itself is what the command line says now.
+        """
+        super().load_state_dict(state_dict)
+        if state_dict.get("kind") == self.kind:
+            self.spent = float(state_dict["spent"])
+
+
+def budget_of(text: str) -> tuple[str, float]:
+    """Read ``tokens=N`` or ``passes=P``.
+
+    Raises:
+        UserError: it is neither.
+    """
+    kind, _, number = text.partition("=")
+    try:
+        amount = float(number.replace("_", ""))
+    except ValueError:
+        amount = math.nan
+    if kind not in KINDS or not amount > 0:
+        raise UserError(
+            "`--autoassist-budget` must be tokens=N or passes=P with a number above 0, where "
+            f"`--lr-scheduler {NAME}` comes to 0, but is {text!r}; give one."
+        )
+    return kind, amount
+
+
+def spend(tokens: float, passes: float) -> None:
+    """Tell the scheduler of this process, if it is `BudgetDecay`, of an update."""
+    if BudgetDecay.current is not None:
+        BudgetDecay.current.spend(tokens, passes)
