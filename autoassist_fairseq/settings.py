@@ -23,6 +23,8 @@ POLICIES = {
     "goes on; no warm-up",
     "off": "fairseq's own batches: `--task translation`, digit for digit",
 }
+# Those that `keep` can be asked of: they say whom, not how many.
+AIMING = ("shrink", "random", "self-paced", "loss-table")
 FEATURE_FAMILIES = ("length", "frequency", "tokens", "expected")
 DIFFICULTIES = ("length", "rarity")
 HOPELESS = ("off", "keep", "cut", "weight")
@@ -37,6 +39,8 @@ class Settings:
         policy: who decides which pairs are kept, of `POLICIES`: ``shrink`` (the paper's rule),
             ``uniform`` (same planner, keeps all), ``off`` (fairseq's batches), or a peer.
         base_prob: lowest chance of a pair to be kept, in (0, 1].
+        keep: share of the target tokens that a pass after the warm-up keeps, in (0, 1), in the
+            place of ``base_prob``, ``rate`` or ``pace``; 0 = as those make it.
         warmup_passes: passes at the start that keep every pair, >= 0.
         window: pairs planned at a time; 0 = chosen for the corpus.
         features: the feature families that the Assistant uses, of `FEATURE_FAMILIES`.
@@ -57,6 +61,7 @@ class Settings:
 
     policy: str = "shrink"
     base_prob: float = 0.5
+    keep: float = 0.0
     warmup_passes: int = 1
     window: int = 0
     features: tuple[str, ...] = ("length", "frequency", "tokens")
@@ -83,6 +88,7 @@ class Settings:
         named = {
             "policy": (self.policy in POLICIES, f"one of {', '.join(POLICIES)}", self.policy),
             "base-prob": (0 < self.base_prob <= 1, "in (0, 1]", self.base_prob),
+            "keep": (0 <= self.keep < 1, "in (0, 1), or 0 (not set)", self.keep),
             "warmup-passes": (self.warmup_passes >= 0, "0 or more", self.warmup_passes),
             "window": (self.window >= 0, "0 (chosen for the corpus) or more pairs", self.window),
             "features": (
@@ -118,6 +124,12 @@ class Settings:
             told.append(
                 "`--autoassist-policy loss-table` must know the end of training, but there is "
                 "none; give `--max-update`, `--max-epoch` or `--autoassist-updates`"
+            )
+        if self.keep and self.policy not in AIMING:
+            told.append(
+                f"`--autoassist-keep` must go with a policy that can aim at a share of the tokens, "
+                f"{', '.join(AIMING)}, but goes with {self.policy!r}; leave it out, or use one of "
+                "them"
             )
         if self.policy == "importance" and self.hopeless != "off":
             told.append(

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 
 INTERVAL, PASSES = 6, 3
 POLICIES = {
+    "shrink": "--autoassist-keep 0.6",
     "random": "--autoassist-rate 0.4",
     "self-paced": "--autoassist-pace 3",
     "importance": "--autoassist-presample 2",

@@ -82,9 +82,13 @@ class Assistant:
 
     def keep_probability(self, pairs: Ints) -> NDArray[np.float32]:
         """Return P(keep) [P] in (0, 1] for ``pairs`` [P], by the paper's shrinking rule."""
+        return rules.shrink(self.not_trivial(pairs), self.safeguard)
+
+    def not_trivial(self, pairs: Ints) -> NDArray[np.float32]:
+        """Return g [P] in (0, 1): the chance that each of ``pairs`` [P] is not trivial."""
         used = "expected" in self.settings.features
         extra = self._extra(self.expected(pairs)) if used else None
-        return rules.shrink(self.model.predict(pairs, extra), self.safeguard)
+        return self.model.predict(pairs, extra)
 
     def expected(self, pairs: Ints) -> Floats | None:
         """Return the losses [P] to be expected on ``pairs`` [P], nats per target token.

@@ -46,6 +46,12 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
     autoassist_base_prob: float = _option(
         DEFAULTS.base_prob, "lowest chance of a pair to be kept, in (0, 1]"
     )
+    autoassist_keep: float = _option(
+        DEFAULTS.keep,
+        "share of the target tokens that a pass after the warm-up keeps, in (0, 1): shrink, "
+        "random, self-paced and loss-table choose whom, and --autoassist-base-prob, "
+        "--autoassist-rate and --autoassist-pace no longer say how many; 0: they do",
+    )
     autoassist_warmup_passes: int = _option(
         DEFAULTS.warmup_passes, "passes over the data at the start that keep every pair"
     )
@@ -122,6 +128,7 @@ def settings_from(cfg: Any) -> Settings:
     settings = Settings(
         policy=cfg.autoassist_policy,
         base_prob=float(cfg.autoassist_base_prob),
+        keep=float(cfg.autoassist_keep),
         warmup_passes=int(cfg.autoassist_warmup_passes),
         window=int(cfg.autoassist_window),
         features=tuple(name for name in features.split(",") if name),

@@ -16,8 +16,9 @@ from autoassist_fairseq.assistant.wrong.hopeless import policy_of
 from autoassist_fairseq.schedule.batches import Batches
 from autoassist_fairseq.schedule.folder import Folder
 from autoassist_fairseq.schedule.messages import MISSING, Feedback
+from autoassist_fairseq.schedule.order import Order
 from autoassist_fairseq.schedule.packing import Budget
-from autoassist_fairseq.schedule.passes import Pass
+from autoassist_fairseq.schedule.passes import SAMPLE, Pass
 from autoassist_fairseq.schedule.plan import Plan, PlanStats, deal, pack_window
 from autoassist_fairseq.schedule.planner_state import restore, state_of
 from autoassist_fairseq.schedule.promise import promise
@@ -98,11 +99,18 @@ class Planner:
         before = self.updates_before + (self.current.updates if self.current else 0)
         if not self.failed:
             self.policy.begin(self._moment(index, group, before))
+            self._aim(index)
         now = promise(self.selection, self.folder, self.budget, self.settings, index, group)
         # All that may fail is over: from here on the planner changes.
         self.updates_before = before
         self.resume(now)
         return now
+
+    def _aim(self, index: int) -> None:
+        """Freeze what keeps ``--autoassist-keep`` of the target tokens of pass ``index``."""
+        if self.settings.keep:
+            pairs = Order(self.folder.ids, self.settings.seed, index)[:SAMPLE]
+            self.policy.aim(pairs, self.folder.target_sizes[pairs], self.settings.keep)
 
     def _moment(self, index: int, group: int, before: int) -> Moment:
         """Return where training stands when pass ``index`` begins."""

@@ -80,7 +80,7 @@ class Selection:
     @property
     def safeguard(self) -> float:
         """s, in [0, 1]."""
-        return 1.0 if self.failed else self.policy.assistant.safeguard
+        return 1.0 if self.failed else self.policy.safeguard
 
     def figures(self, pairs: Ints) -> dict[str, Any]:
         """Return what the policy tells of a window that considers ``pairs``, as in `PlanStats`."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from autoassist_fairseq.assistant.corpus.token_store import Ints
 from autoassist_fairseq.assistant.policies import rules
+from autoassist_fairseq.assistant.policies.keep_share import limit_for
 from autoassist_fairseq.assistant.policies.policy import Moment
 from autoassist_fairseq.assistant.policies.remembering import Remembering
 from autoassist_fairseq.assistant.policies.rules import Floats
@@ -20,6 +21,18 @@ class InfoBatch(Remembering):
         if moment.progress >= 1 - rules.LAST_SHARE:
             rate = 0.0
         return {"limit": self.table.mean(self.ids), "rate": rate}
+
+    def aimed(self, pairs: Ints, tokens: Ints, share: float) -> dict[str, float]:
+        """Return the limit below which enough are dropped at the rate; if all are too few, a rate.
+
+        Nothing in the last share of training, which uses all data.
+        """
+        rate = self.frozen["rate"]
+        if rate == 0:
+            return {}
+        if (below := (1 - share) / rate) >= 1:
+            return {"limit": float("inf"), "rate": 1 - share}
+        return {"limit": limit_for(below, self.table.losses[pairs], tokens)}
 
     def chances(self, pairs: Ints) -> Floats:
         """Return 1 - rate below the mean, else 1 [P]."""

@@ -74,6 +74,18 @@ class Policy:
     def begin(self, moment: Moment) -> None:
         """Freeze what the pass that begins goes by."""
 
+    def aim(self, pairs: Ints, tokens: Ints, share: float) -> None:
+        """Freeze, after `begin`, what keeps ``share`` of the target ``tokens`` [P] of a pass.
+
+        ``pairs`` [P] stand for all that it considers. By `keep_share`; a policy whose share is not
+        free does nothing, and `Settings` refuses to ask it.
+        """
+
+    @property
+    def safeguard(self) -> float:
+        """s, the chance to be kept whatever is believed, in [0, 1]."""
+        return self.assistant.safeguard
+
     def keep_probability(self, pairs: Ints) -> Floats:
         """Return P(keep) [P] of ``pairs`` [P]."""
         return np.ones(len(pairs), np.float32)

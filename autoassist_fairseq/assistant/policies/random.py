@@ -22,6 +22,10 @@ class Random(Warming):
         """Return the rate."""
         return {"rate": rules.rate_of_pass(self.settings.rate, moment.index)}
 
+    def aimed(self, pairs: Ints, tokens: Ints, share: float) -> dict[str, float]:
+        """Return the rate that drops the rest."""
+        return {"rate": 1 - share}
+
     def chances(self, pairs: Ints) -> Floats:
         """Return 1 - rate [P]."""
         return np.full(len(pairs), 1 - self.frozen["rate"], np.float32)

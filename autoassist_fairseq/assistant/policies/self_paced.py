@@ -6,6 +6,7 @@ import numpy as np
 
 from autoassist_fairseq.assistant.corpus.token_store import Ints
 from autoassist_fairseq.assistant.policies import rules
+from autoassist_fairseq.assistant.policies.keep_share import limit_for
 from autoassist_fairseq.assistant.policies.policy import Moment
 from autoassist_fairseq.assistant.policies.remembering import Remembering
 from autoassist_fairseq.assistant.policies.rules import Floats
@@ -19,6 +20,10 @@ class SelfPaced(Remembering):
         generation = moment.index - self.settings.warmup_passes
         losses = self.ids.of(self.table.losses)
         return {"limit": rules.self_paced_limit(losses, generation, round(self.settings.pace))}
+
+    def aimed(self, pairs: Ints, tokens: Ints, share: float) -> dict[str, float]:
+        """Return the loss below which the share lies, the same in every generation."""
+        return {"limit": limit_for(share, self.table.losses[pairs], tokens)}
 
     def chances(self, pairs: Ints) -> Floats:
         """Return 1 where the weight is above 0, else 0 [P]."""

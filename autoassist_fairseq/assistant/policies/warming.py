@@ -26,6 +26,15 @@ class Warming(Policy, ABC):
         """Whether every pair is kept in this pass."""
         return self.frozen.get("warm", 1.0) > 0
 
+    def aim(self, pairs: Ints, tokens: Ints, share: float) -> None:
+        """Freeze what keeps ``share`` of the ``tokens`` [P]; a pass that warms up keeps all."""
+        if not self.warm:
+            self.frozen |= self.aimed(pairs, tokens, share)
+
+    @abstractmethod
+    def aimed(self, pairs: Ints, tokens: Ints, share: float) -> dict[str, float]:
+        """Return what is frozen anew, or more, for `aim`."""
+
     def freeze(self, moment: Moment) -> dict[str, float]:
         """Return what a pass after the warm-up goes by."""
         return {}

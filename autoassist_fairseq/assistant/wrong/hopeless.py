@@ -24,6 +24,8 @@ from autoassist_fairseq.settings import Settings
 ENTER, STAY = 0.5, 0.3
 # Above this chance it is surely so, and examined again less often.
 CERTAIN = 0.9
+# Share of the others that is kept at least, however many are hopeless.
+LEAST = 0.01
 # The first passes say more about the order of the pairs than about the pairs.
 FIRST_PASS = 3
 
@@ -57,6 +59,11 @@ class Hopeless(Policy):
         return self.inner.threshold
 
     @property
+    def safeguard(self) -> float:
+        """Of ``inner``."""
+        return self.inner.safeguard
+
+    @property
     def surprise_threshold(self) -> float:
         """Standard surprise above which pairs are hopeless; infinite while there are not two."""
         return self.frozen["threshold"]
@@ -82,6 +89,16 @@ class Hopeless(Policy):
             "keep": rate if treat == "cut" else 1.0,
             "weight": rate if treat == "weight" else 1.0,
         }
+
+    def aim(self, pairs: Ints, tokens: Ints, share: float) -> None:
+        """Let ``inner`` keep so much of the others that with the hopeless ones it is ``share``."""
+        again = self._by_class(pairs, self.frozen["keep"])
+        others = again == 1
+        left, hopeless = tokens[others], tokens[~others]
+        kept = float((again[~others] * hopeless).sum(dtype=np.float64))
+        wanted = share * float(tokens.sum(dtype=np.float64)) - kept
+        of_others = wanted / max(float(left.sum(dtype=np.float64)), 1.0)
+        self.inner.aim(pairs[others], left, min(max(of_others, LEAST), 1.0))
 
     def _class(self, index: int) -> float:
         """Class every pair; return the threshold."""
