@@ -22,13 +22,13 @@ def read_columns(paths: Columns) -> Iterator[Row]:
             yield tuple(line[:-1] for line in lines)
 
 
-def write_columns(rows: Iterable[Row], paths: Columns, what: str) -> int:
+def write_columns(rows: Iterable[Row], paths: Columns, what: str, total: int) -> int:
     """Write ``rows`` to one file per column, all or none; returns how many rows.
 
-    ``what`` is shown beside the progress.
+    ``what`` is shown beside the progress; ``total`` is how many rows there are at most.
     """
     with column_files(paths) as files:
-        return write_rows(progress(rows, what), files)
+        return write_rows(progress(rows, what, total=total), files)
 
 
 def write_rows(rows: Iterable[Row], files: Sequence[TextIO]) -> int:

@@ -38,8 +38,15 @@ from autoassist_fairseq.tools.dataprep.columns import (
 )
 from autoassist_fairseq.tools.dataprep.duplicates import repeated
 from autoassist_fairseq.tools.dataprep.parallel import ordered_map
-from autoassist_fairseq.tools.dataprep.progress import progress, say
-from autoassist_fairseq.tools.dataprep.reading import Source, decoded, named_lines, read_blocks
+from autoassist_fairseq.tools.dataprep.progress import bar, progress, say
+from autoassist_fairseq.tools.dataprep.reading import (
+    RawBlock,
+    Source,
+    count_pairs,
+    decoded,
+    named_lines,
+    read_blocks,
+)
 
 
 @dataclass
@@ -74,13 +81,15 @@ def clean_training_text(
     with tempfile.TemporaryDirectory(dir=folder, prefix="clean-") as name:
         draft = [Path(name) / str(column) for column, _ in enumerate(clean)]
         hashes = {rule: array("Q") for rule in how.rules.hashes}
-        write_columns(_registered(_cleaned(sources, how), hashes, accounts), draft, "cleaning")
+        with column_files(draft) as files:
+            write_rows(_registered(_cleaned(sources, how), hashes, accounts), files)
         _check_rest(sources, accounts)
         again = {rule: repeated(of_rule) for rule, of_rule in hashes.items()}
         rows = _without_repeats(draft, again, accounts)
         with column_files(valid) as files:
             rows = _held_back(rows, how.valid_every, files)
-            kept = write_columns(rows, clean, "dropping duplicates")
+            cleaned = sum(account.kept for account in accounts.values())
+            kept = write_columns(rows, clean, "dropping duplicates", cleaned)
     _warn(sources, accounts)
     return _counts(accounts, kept)
 
@@ -94,7 +103,7 @@ def copy_held_out_text(sources: Sequence[Source], clean: Columns, how: Cleaning)
     empty: dict[Path, list[int]] = {}
     with column_files(clean) as files:
         rows = chain.from_iterable(_whole(source, how, empty) for source in sources)
-        count = write_rows(progress(rows, clean[0].stem), files)
+        count = write_rows(progress(rows, clean[0].stem, total=count_pairs(sources)), files)
         if empty:
             raise UserError(
                 "Validation and test text must have no empty side, but it is empty in "
@@ -130,9 +139,16 @@ def _warn(sources: Sequence[Source], accounts: _Accounts) -> None:
                 )
 
 
-def _cleaned(sources: Iterable[Source], how: Cleaning) -> Iterator[Cleaned]:
-    work = partial(clean_block, how=how)
-    return ordered_map(work, chain.from_iterable(map(read_blocks, sources)), how.workers)
+def _cleaned(sources: Sequence[Source], how: Cleaning) -> Iterator[Cleaned]:
+    return ordered_map(partial(clean_block, how=how), _shown(sources), how.workers)
+
+
+def _shown(sources: Sequence[Source]) -> Iterator[RawBlock]:
+    """Yield the blocks of ``sources``, showing how many of their pairs were read."""
+    with bar(desc="cleaning", total=count_pairs(sources), unit="pair", unit_scale=True) as shown:
+        for block in chain.from_iterable(map(read_blocks, sources)):
+            yield block
+            shown.update(len(block.source))
 
 
 def _registered(

@@ -16,7 +16,7 @@ from typing import Any
 import autoassist_fairseq
 from autoassist_fairseq.tools.dataprep import binarise, bpe, corpus_text, subwords
 from autoassist_fairseq.tools.dataprep.dictionary import read_pieces, write_dictionary
-from autoassist_fairseq.tools.dataprep.files import clear_os_errors, locked, staged
+from autoassist_fairseq.tools.dataprep.files import clear_os_errors, count_lines, locked, staged
 from autoassist_fairseq.tools.dataprep.manifest import NAME, version_of, write_manifest
 from autoassist_fairseq.tools.dataprep.progress import progress, say
 from autoassist_fairseq.tools.dataprep.settings import (
@@ -112,7 +112,9 @@ def _model_step(settings: PrepSettings) -> Step:
 
 def _learn(settings: PrepSettings) -> dict[str, int]:
     lines = chain.from_iterable(map(_lines, settings.words("train")))
-    counted = subwords.word_counts(progress(lines, "counting words", unit="line"))
+    total = sum(map(count_lines, settings.words("train")))
+    shown = progress(lines, "counting words", unit="line", total=total)
+    counted = subwords.word_counts(shown)
     words = progress(counted, "learning from words", unit="word")
     if settings.moses:
         bpe.learn(words, settings.model, settings.vocab_size)
@@ -183,7 +185,7 @@ def _encode_split(
 def _encoded(
     settings: PrepSettings, text: Path, pieces: Path, *, held_out: bool
 ) -> Iterator[list[str]]:
-    lines = progress(_lines(text), pieces.name, unit="line")
+    lines = progress(_lines(text), pieces.name, unit="line", total=count_lines(text))
     dictionary = settings.dictionary if held_out else None
     if settings.moses:
         encoded = bpe.encode(settings.model, lines, settings.workers, dictionary)

@@ -29,10 +29,15 @@ def tick(shown: tqdm[Any]) -> None:
         shown.refresh()
 
 
-def progress(items: Iterable[_T], what: str, unit: str = "pair") -> Iterator[_T]:
-    """Yield ``items``, showing how many there were, and per second, if it takes over a second."""
+def progress(
+    items: Iterable[_T], what: str, unit: str = "pair", total: int | None = None
+) -> Iterator[_T]:
+    """Yield ``items``, showing how many of ``total`` there were, if it takes over a second.
+
+    A list says by itself how many there are; where nobody knows, only what is done is shown.
+    """
     # Counting must not cost more than the work itself: tqdm finds out how often to look.
-    yield from bar(iterable=items, desc=what, unit=unit, unit_scale=True, delay=1)
+    yield from bar(iterable=items, desc=what, unit=unit, unit_scale=True, delay=1, total=total)
 
 
 def say(text: str) -> None:

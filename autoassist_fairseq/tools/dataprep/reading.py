@@ -64,6 +64,19 @@ def read_blocks(origin: Source, size: int = BLOCK) -> Iterator[RawBlock]:
             first += size
 
 
+def count_pairs(origins: Iterable[Source]) -> int | None:
+    """Return how many pairs there are to read; None where a file cannot be, which reading tells."""
+    try:
+        return sum(map(_lines_in, origins))
+    except (EOFError, OSError, zlib.error):
+        return None
+
+
+def _lines_in(origin: Source) -> int:
+    with open_text(origin.files[0]) as lines:
+        return sum(1 for _ in lines)
+
+
 def decoded(block: RawBlock, *, skip_undecodable: bool) -> Iterator[RawPair]:
     """Yield the pairs of a block as text.
 
