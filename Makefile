@@ -4,7 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DOCS_STAMP := $(VENV)/.docs-ready
-SETUP_FILES := constraints.txt setup.py $(wildcard autoassist_fairseq/tools/install/*.py)
+SETUP_FILES := constraints.txt setup.py $(wildcard autoassist_fairseq/tools/install/*.py) \
+	$(wildcard autoassist_fairseq/tools/install/edit_lists/*.py)
 # Elsewhere than in the environment (for the user, a target, a prefix) is what some systems set.
 PIP := env -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 \
 	PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
