@@ -40,8 +40,10 @@ _FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FOREIGN = {
     *("--tee", "--kills", "--requeue", "--kill-on-bad-exit"),
     *("--target", "--platform", "--python-version"),
+    "--autoassist-budget",
 }
-"""Options of torchrun, of the soak test, which is no program of users, of SLURM and of pip."""
+"""Options of torchrun, of the soak test, which is no program of users, of SLURM, of pip, and of a
+learning-rate scheduler, which fairseq-train knows with that one only."""
 
 
 def documents() -> list[str]:

@@ -54,7 +54,7 @@ _OURS = (
     *("--max-update", "--max-epoch", "--patience", "--continue-once", "--no-save"),
     *("--no-last-checkpoints", "--no-epoch-checkpoints"),
     *("--autoassist-policy", "--autoassist-updates", "--autoassist-budget"),
-    *("--source-lang", "--target-lang", "--keep-last-epochs"),
+    *("--source-lang", "--target-lang"),
     "--disable-validation",
 )
 _OUR_KINDS = ("--stop-", "--reset-", "--log-", "--save-interval")

@@ -102,6 +102,11 @@ def jobs_of(args: argparse.Namespace, arms: Sequence[Arm], extra: Sequence[str])
         flags.check_flags(arm.flags, f"--arm {arm.name}")
     used = (*_names(extra, "--train-subset", "train"), *_names(extra, "--valid-subset", "valid"))
     corpora = {arm.data: _corpus(args, arm.data or args.data, used) for arm in (*arms, Arm("", ""))}
+    if args.average > 1 and value_of(extra, "--keep-last-epochs") is not None:
+        raise UserError(
+            "`--` must leave --keep-last-epochs to --average, which needs those checkpoints; leave "
+            "it out."
+        )
     epochs = args.average if budget.kind == "passes" and args.average > 1 else 0
     test = _test(args, corpora[None], [corpus.data for corpus in corpora.values()])
     device = () if "--cpu" in extra or _gpu() else ("--cpu",)
