@@ -186,6 +186,7 @@ def test_trees_never_turn_against_a_sign() -> None:
     assert (np.diff(trees.score(line)) <= 1e-12).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.1, 0.3])
 def test_wrong_pairs_are_found_and_counted(share: float) -> None:
     corpus, wrong = spoiled(share, seed=6)
@@ -202,11 +203,13 @@ def test_wrong_pairs_are_found_and_counted(share: float) -> None:
     assert told == sorted(told) and told[-1] == 1
 
 
+@pytest.mark.slow
 def test_nothing_is_called_wrong_where_nothing_is() -> None:
     corpus, _ = spoiled(0, seed=7)
     assert (verdicts.posterior(TextJudge(corpus, 1).verdicts(np.arange(4_000))) > 0.5).mean() < 0.01
 
 
+@pytest.mark.slow
 def test_verdicts_depend_neither_on_order_nor_on_company_nor_on_a_resume() -> None:
     corpus, _ = spoiled(0.2, seed=8)
     first, everyone = TextJudge(corpus, seed=1), np.arange(len(corpus))
@@ -268,6 +271,7 @@ def test_neighbours_in_real_text() -> None:
     assert called[wrong].mean() > 0.7
 
 
+@pytest.mark.slow
 def test_another_language_among_the_targets() -> None:
     source, target = made_up(4_000, seed=10, words=600)
     wrong = np.random.default_rng(10).random(len(source)) < 0.1

@@ -24,12 +24,14 @@ from autoassist_fairseq.errors import ANEW, StateError
 
 KINDS: tuple[str, ...] = (*decoys.KINDS, "language")
 # Counted up when verdicts change, so that remembered ones are judged anew.
-VERSION = 2
+VERSION = 3
 # Pairs that lexicon and detectors are learned from at most; with fewer than the least, none is.
-SAMPLE, LEAST = 120_000, 1_000
+SAMPLE, LEAST = 100_000, 1_000
 # Decoys of each kind at most; parts of the sample, each judged by a lexicon of the others; how
 # often decoys are made.
 DECOYS, FOLDS, TIMES = 20_000, 2, 3
+# A target in another language with more of its words than this in the source is a copy.
+MOSTLY = 0.5
 # Pairs that are judged at a time.
 CHUNK = 16_384
 Progress = Callable[[str, float], None]
@@ -177,7 +179,9 @@ class TextJudge:
         kind, odds = self._judge.of(evidence)
         if self._language is not None and self._language.other:
             other = self._language.log_odds(sides.target).astype(np.float32)
-            kind[other > odds] = KINDS.index("language")
+            same = evidence[:, columns.OVERLAP] > MOSTLY  # the other language is the source's
+            named = np.where(same, KINDS.index("copy"), KINDS.index("language"))
+            kind = np.where(other > odds, named, kind).astype(np.uint8)
             odds = np.maximum(odds, other)
         return kind, odds, evidence
 

@@ -12,7 +12,7 @@ from autoassist_fairseq.assistant.corpus.token_store import Ints
 from autoassist_fairseq.assistant.exact import Doubles
 from autoassist_fairseq.assistant.wrong import trees_kernels as kernels
 
-TREES, RATE, RIDGE, BINS = 40, 0.2, 60.0, 48
+TREES, RATE, RIDGE, BINS = 80, 0.2, 60.0, 48
 
 
 @dataclass(frozen=True)
