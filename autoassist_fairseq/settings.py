@@ -41,7 +41,8 @@ class Settings:
         base_prob: lowest chance of a pair to be kept, in (0, 1].
         keep: share of the target tokens that a pass after the warm-up keeps, in (0, 1), in the
             place of ``base_prob``, ``rate`` or ``pace``; 0 = as those make it.
-        warmup_passes: passes at the start that keep every pair, >= 0.
+        warmup_passes: passes at the start that keep every pair, or a part of the first, >= 0.
+        warmup_updates: the same in updates; 0 = as ``warmup_passes`` says.
         window: pairs planned at a time; 0 = chosen for the corpus.
         features: the feature families that the Assistant uses, of `FEATURE_FAMILIES`.
         lr: AdaGrad step size of the Assistant, > 0.
@@ -62,7 +63,8 @@ class Settings:
     policy: str = "shrink"
     base_prob: float = 0.5
     keep: float = 0.0
-    warmup_passes: int = 1
+    warmup_passes: float = 1.0
+    warmup_updates: int = 0
     window: int = 0
     features: tuple[str, ...] = ("length", "frequency", "tokens")
     lr: float = 1.0
@@ -90,6 +92,16 @@ class Settings:
             "base-prob": (0 < self.base_prob <= 1, "in (0, 1]", self.base_prob),
             "keep": (0 <= self.keep < 1, "in (0, 1), or 0 (not set)", self.keep),
             "warmup-passes": (self.warmup_passes >= 0, "0 or more", self.warmup_passes),
+            "warmup-passes": (
+                0 <= self.warmup_passes < float("inf"),
+                "a number of passes, 0 or more",
+                self.warmup_passes,
+            ),
+            "warmup-updates": (
+                self.warmup_updates >= 0,
+                "0 (as `--autoassist-warmup-passes` says) or more",
+                self.warmup_updates,
+            ),
             "window": (self.window >= 0, "0 (chosen for the corpus) or more pairs", self.window),
             "features": (
                 bool(self.features) and set(self.features) <= set(FEATURE_FAMILIES),

@@ -186,9 +186,16 @@ def announce(now: Pass, pairs: int, done: int) -> None:
     logger.info(
         f"autoassist: pass {now.index}: {pairs:,} pairs in {now.windows} windows of "
         f"{now.window_pairs:,}, {now.updates:,} updates of {now.group} batches, "
-        f"{'keeping every pair' if now.keep_all else VERBS.get(now.policy, now.policy)}"
-        + (f"; going on after update {done:,}" if done else "")
+        f"{_manner(now)}" + (f"; going on after update {done:,}" if done else "")
     )
+
+
+def _manner(now: Pass) -> str:
+    """Return whom the pass keeps, in words."""
+    if now.keep_all or now.warm == now.windows:
+        return "keeping every pair"
+    warm = f"{now.warm} of the windows keeping every pair, then " if now.warm else ""
+    return warm + VERBS.get(now.policy, now.policy)
 
 
 def ends_before_skipping(settings: Settings, now: Pass) -> str:
@@ -196,23 +203,38 @@ def ends_before_skipping(settings: Settings, now: Pass) -> str:
 
     ``now`` is its first pass, by whose length those after it are reckoned.
     """
-    if settings.policy in ("uniform", "importance", "competence"):
+    if settings.policy in ("uniform", "importance", "competence") or now.index > 1:
         return ""
-    warm, rates = settings.warmup_passes, settings.rate
-    if settings.policy == "random" and len(rates) > 1:
-        warm = next((index for index, rate in enumerate(rates) if rate), len(rates))
-    updates = (warm - now.index + 1) * now.updates
-    for given, whole, option in (
-        (settings.passes, warm, "max-epoch"),
-        (settings.updates, updates, "max-update"),
+    updates = _warm_updates(settings, now)
+    for given, through, option in (
+        (settings.passes, settings.passes * now.updates, "max-epoch"),
+        (settings.updates, settings.updates, "max-update"),
     ):
-        if now.index == 1 and 0 < given <= whole:
+        if 0 < through <= updates:
+            passes = round(updates / now.updates, 2)
+            warmup = "updates" if settings.warmup_updates else "passes"
+            every = "every pair" + " that is not hopeless" * (settings.hopeless == "cut")
             return (
                 f"autoassist: `--{option}` ends this run before any pair is skipped: the first "
-                f"{warm} pass{'es' * (warm > 1)} ({updates:,} updates) keep every pair, and it is "
-                f"{given:,}; raise it, or lower `--autoassist-warmup-passes`"
+                f"{passes:g} pass{'es' * (passes > 1)} ({updates:,} updates) keep {every}, and it "
+                f"is {given:,}; raise it, or lower `--autoassist-warmup-{warmup}`"
             )
     return ""
+
+
+def _warm_updates(settings: Settings, now: Pass) -> int:
+    """Return for how many updates every pair is kept, from the first pass on."""
+    rates = settings.rate
+    if settings.policy == "random" and len(rates) > 1:
+        return now.updates * next((index for index, rate in enumerate(rates) if rate), len(rates))
+    if now.warm < now.windows:
+        return now.updates_through(now.warm - 1)
+    passes = settings.warmup_passes
+    if settings.warmup_updates:
+        passes = settings.warmup_updates / now.updates
+    if settings.policy in ("self-paced", "loss-table"):
+        passes = math.ceil(passes)
+    return round(passes * now.updates)
 
 
 def announce_hopeless(planner: Planner) -> None:

@@ -52,8 +52,14 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
         "random, self-paced and loss-table choose whom, and --autoassist-base-prob, "
         "--autoassist-rate and --autoassist-pace no longer say how many; 0: they do",
     )
-    autoassist_warmup_passes: int = _option(
-        DEFAULTS.warmup_passes, "passes over the data at the start that keep every pair"
+    autoassist_warmup_passes: float = _option(
+        DEFAULTS.warmup_passes,
+        "passes over the data at the start that keep every pair; 0.2: the first fifth of the first "
+        "pass (whole passes where a policy goes by losses of a pass)",
+    )
+    autoassist_warmup_updates: int = _option(
+        DEFAULTS.warmup_updates,
+        "the same in updates; 0: as --autoassist-warmup-passes says",
     )
     autoassist_window: int = _option(
         DEFAULTS.window, "pairs that are planned at a time; 0: chosen for the corpus, and logged"
@@ -130,6 +136,8 @@ def settings_from(cfg: Any) -> Settings:
         base_prob=float(cfg.autoassist_base_prob),
         keep=float(cfg.autoassist_keep),
         warmup_passes=int(cfg.autoassist_warmup_passes),
+        warmup_passes=float(cfg.autoassist_warmup_passes),
+        warmup_updates=int(cfg.autoassist_warmup_updates),
         window=int(cfg.autoassist_window),
         features=tuple(name for name in features.split(",") if name),
         lr=float(cfg.autoassist_lr),

@@ -6,8 +6,9 @@ a known number of batches (decision note: docs/decisions/epoch-length.md).
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,8 @@ LEAST_WINDOWS = 8
 LARGEST_WINDOW = 524_288
 # Pairs that are scored to forecast how many a pass keeps: to half a per cent.
 SAMPLE = 131_072
+# Shares of pairs are counted in such parts, so that quotas are sums of whole numbers.
+UNIT = 2**20
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Pass:
         keep_all: whether every pair is kept.
         policy: whose choice the quotas were counted for.
         seed: of every random stream of the pass.
+        warm: windows, from the first, that keep every pair which is not hopeless.
         offset: batches that count as trained on before the quotas, after a change of ``group``;
             ``offset`` and quotas add up to a multiple of ``group``.
     """
@@ -56,6 +60,7 @@ class Pass:
     keep_all: bool
     seed: int
     policy: str
+    warm: int = 0
     offset: int = 0
 
     @property
@@ -78,6 +83,10 @@ class Pass:
         All up to the window before the last; of very short windows, what has come back by then.
         """
         return max(0, min(self.updates_through(window - 2), self.updates_through(window - 1) - 2))
+
+    def warms(self, window: int) -> bool:
+        """Return whether ``window`` is part of the warm-up."""
+        return window < self.warm
 
     def pairs_of(self, window: int) -> NDArray[np.int32]:
         """Return the pairs that ``window`` considers."""
@@ -128,13 +137,35 @@ def from_the_end(amount: int, room: NDArray[np.int64]) -> NDArray[np.int64]:
     return share
 
 
-def shrunk_quotas(batches: float, pairs: int, window: int, group: int) -> NDArray[np.int64]:
-    """Spread about ``batches`` (made a multiple of ``group``) evenly over the pairs of a pass."""
-    check_enough(pairs, group)
-    total = group * max(1, min(round(batches / group), pairs // group))
-    ends = np.minimum(np.arange(window, pairs + window, window), pairs)
-    through = ends * total // pairs
-    return np.diff(through, prepend=0).astype(np.int64)
+def shrunk_quotas(
+    batches: float,
+    pairs: Sequence[int],
+    shares: Sequence[float],
+    group: int,
+    exact: Sequence[int] = (),
+) -> NDArray[np.int64]:
+    """Return the batches of every window [W]: about as many as forecast, in whole updates.
+
+    Args:
+        batches: forecast for the windows that are not ``exact``.
+        pairs: [W] that each window considers, the most batches that it can make; those of the
+            windows that are not ``exact`` are ``group`` or more.
+        shares: [W] of them that are kept, by the forecast.
+        group: batches of one update.
+        exact: batches of the first windows, where they are known.
+    """
+    check_enough(sum(pairs), group)
+    owed, room = sum(exact), sum(pairs[len(exact) :])
+    updates = min(round((owed + batches) / group), (owed + room) // group)
+    total = max(1, updates, -(-owed // group)) * group - owed
+    weights = [
+        count * max(1, round(share * UNIT)) for count, share in zip(pairs, shares, strict=True)
+    ][len(exact) :]
+    sums = list(itertools.accumulate(weights))
+    through = [before * total // sums[-1] for before in sums]
+    quotas = np.array([*exact, *np.diff(through, prepend=0)], np.int64)
+    capped = np.minimum(quotas, pairs)
+    return capped + from_the_end(int((quotas - capped).sum()), pairs - capped)
 
 
 def check_enough(pairs: int, group: int) -> None:

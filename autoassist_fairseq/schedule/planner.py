@@ -21,7 +21,7 @@ from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.passes import SAMPLE, Pass
 from autoassist_fairseq.schedule.plan import Plan, PlanStats, deal, pack_window
 from autoassist_fairseq.schedule.planner_state import restore, state_of
-from autoassist_fairseq.schedule.promise import promise
+from autoassist_fairseq.schedule.promise import batches_of_all, promise
 from autoassist_fairseq.schedule.selection import Selection
 from autoassist_fairseq.schedule.streams import DEAL, stream
 from autoassist_fairseq.settings import Settings
@@ -119,7 +119,12 @@ class Planner:
             progress = before / self.settings.updates
         elif self.settings.passes:
             progress = (index - 1) / self.settings.passes
-        return Moment(index, self.trained, progress, group / len(self.folder.ids))
+        updates = 1.0
+        if self.settings.warmup_updates:
+            order = Order(self.folder.ids, self.settings.seed, index)
+            updates = max(batches_of_all(order, self.folder, self.budget) / group, 1.0)
+        least = group / len(self.folder.ids)
+        return Moment(index, self.trained, progress, least, before, updates)
 
     def resume(self, begun: Pass) -> None:
         """Go on with ``begun``, of which nothing is planned yet."""
@@ -175,7 +180,7 @@ class Planner:
     def _warn_of_no_effect(self, now: Pass) -> None:
         """Warn, once, when a pass that should have skipped pairs has skipped none."""
         ended = self.next_window == now.windows and self._shrinks
-        if ended and now.index > self.settings.warmup_passes and not self.skipped:
+        if ended and now.warm == 0 and not self.skipped:
             if not self._warned:
                 logger.warning(NO_EFFECT.format(now.index))
             self._warned = True

@@ -18,7 +18,7 @@ from autoassist_fairseq.schedule.plan import Plan
 if TYPE_CHECKING:
     from autoassist_fairseq.schedule.planner import Planner
 
-PASS_KEYS = ("index", "window_pairs", "group", "keep_all", "seed", "policy", "offset")
+PASS_KEYS = ("index", "window_pairs", "group", "keep_all", "seed", "policy", "warm", "offset")
 
 
 def state_of(planner: Planner) -> dict[str, Any]:
@@ -74,7 +74,8 @@ def restore(planner: Planner, state: dict[str, Any]) -> None:
 
 def _restore_pass(planner: Planner, saved: dict[str, Any]) -> None:
     order = Order(planner.folder.ids, saved["seed"], saved["index"])
-    plain = {name: saved[name] for name in PASS_KEYS}
+    whole = saved["keep_all"] * len(saved["quotas"])  # for versions without parts of a pass
+    plain = {"warm": whole, **{name: saved[name] for name in PASS_KEYS if name in saved}}
     planner.resume(Pass(order=order, quotas=np.array(saved["quotas"], np.int64), **plain))
     planner.next_window, planner.learned = saved["next_window"], saved["learned"]
     planner.skipped = saved["skipped"]

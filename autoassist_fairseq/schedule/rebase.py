@@ -62,7 +62,7 @@ def _owed(planner: Planner, group: int, waiting: Ints) -> NDArray[np.int64]:
     counts = [(count_batches(waiting, sizes, planner.budget), len(waiting))]
     for window in range(planner.next_window, now.windows):
         pairs = planner.selection.candidates(now, window)
-        counts.append((_rescaled(int(now.quotas[window]), pairs, planner), len(pairs)))
+        counts.append((_rescaled(window, pairs, planner), len(pairs)))
     table: NDArray[np.int64] = np.array(counts, np.int64)
     owed = table[:, 0]
     room, missing = table[:, 1] - owed, -int(owed.sum()) % group
@@ -71,14 +71,16 @@ def _owed(planner: Planner, group: int, waiting: Ints) -> NDArray[np.int64]:
     return owed - from_the_end(int(owed.sum()) % group, owed)
 
 
-def _rescaled(quota: int, pairs: Ints, planner: Planner) -> int:
-    """Return the batches that hold under the new budget what ``quota`` held under the old one."""
-    assert planner.current is not None
+def _rescaled(window: int, pairs: Ints, planner: Planner) -> int:
+    """Return the batches that hold under the new budget what a quota held under the old one."""
+    now = planner.current
+    assert now is not None
+    quota = int(now.quotas[window])
     old, new = (
         count_batches(pairs, planner.folder.sizes, budget)
         for budget in (planner.saved_budget, planner.budget)
     )
-    if planner.current.keep_all or planner.selection.settled(planner.current):
+    if now.keep_all or planner.selection.settled(now, window):
         return new
     return quota if old == new else min(len(pairs), max(1, round(quota * new / old)))
 

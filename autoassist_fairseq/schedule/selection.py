@@ -31,18 +31,18 @@ class Selection:
         self.policy = policy
         self.failed = ""
 
-    def settled(self, now: Pass) -> bool:
+    def settled(self, now: Pass, window: int) -> bool:
         """Return whether `candidates` are final: unless another policy has taken over since."""
         if self.failed:
             return False
-        return self.policy.settled and now.policy == self.policy.settings.policy
+        return now.policy == self.policy.settings.policy and self.policy.settles(now.warms(window))
 
     def candidates(self, now: Pass, window: int) -> Ints:
         """Return the pairs of ``window`` that the policy leaves; the quota decides on the rest."""
         pairs = now.pairs_of(window)
-        if now.keep_all or not self.settled(now):
+        if now.keep_all or not self.settled(now, window):
             return pairs
-        keep = self.policy.keep_probability(pairs)
+        keep = self.policy.keep_probability(pairs, now.warms(window))
         self.policy.note(pairs, keep)
         return pairs[keep > draw(now, window, len(pairs))]
 
@@ -51,10 +51,12 @@ class Selection:
 
         None if every one of ``pairs`` is to be kept.
         """
-        if now.keep_all or self.settled(now):
+        if now.keep_all or self.settled(now, window):
             return None
         drawn = draw(now, window, len(pairs))
-        return -drawn if self.failed else self.policy.keep_probability(pairs) - drawn
+        if self.failed:
+            return -drawn
+        return self.policy.keep_probability(pairs, now.warms(window)) - drawn
 
     def note(self, now: Pass, window: int, pairs: Ints, margin: Ints | None, kept: Ints) -> None:
         """Tell the policy with which chances the rows ``kept`` [K] of ``pairs`` [P] were kept.
@@ -66,16 +68,21 @@ class Selection:
             chances = margin + draw(now, window, len(pairs)) - least
             self.policy.note(pairs, np.clip(chances, 0, 1).astype(np.float32))
 
-    def expected_share(self, pairs: Ints, lengths: Ints) -> float:
+    def expected_share(self, pairs: Ints, lengths: Ints, warm: bool = False) -> float:
         """Return the share of the tokens of ``pairs`` [P] that would be kept as things are now."""
         if self.failed:
             return 1.0
-        keep = self.policy.keep_probability(pairs)
+        keep = self.policy.keep_probability(pairs, warm)
         return float((keep * lengths).sum(dtype=np.float64) / max(lengths.sum(), 1))
 
     def weights(self, batches: Batches) -> NDArray[np.float32] | None:
         """Return the weights of the pairs of ``batches`` in the loss; None = all 1."""
         return None if self.failed else self.policy.weights(batches.pairs)
+
+    @property
+    def warm(self) -> float:
+        """The share of the pass, from its beginning, that warms up, in [0, 1]."""
+        return 0.0 if self.failed else self.policy.warm
 
     @property
     def safeguard(self) -> float:

@@ -30,7 +30,7 @@ class Competence(Policy):
         limit, ties = rules.easiest(self._hardness, round(share * len(self.ids)))
         self.frozen = {"limit": limit, "last": float(ties)}
 
-    def keep_probability(self, pairs: Ints) -> Floats:
+    def keep_probability(self, pairs: Ints, warm: bool = False) -> Floats:
         """Return 1 for pairs that are open, else 0 [P]; of those as hard as the limit, the first.
 
         (All, before a pass has begun.)

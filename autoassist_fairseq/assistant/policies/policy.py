@@ -30,12 +30,16 @@ class Moment:
         trained: tokens trained on so far, in full passes.
         progress: updates done as a share of all of training; NaN if its end is not known.
         least: the share of pairs that fills one update.
+        before: updates done so far.
+        updates: of a pass that keeps every pair.
     """
 
     index: int
     trained: float = 0.0
     progress: float = float("nan")
     least: float = 0.0
+    before: int = 0
+    updates: float = 1.0
 
 
 class Policy:
@@ -56,6 +60,15 @@ class Policy:
     def __init__(self, assistant: Assistant, settings: Settings, ids: PairIds) -> None:
         self.assistant, self.settings, self.ids = assistant, settings, ids
         self.frozen: dict[str, float] = {}
+
+    @property
+    def warm(self) -> float:
+        """The share of the pass, from its beginning, that warms up, in [0, 1]."""
+        return 0.0
+
+    def settles(self, warm: bool) -> bool:
+        """Return whether whom it keeps, in a part that is ``warm`` or not, is known beforehand."""
+        return self.settled or warm
 
     @property
     def threshold(self) -> float:
@@ -86,8 +99,8 @@ class Policy:
         """s, the chance to be kept whatever is believed, in [0, 1]."""
         return self.assistant.safeguard
 
-    def keep_probability(self, pairs: Ints) -> Floats:
-        """Return P(keep) [P] of ``pairs`` [P]."""
+    def keep_probability(self, pairs: Ints, warm: bool = False) -> Floats:
+        """Return P(keep) [P] of ``pairs`` [P], which come while it is ``warm``, or do not."""
         return np.ones(len(pairs), np.float32)
 
     def note(self, pairs: Ints, chances: Floats) -> None:

@@ -14,9 +14,9 @@ from autoassist_fairseq.assistant.policies.warming import Warming
 class Random(Warming):
     """``random``: drops ``--autoassist-rate`` of the pairs, whichever they are."""
 
-    def warms_up(self, moment: Moment) -> bool:
-        """Return whether the pass keeps every pair; rates for each pass tell that themselves."""
-        return len(self.settings.rate) == 1 and super().warms_up(moment)
+    def warm_passes(self, moment: Moment) -> float:
+        """Return the passes that keep every pair; rates for each pass tell that themselves."""
+        return super().warm_passes(moment) if len(self.settings.rate) == 1 else 0.0
 
     def freeze(self, moment: Moment) -> dict[str, float]:
         """Return the rate."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,11 +16,15 @@ from autoassist_fairseq.settings import Settings
 
 
 class Remembering(Warming):
-    """Goes by remembered losses."""
+    """Goes by remembered losses, as they are when a pass begins."""
 
     def __init__(self, assistant: Assistant, settings: Settings, ids: PairIds) -> None:
         super().__init__(assistant, settings, ids)
         self.table = LossTable(len(assistant.model.corpus))
+
+    def warm_passes(self, moment: Moment) -> float:
+        """Return the passes that keep every pair: whole ones."""
+        return float(math.ceil(super().warm_passes(moment)))
 
     @property
     def threshold(self) -> float:

@@ -17,7 +17,7 @@ class SelfPaced(Remembering):
 
     def freeze(self, moment: Moment) -> dict[str, float]:
         """Return lambda of this generation, the first after the warm-up being 1."""
-        generation = moment.index - self.settings.warmup_passes
+        generation = moment.index - int(self.warm_passes(moment))
         losses = self.ids.of(self.table.losses)
         return {"limit": rules.self_paced_limit(losses, generation, round(self.settings.pace))}
 

@@ -10,21 +10,23 @@ from autoassist_fairseq.assistant.policies.rules import Floats
 
 
 class Warming(Policy, ABC):
-    """Keeps every pair for ``--autoassist-warmup-passes``, then what `chances` says."""
+    """Keeps every pair for the passes of the warm-up, then what `chances` says."""
 
     def begin(self, moment: Moment) -> None:
-        """Freeze whether this pass warms up, and what `freeze` says."""
-        warm = self.warms_up(moment)
-        self.frozen = {"warm": 1.0} if warm else {"warm": 0.0, **self.freeze(moment)}
+        """Freeze how much of this pass warms up, and what `freeze` says of the rest."""
+        warm = min(max(self.warm_passes(moment) - (moment.index - 1), 0.0), 1.0)
+        self.frozen = {"warm": warm} if warm == 1 else {"warm": warm, **self.freeze(moment)}
 
-    def warms_up(self, moment: Moment) -> bool:
-        """Return whether the pass that begins keeps every pair."""
-        return moment.index <= self.settings.warmup_passes
+    def warm_passes(self, moment: Moment) -> float:
+        """Return for how many passes every pair is kept, from the first on, as of now."""
+        if not self.settings.warmup_updates:
+            return self.settings.warmup_passes
+        return moment.index - 1 + (self.settings.warmup_updates - moment.before) / moment.updates
 
     @property
-    def warm(self) -> bool:
-        """Whether every pair is kept in this pass."""
-        return self.frozen.get("warm", 1.0) > 0
+    def warm(self) -> float:
+        """The share of the pass, from its beginning, that keeps every pair, in [0, 1]."""
+        return self.frozen.get("warm", 1.0)
 
     def aim(self, pairs: Ints, tokens: Ints, share: float) -> None:
         """Freeze what keeps ``share`` of the ``tokens`` [P]; a pass that warms up keeps all."""
@@ -39,9 +41,10 @@ class Warming(Policy, ABC):
         """Return what a pass after the warm-up goes by."""
         return {}
 
-    def keep_probability(self, pairs: Ints) -> Floats:
+    def keep_probability(self, pairs: Ints, warm: bool = False) -> Floats:
         """Return P(keep) [P] of ``pairs`` [P]."""
-        return super().keep_probability(pairs) if self.warm else self.chances(pairs)
+        warm = warm or self.warm == 1
+        return super().keep_probability(pairs) if warm else self.chances(pairs)
 
     @abstractmethod
     def chances(self, pairs: Ints) -> Floats:

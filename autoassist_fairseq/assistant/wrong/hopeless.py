@@ -54,6 +54,11 @@ class Hopeless(Policy):
         return self.inner.settled
 
     @property
+    def warm(self) -> float:
+        """The share of the pass, from its beginning, in which ``inner`` warms up."""
+        return self.inner.warm
+
+    @property
     def threshold(self) -> float:
         """The loss that ``inner`` divides pairs at."""
         return self.inner.threshold
@@ -138,12 +143,12 @@ class Hopeless(Policy):
         sizes: Ints = self.assistant.model.corpus.target.sizes(pairs)
         return np.maximum(sizes, 1)
 
-    def keep_probability(self, pairs: Ints) -> Floats:
+    def keep_probability(self, pairs: Ints, warm: bool = False) -> Floats:
         """Return P(keep) [P]: of hopeless pairs the chance to be examined again.
 
         That is larger where it is not certain, so that a wrong verdict soon gets its retrial.
         """
-        keep = self.inner.keep_probability(pairs)
+        keep = self.inner.keep_probability(pairs, warm)
         again = self._by_class(pairs, self.frozen["keep"])
         return np.where(again < 1, again, keep)
 
