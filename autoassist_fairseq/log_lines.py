@@ -42,7 +42,8 @@ _EVENTS = {
         (
             "policy",
             r"'autoassist_policy': '(?P<policy>[\w-]+)'"
-            r"(?:.*'autoassist_warmup_passes': (?P<warmup>\d+))?",
+            r"(?:.*'autoassist_warmup_passes': (?P<warmup>[\d.]+))?"
+            r"(?:.*'autoassist_warmup_updates': (?P<updates>[1-9]\d*))?",
         ),
     )
 }

@@ -198,7 +198,7 @@ def test_options_may_change_and_the_log_says_so(
     run: Run, server: Server, corpus: Binarised, tmp_path: Path
 ) -> None:
     changes = {
-        "--autoassist-warmup-passes": ("1", "3"),
+        "--autoassist-warmup-passes": ("1.0", "3.0"),
         "--autoassist-base-prob": ("0.5", "0.25"),
         "--autoassist-window": ("0", "120"),
         "--autoassist-features": ("('length', 'frequency', 'tokens')", "('tokens',)"),

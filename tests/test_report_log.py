@@ -120,6 +120,10 @@ def test_passes_of_a_longer_warm_up_do_not_count(tmp_path: Path) -> None:
     run = read_run(folder, "run")
     assert (run.policy, run.tokens_per_epoch, run.seconds_per_epoch) == ("shrink", 800, 17)
     assert "from number 3 on" in note([run])
+    updates = run.epochs[0].updates + 1
+    told = asked.replace("passes': 2", f"passes': 0.5, 'autoassist_warmup_updates': {updates}")
+    (folder / "train.log").write_text(text.replace("'autoassist_policy': 'shrink'", told))
+    assert read_run(folder, "run").warmup == 2
 
 
 @pytest.mark.parametrize("form", ["json", "simple"])

@@ -27,6 +27,13 @@ pytestmark = pytest.mark.slow  # importing torch and fairseq takes seconds
         ({"policy": "competence", "passes": 1}, ""),
         ({"policy": "uniform", "passes": 1}, ""),
         ({"passes": 1, "warmup_passes": 0}, ""),
+        ({"passes": 1, "warmup_passes": 0.25}, ""),
+        ({"updates": 20, "warmup_passes": 0.25}, "first 0.4 pass .* is 20;"),
+        ({"updates": 90, "warmup_passes": 0.25}, ""),
+        ({"passes": 1, "warmup_passes": 0.25, "policy": "loss-table"}, "first 1 pass"),
+        ({"updates": 30, "warmup_updates": 25}, "updates.* is 30; .*warmup-updates"),
+        ({"updates": 90, "warmup_updates": 25}, ""),
+        ({"passes": 1, "hopeless": "cut"}, "keep every pair that is not hopeless"),
     ],
 )
 def test_what_is_told(options: dict[str, Any], says: str) -> None:

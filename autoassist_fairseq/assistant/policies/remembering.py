@@ -10,6 +10,7 @@ from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
 from autoassist_fairseq.assistant.corpus.token_store import Ints
 from autoassist_fairseq.assistant.policies.loss_table import LossTable
+from autoassist_fairseq.assistant.policies.policy import Moment
 from autoassist_fairseq.assistant.policies.rules import Floats
 from autoassist_fairseq.assistant.policies.warming import Warming
 from autoassist_fairseq.settings import Settings

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from autoassist_fairseq.assistant.corpus.token_store import Ints
@@ -17,7 +19,8 @@ class SelfPaced(Remembering):
 
     def freeze(self, moment: Moment) -> dict[str, float]:
         """Return lambda of this generation, the first after the warm-up being 1."""
-        generation = moment.index - int(self.warm_passes(moment))
+        warm = self.settings.warmup_updates / moment.updates or self.settings.warmup_passes
+        generation = moment.index - math.ceil(warm)
         losses = self.ids.of(self.table.losses)
         return {"limit": rules.self_paced_limit(losses, generation, round(self.settings.pace))}
 

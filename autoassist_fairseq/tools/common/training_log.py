@@ -5,6 +5,7 @@ Whole logs of finished runs, or the lines of a running one as they come.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -33,7 +34,8 @@ class Log:
         resumed: epochs in which a process began anew: the log's clock lost part of them.
         subset: that is validated on; empty before a validation.
         policy: ``--autoassist-policy``, if the log names it.
-        warmup: ``--autoassist-warmup-passes``, which keep every pair.
+        warmup: passes that keep every pair, or some of them: ``--autoassist-warmup-passes``.
+        warmup_updates: ``--autoassist-warmup-updates``; 0 = not given.
         done: training came to its end.
         damaged: lines that could not be read.
     """
@@ -46,6 +48,7 @@ class Log:
     subset: str = ""
     policy: str | None = None
     warmup: int = 1
+    warmup_updates: int = 0
     done: bool = False
     damaged: int = 0
 
@@ -167,7 +170,8 @@ class Reader:
             self.log.done = True
         elif line.event == "policy" and self.log.policy is None:
             self.log.policy = line.words["policy"]
-            self.log.warmup = int(line.words.get("warmup", 1))
+            self.log.warmup = math.ceil(float(line.words.get("warmup", 1)))
+            self.log.warmup_updates = int(line.words.get("updates", 0))
 
     def _resume(self, updates: int) -> None:
         """Go back to a checkpoint: what was trained after it is trained again."""

@@ -110,6 +110,8 @@ def read_run(path: Path, name: str) -> Run:
     run = Run(name, path if path.is_dir() else path.parent)
     log = _read(path, run)
     run.policy, run.warmup = log.policy, log.warmup
+    if log.warmup_updates:
+        run.warmup = 1 + sum(mark.updates < log.warmup_updates for mark in log.train)
     run.epochs = _epochs(log, run)
     run.points = _points(log, run.epochs)
     run.beliefs = [belief for mark in log.inner or log.train if (belief := _belief(mark))]
