@@ -52,6 +52,7 @@ class Settings:
         difficulty: ``competence``: what makes a pair hard, of `DIFFICULTIES`.
         presample: ``importance``: candidates for each pair that is trained on, > 1.
         hopeless: what is done about hopeless pairs, of `HOPELESS`; ``off``: nobody looks for them.
+        sure: how probable it must be that a pair is wrong before it is hopeless, in (0, 1).
         reexamine: chance of a hopeless pair to be trained on with ``hopeless='cut'``, and its
             weight with ``'weight'``, in (0, 1].
         updates, passes: the end of training, for ``loss-table``; 0 = not known.
@@ -73,6 +74,7 @@ class Settings:
     difficulty: str = "length"
     presample: int = 3
     hopeless: str = "off"
+    sure: float = 0.5
     reexamine: float = 0.1
     updates: int = 0
     passes: int = 0
@@ -91,7 +93,6 @@ class Settings:
             "policy": (self.policy in POLICIES, f"one of {', '.join(POLICIES)}", self.policy),
             "base-prob": (0 < self.base_prob <= 1, "in (0, 1]", self.base_prob),
             "keep": (0 <= self.keep < 1, "in (0, 1), or 0 (not set)", self.keep),
-            "warmup-passes": (self.warmup_passes >= 0, "0 or more", self.warmup_passes),
             "warmup-passes": (
                 0 <= self.warmup_passes < float("inf"),
                 "a number of passes, 0 or more",
@@ -121,6 +122,7 @@ class Settings:
                 self.difficulty,
             ),
             "hopeless": (self.hopeless in HOPELESS, f"one of {', '.join(HOPELESS)}", self.hopeless),
+            "sure": (0 < self.sure < 1, "in (0, 1)", self.sure),
             "reexamine": (0 < self.reexamine <= 1, "in (0, 1]", self.reexamine),
             "presample": (self.presample > 1, "2 or more", self.presample),
             "updates": (self.updates >= 0, "0 (from --max-update) or more", self.updates),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from autoassist_fairseq.assistant.corpus import pair_ids
 from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
 from autoassist_fairseq.assistant.policies.policy import Policy
-from autoassist_fairseq.assistant.wrong import hopeless, surprise
+from autoassist_fairseq.assistant.wrong import hopeless, opinion, surprise, text_judge
 from autoassist_fairseq.assistant.wrong.bigrams import Bigrams
 from autoassist_fairseq.assistant.wrong.hopeless import Hopeless
 from autoassist_fairseq.assistant.wrong.mixture import Mixture
@@ -30,6 +30,12 @@ pytestmark = pytest.mark.slow  # many passes
 
 PAIRS, BAD = 4_000, 1_200
 CUT = Settings(policy="uniform", hopeless="cut", reexamine=0.1)
+
+
+@pytest.fixture(autouse=True)
+def text_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave it to the surprise; tests/test_hopeless_text.py has both."""
+    monkeypatch.setattr(text_judge, "LEAST", PAIRS + 1)
 
 
 def planner_of(settings: Settings = CUT, **changes: Any) -> Planner:
@@ -84,7 +90,7 @@ def test_hopeless_pairs_are_found_and_left_out(policy: str) -> None:
     truth = np.arange(PAIRS) < BAD
     assert (found & truth).sum() > 0.9 * BAD and (found & ~truth).sum() < 0.04 * PAIRS
     # Hopeless pairs are trained on at the rate of examining them again, the others as ever.
-    sure = hopeless_of(planner).surprise.classes(np.arange(PAIRS)) == SURE
+    sure = hopeless_of(planner).opinion.surprise.classes(np.arange(PAIRS)) == SURE
     assert 0.05 < np.isin(np.flatnonzero(sure), kept).mean() < 0.16
     assert sure.sum() > 0.8 * found.sum()
     others = np.isin(np.flatnonzero(~found), kept).mean()
@@ -119,7 +125,7 @@ def test_weight_trains_on_them_with_little_weight() -> None:
     assert plan.stats.kept == plan.stats.considered == len(now.pairs_of(0))
     found = planner.policy.hopeless(plan.batches.pairs)
     assert plan.weights is not None and found.any() and plan.stats.hopeless == found.sum()
-    classes = hopeless_of(planner).surprise.classes(plan.batches.pairs)
+    classes = hopeless_of(planner).opinion.surprise.classes(plan.batches.pairs)
     weights = np.array([1, 0.6, 0.2], np.float32)
     assert plan.weights.tolist() == weights[classes].tolist()
 
@@ -138,14 +144,16 @@ def test_classes_change_with_hysteresis() -> None:
     run(planner, range(1, 5))
     policy = hopeless_of(planner)
     planner.begin_pass(5, 1)
-    two, everyone, standard = np.array([0, 1]), np.arange(PAIRS), policy.standard
+    two, everyone, standard = np.array([0, 1]), np.arange(PAIRS), policy.opinion.standard
     tokens = planner.folder.target_sizes[two]
     usual = standard.level + standard.tilt * np.log(tokens)
     just_below = policy.surprise_threshold - 0.02
-    policy.surprise.surprises[two] = usual + just_below * standard.spread / np.sqrt(tokens)
-    assert (policy._now(two, 5) < policy.surprise_threshold).all()
+    policy.opinion.surprise.surprises[two] = usual + just_below * standard.spread / np.sqrt(tokens)
+    assert (policy.opinion.now(two, 5) < policy.surprise_threshold).all()
     classed = np.arange(0, PAIRS, 2)
-    policy.surprise.set_classes(everyone, np.where(np.isin(everyone, classed), LIKELY, OTHER))
+    policy.opinion.surprise.set_classes(
+        everyone, np.where(np.isin(everyone, classed), LIKELY, OTHER)
+    )
     policy._class(5)
     assert policy.hopeless(two).tolist() == [True, False]
 
@@ -154,7 +162,7 @@ def test_two_kinds_stay_two_when_they_come_a_little_nearer(monkeypatch: pytest.M
     planner = planner_of(hopeless="keep")
     run(planner, range(1, 5))
     policy, near = hopeless_of(planner), Mixture((0.7, 0.3), (0.0, 0.7), (0.5, 0.5))
-    monkeypatch.setattr(Hopeless, "_mixture", lambda policy, index: near)
+    monkeypatch.setattr(opinion, "fit", lambda values, weights: near)
     assert 1.25 < near.distance < 1.5
     policy.frozen["threshold"] = 0.5
     assert np.isfinite(policy._class(5))
@@ -196,9 +204,9 @@ def test_a_measurement_counts_for_those_that_its_pair_stands_for(
         policy=policy, hopeless="keep", rate=(rate,), passes=99, base_prob=0.05, warmup_passes=2
     )
     run(planner, range(1, 5), bad=200)
-    measured = hopeless_of(planner).surprise.ages(np.arange(PAIRS), 5) == 1
+    measured = hopeless_of(planner).opinion.surprise.ages(np.arange(PAIRS), 5) == 1
     counted: list[Any] = []
-    monkeypatch.setattr(hopeless, "fit", lambda values, weights: counted.append(weights))
+    monkeypatch.setattr(opinion, "fit", lambda values, weights: counted.append(weights))
     planner.begin_pass(5, 1)
     (weights,), bad = counted, np.flatnonzero(measured) < 200
     assert measured.mean() < 0.8, "some were left out"
@@ -207,7 +215,7 @@ def test_a_measurement_counts_for_those_that_its_pair_stands_for(
 
 
 def test_a_large_corpus_is_looked_at_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """7 bytes a pair are remembered (two of them in `Bigrams`); nothing else grows with them."""
+    """8 bytes a pair (2 in `Bigrams`, 1 in `TextJudge`) are remembered; nothing else grows."""
     for place in (surprise, hopeless, pair_ids):
         monkeypatch.setattr(place, "BLOCK" if place is pair_ids else "SAMPLE", 1_000)
     pairs = 200_000
@@ -218,13 +226,13 @@ def test_a_large_corpus_is_looked_at_in_pieces(monkeypatch: pytest.MonkeyPatch) 
     assert peak < 5.1 * pairs
     planner = planner_of()
     policy = Hopeless(Policy(planner.assistant, CUT, PairIds(pairs)))
-    policy.surprise = memory
+    policy.opinion.surprise = memory
     memory.surprises[::3] = np.random.default_rng(0).normal(0, 1, -(-pairs // 3))
     memory.passes[:] = 4
-    monkeypatch.setattr(policy, "_tokens", lambda ids: np.full(len(ids), 7))
+    monkeypatch.setattr(policy.opinion, "_tokens", lambda ids: np.full(len(ids), 7))
     chosen = Selection(policy)
     for two_kinds in (None, Mixture((0.7, 0.3), (-9.0, 2.0), (1.0, 1.0))):
-        monkeypatch.setattr(policy, "_mixture", lambda index, found=two_kinds: found)
+        monkeypatch.setattr(opinion, "fit", lambda values, weights, found=two_kinds: found)
         tracemalloc.start()
         before = tracemalloc.get_traced_memory()[0]
         memory.begin(5)

@@ -96,8 +96,8 @@ def test_hopeless_pairs_count_among_the_share(policy: str) -> None:
     pairs = planner.folder.ids[:]
     run_pass(planner, 1, 1)
     planner.policy.begin(planner._moment(2, 1, 1))
-    planner.policy.surprise.set_classes(pairs[::5], np.full(len(pairs[::5]), SURE))
-    planner.policy.surprise.set_classes(pairs[1::5], np.full(len(pairs[1::5]), LIKELY))
+    planner.policy.opinion.surprise.set_classes(pairs[::5], np.full(len(pairs[::5]), SURE))
+    planner.policy.opinion.surprise.set_classes(pairs[1::5], np.full(len(pairs[1::5]), LIKELY))
     planner._aim(2)
     tokens = planner.folder.target_sizes[pairs]
     keep = planner.policy.keep_probability(pairs)

@@ -125,11 +125,17 @@ def test_corpus_text_and_names_are_shown_not_run(tmp_path: Path) -> None:
 
 def test_both_pages_say_the_same_of_pairs_with_units(tmp_path: Path) -> None:
     keeping = Keeping("AA", 40_000, 0.61, [], [], [Example(3, 0.5, "Hund", "dog")])
-    verdict = Verdict("AA", 2_000, 500, [Hopeless(7, 4.567, "Katze", "cow")])
+    verdict = Verdict(
+        "AA",
+        2_000,
+        500,
+        {"copy": 480, "surprise": 20},
+        [Hopeless(7, "copy", 0.987, 4.567, "Katze", "cow")],
+    )
     whole = Report([read_run(shrunk_run(tmp_path), "AA")], [], [keeping], [verdict], [])
     page, markdown = Page(as_html(whole)), as_markdown(whole)
     for text in (" ".join(page.text.split()), markdown):
-        assert "500 of 2,000 pairs (25.0%)" in text
+        assert "500 of 2,000 pairs (25.0%): copy 480, surprise 20." in text and "0.99" in text
         assert "by how many standard deviations their loss is beyond what is usual" in text
         assert "4.57" in text and "nats" not in text
         assert "Of 40,000 pairs" in text and "in the next pass is 61%" in text

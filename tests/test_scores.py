@@ -12,6 +12,8 @@ from report_runs import write_checkpoint, write_data
 
 from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.assistant.wrong.surprise import LIKELY, OTHER, SURE, Surprise
+from autoassist_fairseq.assistant.wrong.text_judge import KINDS
+from autoassist_fairseq.assistant.wrong.verdicts import packed
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.settings import Settings
 from autoassist_fairseq.tools.report.corpus import read_text
@@ -29,7 +31,10 @@ SPOILED = np.arange(PAIRS) % 4 == 0
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A run whose checkpoint remembers: every fourth pair is hopeless, and the last is unknown."""
+    """A run whose checkpoint remembers: every fourth pair is hopeless, and the last is unknown.
+
+    The text says so of the first of them alone: it is taken for the kind at place 1.
+    """
     data = write_data(tmp_path / "data", SOURCE, TARGET)
     assistant = Assistant(read_text(data).corpus, Settings(hopeless="cut"), horizon=10.0)
     memory, rng = Surprise(PAIRS), np.random.default_rng(0)
@@ -41,8 +46,15 @@ def run(tmp_path: Path) -> Path:
     classes[1] = LIKELY  # a wrong verdict
     memory.set_classes(np.arange(PAIRS), classes)
     assistant.threshold.add(np.full(10, 2.5, np.float32))
-    hopeless = {"threshold": 1.0, "level": 0.2, "tilt": 0.1, "spread": 2.0}
-    policy = {"name": "shrink", "surprise": memory.state_dict(), "hopeless": hopeless}
+    hopeless = {"threshold": 1.0, "level": 0.2, "tilt": 0.1, "spread": 2.0, "believed": 1.0}
+    odds = np.where(np.arange(PAIRS) == 0, 3.5, -3.5).astype(np.float32)
+    told = {"verdicts": packed(np.full(PAIRS, 1, np.uint8), odds), "digest": ""}
+    policy = {
+        "name": "shrink",
+        "surprise": memory.state_dict(),
+        "text": told,
+        "hopeless": hopeless,
+    }
     write_checkpoint(data, data, assistant.state_dict(), policy, hopeless="cut")
     return data
 
@@ -59,6 +71,9 @@ def test_every_pair_is_exported(run: Path, tmp_path: Path) -> None:
     assert [row["target"] for row in rows] == TARGET and [row["source"] for row in rows] == SOURCE
     assert [row["class"] for row in rows[:4]] == ["hopeless", "hopeless", "learnable", "learned"]
     assert rows[-1]["class"] == "unknown" and rows[-1]["loss"] == "nan"
+    assert [row["kind"] for row in rows[:3]] == [KINDS[1], "surprise", "-"]
+    chances = [float(row["posterior"]) for row in rows[:2]]
+    assert chances[0] > 0.97 and chances[1] == pytest.approx(1 - chances[0], abs=0.002)
     for row in rows[:-1]:
         loss, expected, surprise = (float(row[name]) for name in ("loss", "expected", "surprise"))
         assert loss == pytest.approx(expected + surprise, abs=0.002)
@@ -67,8 +82,12 @@ def test_every_pair_is_exported(run: Path, tmp_path: Path) -> None:
 def test_the_report_shows_the_surest(run: Path) -> None:
     found = verdict(assistant_state(run), "noisy", read_text(run))
     assert found is not None and found.pairs == PAIRS and found.hopeless == SPOILED.sum() + 1
-    shown = [example.surprise for example in found.examples]
-    assert shown == sorted(shown, reverse=True) and len(shown) == SPOILED.sum() + 1
+    assert found.kinds == {KINDS[1]: 1, "surprise": SPOILED.sum()}
+    assert f"{KINDS[1]} 1, surprise {SPOILED.sum()}." in found.sentence
+    assert [(one.pair, one.kind) for one in found.examples[6:]] == [(0, KINDS[1])]
+    shown = [example.surprise for example in found.examples[:6]]
+    assert shown == sorted(shown, reverse=True) and np.isnan(shown).sum() == 0
+    shown.append(found.examples[6].surprise)
     # All targets have four tokens, </s> among them: (surprise - 0.2 - 0.1 log 4) * 2 / 2.
     raw = scores.read_scores(checkpoint(run)).surprises[[one.pair for one in found.examples]]
     assert shown == pytest.approx(raw - 0.2 - 0.1 * np.log(4), abs=1e-5)

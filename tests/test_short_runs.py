@@ -37,10 +37,29 @@ pytestmark = pytest.mark.slow  # importing torch and fairseq takes seconds
     ],
 )
 def test_what_is_told(options: dict[str, Any], says: str) -> None:
-    from autoassist_fairseq.plugin.iterator import ends_before_skipping
+    from autoassist_fairseq.plugin.announcing import ends_before_skipping
 
     settings = Settings(**options)
     now = make_planner(800, Budget(60, 0), settings).begin_pass(1, 1)
     told = ends_before_skipping(settings, now)
+    assert bool(told) == bool(says)
+    assert re.search(says, told), told
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"passes": 2}, r"`--max-epoch` .* text tells none here.* pass 3 on .* but it is 2;"),
+        ({"updates": 9}, "`--max-update` .* but it is 9;"),
+        ({"passes": 3}, ""),
+        ({"passes": 2, "hopeless": "off"}, ""),
+    ],
+)
+def test_what_is_told_where_text_is_too_short_to_tell(options: dict[str, Any], says: str) -> None:
+    from autoassist_fairseq.plugin.announcing import ends_before_finding
+
+    settings = Settings(**{"policy": "uniform", "hopeless": "cut", **options})
+    planner = make_planner(800, Budget(60, 0), settings)
+    told = ends_before_finding(planner, planner.begin_pass(1, 1))
     assert bool(told) == bool(says)
     assert re.search(says, told), told

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator
 from typing import Any
 
 from fairseq.data import LanguagePairDataset, iterators
 
 from autoassist_fairseq.plugin import state
+from autoassist_fairseq.plugin.announcing import (
+    announce,
+    announce_hopeless,
+    ends_before_finding,
+    ends_before_skipping,
+)
 from autoassist_fairseq.plugin.border import one_sentence
 from autoassist_fairseq.plugin.feedback import Collector
 from autoassist_fairseq.plugin.loading import Spread, load
@@ -22,11 +27,8 @@ from autoassist_fairseq.schedule.plan import Plan
 from autoassist_fairseq.schedule.planner import Planner
 from autoassist_fairseq.schedule.rebase import rebase
 from autoassist_fairseq.schedule.worker import Worker
-from autoassist_fairseq.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-VERBS = {"shrink": "shrinking", "random": "dropping at random"}
 
 
 class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
@@ -108,7 +110,8 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         now = self.planner.current
         assert now is not None
         announce(now, len(self.planner.folder.ids), self.planner.learned)
-        if not self._warned and (told := ends_before_skipping(self.settings, now)):
+        early = ends_before_skipping(self.settings, now), ends_before_finding(self.planner, now)
+        for told in filter(None, early if not self._warned else ()):
             logger.warning(told)
         self._warned = True
         self.worker.attempt(lambda: announce_hopeless(self.planner))
@@ -179,71 +182,3 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
             self.planner, saved, self.planner.folder.fits, self.settings, self.spread.sharded
         )
         self._restored = self.planner.current is not None
-
-
-def announce(now: Pass, pairs: int, done: int) -> None:
-    """Log what a pass promises."""
-    logger.info(
-        f"autoassist: pass {now.index}: {pairs:,} pairs in {now.windows} windows of "
-        f"{now.window_pairs:,}, {now.updates:,} updates of {now.group} batches, "
-        f"{_manner(now)}" + (f"; going on after update {done:,}" if done else "")
-    )
-
-
-def _manner(now: Pass) -> str:
-    """Return whom the pass keeps, in words."""
-    if now.keep_all or now.warm == now.windows:
-        return "keeping every pair"
-    warm = f"{now.warm} of the windows keeping every pair, then " if now.warm else ""
-    return warm + VERBS.get(now.policy, now.policy)
-
-
-def ends_before_skipping(settings: Settings, now: Pass) -> str:
-    """Return one sentence if the run, as long as it is to be, ends before a pair can be skipped.
-
-    ``now`` is its first pass, by whose length those after it are reckoned.
-    """
-    if settings.policy in ("uniform", "importance", "competence") or now.index > 1:
-        return ""
-    updates = _warm_updates(settings, now)
-    for given, through, option in (
-        (settings.passes, settings.passes * now.updates, "max-epoch"),
-        (settings.updates, settings.updates, "max-update"),
-    ):
-        if 0 < through <= updates:
-            passes = round(updates / now.updates, 2)
-            warmup = "updates" if settings.warmup_updates else "passes"
-            every = "every pair" + " that is not hopeless" * (settings.hopeless == "cut")
-            return (
-                f"autoassist: `--{option}` ends this run before any pair is skipped: the first "
-                f"{passes:g} pass{'es' * (passes > 1)} ({updates:,} updates) keep {every}, and it "
-                f"is {given:,}; raise it, or lower `--autoassist-warmup-{warmup}`"
-            )
-    return ""
-
-
-def _warm_updates(settings: Settings, now: Pass) -> int:
-    """Return for how many updates every pair is kept, from the first pass on."""
-    rates = settings.rate
-    if settings.policy == "random" and len(rates) > 1:
-        return now.updates * next((index for index, rate in enumerate(rates) if rate), len(rates))
-    if now.warm < now.windows:
-        return now.updates_through(now.warm - 1)
-    passes = settings.warmup_passes
-    if settings.warmup_updates:
-        passes = settings.warmup_updates / now.updates
-    if settings.policy in ("self-paced", "loss-table"):
-        passes = math.ceil(passes)
-    return round(passes * now.updates)
-
-
-def announce_hopeless(planner: Planner) -> None:
-    """Log how many pairs are hopeless in the pass that begins, if any are."""
-    if not planner.failed and math.isfinite(planner.policy.surprise_threshold):
-        pairs = planner.folder.ids
-        hopeless = sum(map(planner.selection.hopeless, pairs.blocks()))
-        logger.info(
-            f"autoassist: {hopeless:,} pairs ({hopeless / len(pairs):.1%}) are hopeless: what the "
-            f"Boss loses on them is {planner.policy.surprise_threshold:.2f} standard deviations or "
-            "more beyond what is usual for such targets"
-        )

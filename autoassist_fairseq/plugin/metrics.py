@@ -21,9 +21,9 @@ METRICS = {
     "aa_safeguard": "s, the chance to be kept whatever the Assistant says",
     "aa_threshold": "T, in nats per target token; 0 while there is none",
     "aa_hopeless": "with `--autoassist-hopeless`: share of the considered pairs that is hopeless",
-    "aa_surprise": "with `--autoassist-hopeless`: the surprise from which on a pair is hopeless "
-    "(loss beyond what is usual for such a target, in standard deviations for its length); 0 while "
-    "none is",
+    "aa_surprise": "with `--autoassist-hopeless`, where text finds nothing: the surprise from "
+    "which on a pair is hopeless (loss beyond what is usual for such a target, in standard "
+    "deviations for its length); 0 while none is",
     "aa_wait": "milliseconds per update that the Boss waited for the BossQueue",
     "aa_score": "`importance` only: milliseconds per batch that scoring takes (`aa_keep` counts "
     "its candidates)",

@@ -86,9 +86,13 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
     )
     autoassist_hopeless: str = _option(
         DEFAULTS.hopeless,
-        "what to do with hopeless pairs, on which the Boss loses what it would without the source "
-        f"(wrong translations, mostly): {', '.join(HOPELESS)} (off: do not look for them; keep: "
-        "only log them; cut: leave them out; weight: train on them with little weight)",
+        "what to do with hopeless pairs, which are no translations by their text and, from the "
+        f"second pass on, by the Boss's losses: {', '.join(HOPELESS)} (off: do not look for them; "
+        "keep: only log them; cut: leave them out; weight: train on them with little weight)",
+    )
+    autoassist_sure: float = _option(
+        DEFAULTS.sure,
+        "how probable it must be that a pair is wrong before it counts as hopeless, in (0, 1)",
     )
     autoassist_reexamine: float = _option(
         DEFAULTS.reexamine,
@@ -135,7 +139,6 @@ def settings_from(cfg: Any) -> Settings:
         policy=cfg.autoassist_policy,
         base_prob=float(cfg.autoassist_base_prob),
         keep=float(cfg.autoassist_keep),
-        warmup_passes=int(cfg.autoassist_warmup_passes),
         warmup_passes=float(cfg.autoassist_warmup_passes),
         warmup_updates=int(cfg.autoassist_warmup_updates),
         window=int(cfg.autoassist_window),
@@ -146,6 +149,7 @@ def settings_from(cfg: Any) -> Settings:
         difficulty=cfg.autoassist_difficulty,
         presample=int(cfg.autoassist_presample),
         hopeless=cfg.autoassist_hopeless,
+        sure=float(cfg.autoassist_sure),
         reexamine=float(cfg.autoassist_reexamine),
         updates=int(cfg.autoassist_updates or cfg.max_update or 0),
         passes=int(cfg.max_epoch or 0),

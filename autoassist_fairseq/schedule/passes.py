@@ -164,8 +164,9 @@ def shrunk_quotas(
     sums = list(itertools.accumulate(weights))
     through = [before * total // sums[-1] for before in sums]
     quotas = np.array([*exact, *np.diff(through, prepend=0)], np.int64)
-    capped = np.minimum(quotas, pairs)
-    return capped + from_the_end(int((quotas - capped).sum()), pairs - capped)
+    most = np.array(pairs, np.int64)
+    capped = np.minimum(quotas, most)
+    return capped + from_the_end(int((quotas - capped).sum()), most - capped)
 
 
 def check_enough(pairs: int, group: int) -> None:

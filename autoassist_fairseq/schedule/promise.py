@@ -82,7 +82,8 @@ def _forecast(
     known = now.warm if selection.settled(now, 0) else 0
     kept = itertools.islice(_kept(selection, now), known)
     exact = [passes.count_batches(pairs, folder.sizes, budget) for pairs in kept]
-    pairs = [len(now.pairs_of(window)) for window in range(now.windows)]
+    begins = range(0, len(now.order), now.window_pairs)
+    pairs = [min(now.window_pairs, len(now.order) - begin) for begin in begins]
     of_window = [shares[now.warms(window)] for window in range(now.windows)]
     share = sum(map(operator.mul, pairs[known:], of_window[known:])) / len(now.order)
     batches = share * batches_of_all(now.order, folder, budget, now.window_pairs)

@@ -30,7 +30,7 @@ class Warming(Policy, ABC):
 
     def aim(self, pairs: Ints, tokens: Ints, share: float) -> None:
         """Freeze what keeps ``share`` of the ``tokens`` [P]; a pass that warms up keeps all."""
-        if not self.warm:
+        if self.warm < 1:
             self.frozen |= self.aimed(pairs, tokens, share)
 
     @abstractmethod

@@ -1,57 +1,66 @@
-"""Hopeless pairs: found, and cut or weighted down, on top of what another policy decides."""
+"""Hopeless pairs: cut or weighted down, on top of what another policy decides."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.assistant import Assistant
+from autoassist_fairseq.assistant.corpus.features import Corpus
 from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
 from autoassist_fairseq.assistant.corpus.token_store import Ints
 from autoassist_fairseq.assistant.policies.by_name import POLICIES
 from autoassist_fairseq.assistant.policies.policy import Moment, Policy
 from autoassist_fairseq.assistant.policies.rules import Floats
-from autoassist_fairseq.assistant.wrong.mixture import Mixture, fit
-from autoassist_fairseq.assistant.wrong.standard import Standard, standard_of
-from autoassist_fairseq.assistant.wrong.surprise import LIKELY, OTHER, SAMPLE, SURE, Surprise
+from autoassist_fairseq.assistant.wrong.mixture import Mixture
+from autoassist_fairseq.assistant.wrong.opinion import NAMES, Opinion
+from autoassist_fairseq.assistant.wrong.surprise import LIKELY, OTHER, SAMPLE, SURE
 from autoassist_fairseq.settings import Settings
 
-# A pair becomes hopeless above the first chance to be so, and stays it above the second.
-ENTER, STAY = 0.5, 0.3
-# Above this chance it is surely so, and examined again less often.
-CERTAIN = 0.9
+# A pair that is hopeless stays it down to this part of the chance to become it.
+STAY = 0.6
+# It is surely so, and examined again less often, if the chance that it is not is this part of what
+# is asked for.
+DOUBT = 0.2
+# So many pairs are judged before the first pass begins; of more, each window when it is planned.
+AT_ONCE = 131_072
 # Share of the others that is kept at least, however many are hopeless.
 LEAST = 0.01
-# The first passes say more about the order of the pairs than about the pairs.
-FIRST_PASS = 3
 
 
 class Hopeless(Policy):
     """Treats hopeless pairs as ``--autoassist-hopeless`` says, the others as ``inner`` does.
 
+    In the first pass text alone tells them; from the second on the Boss votes.
+
     Args:
         inner: decides on the pairs that are not hopeless.
 
     Attributes:
-        surprise: what is remembered of every pair.
-        standard: makes surprises of short and long targets comparable, in this pass.
+        opinion: what is thought of every pair.
     """
 
     def __init__(self, inner: Policy) -> None:
         super().__init__(inner.assistant, inner.settings, inner.ids)
         self.inner = inner
-        self.surprise = Surprise(len(inner.assistant.model.corpus))
-        self.standard = Standard()
+        corpus = inner.assistant.model.corpus
+        assert isinstance(corpus, Corpus), "hopeless are pairs of sentences only"
+        self.opinion = Opinion(corpus)
         self.frozen = {"pass": 0.0, "threshold": np.inf, "keep": 1.0, "weight": 1.0}
 
     @property
     def settled(self) -> bool:  # type: ignore[override]
         """Classes change only between passes, so this is for ``inner`` to say."""
         return self.inner.settled
+
+    def settles(self, warm: bool) -> bool:
+        """Return whether whom it keeps is known beforehand: not while text is still read."""
+        read = self.frozen["pass"] > 1 or len(self.ids) <= AT_ONCE
+        return (read or self.frozen["keep"] == 1) and self.inner.settles(warm)
 
     @property
     def warm(self) -> float:
@@ -70,12 +79,18 @@ class Hopeless(Policy):
 
     @property
     def surprise_threshold(self) -> float:
-        """Standard surprise above which pairs are hopeless; infinite while there are not two."""
+        """Standard surprise above which pairs are hopeless; infinite where text has a say."""
         return self.frozen["threshold"]
 
     def hopeless(self, pairs: Ints) -> NDArray[np.bool_]:
         """Return which of ``pairs`` [P] are hopeless in this pass."""
-        return self.surprise.classes(pairs) > OTHER
+        return self._classes(pairs) > OTHER
+
+    def counts(self, pairs: Ints) -> dict[str, int]:
+        """Return how many of ``pairs`` [P] are hopeless, by what kind of wrong they are."""
+        kinds = self.opinion.kinds(pairs[self.hopeless(pairs)])
+        counts = np.bincount(kinds, minlength=len(NAMES)).tolist()
+        return {name: count for name, count in zip(NAMES, counts, strict=True) if count}
 
     def begin(self, moment: Moment) -> None:
         """Freeze what ``inner`` goes by, and the class of every pair.
@@ -84,10 +99,12 @@ class Hopeless(Policy):
         """
         index = int(self.frozen["pass"]) + 1
         self.inner.begin(moment)
-        self.surprise.begin(index)
+        self.opinion.read()
+        surprise = self.opinion.surprise
+        surprise.begin(index)
         rate, treat = self.settings.reexamine, self.settings.hopeless
-        threshold = self._class(index) if index >= FIRST_PASS else np.inf
-        self.surprise.chances[:] = 1  # of whom nobody asks
+        threshold = self._class(index) if index > 1 else np.inf
+        surprise.chances[:] = 1  # of whom nobody asks
         self.frozen = {
             "pass": float(index),
             "threshold": threshold,
@@ -106,42 +123,27 @@ class Hopeless(Policy):
         self.inner.aim(pairs[others], left, min(max(of_others, LEAST), 1.0))
 
     def _class(self, index: int) -> float:
-        """Class every pair; return the threshold."""
-        mixture = self._mixture(index)
-        if mixture is None or not mixture.parts(before=np.isfinite(self.surprise_threshold)):
-            self.surprise.clear_classes()
-            return float("inf")
-        enter, stay, sure = (where(mixture, chance) for chance in (ENTER, STAY, CERTAIN))
+        """Class every pair; return the threshold, where surprise alone decides."""
+        self.opinion.weigh(index, parted=bool(np.isfinite(self.surprise_threshold)))
         for begin in range(0, len(self.ids), SAMPLE):
             some = self.ids[begin : begin + SAMPLE]
-            surprises = self._now(some, index)
-            found = surprises > np.where(self.hopeless(some), stay, enter)
-            classes = np.where(found, np.where(surprises > sure, SURE, LIKELY), OTHER)
-            self.surprise.set_classes(some, classes)
-        return enter
+            self._set_classes(some, self.opinion.odds(some, index), self._classes(some) > OTHER)
+        mixture = self.opinion.mixture
+        return float("inf") if mixture is None else where(mixture, self.settings.sure)
 
-    def _mixture(self, index: int) -> Mixture | None:
-        """Fit what was measured in the last pass, brought to one standard.
+    def _classes(self, pairs: Ints) -> NDArray[np.uint8]:
+        """Return the classes [P] of this pass: in the first, as the text of each pair says."""
+        if self.frozen["pass"] == 1 and self.opinion.believed > 0:
+            self._set_classes(pairs, self.opinion.of_text(pairs), np.False_)
+        return self.opinion.surprise.classes(pairs)
 
-        Not what is remembered: pairs that are left out keep the surprise that they were left out
-        for, and the tail of one kind would heap up to a second. Those that were kept stand for
-        all, whoever had left the others out.
-        """
-        some = self.surprise.sample
-        fresh = some[self.surprise.ages(some, index) == 1]
-        fresh = fresh[np.isfinite(self.surprise.surprises[fresh])]
-        weights = self.surprise.weights(fresh)
-        raw = self.surprise.now(fresh, index)
-        self.standard = standard_of(raw, self._tokens(fresh), weights)
-        return fit(self._now(fresh, index), weights)
-
-    def _now(self, pairs: Ints, index: int) -> Floats:
-        """Return the standard surprises [P] as if all were measured in pass ``index`` - 1."""
-        return self.standard.apply(self.surprise.now(pairs, index), self._tokens(pairs))
-
-    def _tokens(self, pairs: Ints) -> Ints:
-        sizes: Ints = self.assistant.model.corpus.target.sizes(pairs)
-        return np.maximum(sizes, 1)
+    def _set_classes(self, pairs: Ints, odds: NDArray[Any], before: Any) -> None:
+        """Class ``pairs`` [P] by their log-``odds`` [P]; ``before`` [P]: who was hopeless."""
+        sure = self.settings.sure
+        enter, stay, certain = map(log_odds, (sure, STAY * sure, 1 - DOUBT * (1 - sure)))
+        found = odds > np.where(before, stay, enter)
+        classes = np.where(found, np.where(odds > certain, SURE, LIKELY), OTHER)
+        self.opinion.surprise.set_classes(pairs, classes)
 
     def keep_probability(self, pairs: Ints, warm: bool = False) -> Floats:
         """Return P(keep) [P]: of hopeless pairs the chance to be examined again.
@@ -149,12 +151,14 @@ class Hopeless(Policy):
         That is larger where it is not certain, so that a wrong verdict soon gets its retrial.
         """
         keep = self.inner.keep_probability(pairs, warm)
+        if self.frozen["keep"] == 1:
+            return keep
         again = self._by_class(pairs, self.frozen["keep"])
         return np.where(again < 1, again, keep)
 
     def note(self, pairs: Ints, chances: Floats) -> None:
         """Remember with which chances [P] ``pairs`` [P] were kept: few that were stand for many."""
-        self.surprise.note(pairs, chances)
+        self.opinion.surprise.note(pairs, chances)
 
     def weights(self, pairs: Ints) -> Floats | None:
         """Return the weights [P] that ``inner`` gives, those of hopeless pairs made small."""
@@ -166,7 +170,7 @@ class Hopeless(Policy):
 
     def _by_class(self, pairs: Ints, rate: float) -> Floats:
         """Return 1 [P], ``rate`` for surely hopeless pairs, halfway between for likely ones."""
-        return np.array([1.0, (1 + rate) / 2, rate], np.float32)[self.surprise.classes(pairs)]
+        return np.array([1.0, (1 + rate) / 2, rate], np.float32)[self._classes(pairs)]
 
     def learn(self, pairs: Ints, losses: Floats, expected: Floats | None = None) -> None:
         """Learn, and remember how surprising the losses are."""
@@ -174,22 +178,25 @@ class Hopeless(Policy):
         assert expected is not None, "nothing says what is to be expected"
         known = np.isfinite(losses) & (losses >= 0)
         index = int(self.frozen["pass"])
-        self.surprise.learn(pairs[known], losses[known], expected[known], index)
+        self.opinion.surprise.learn(pairs[known], losses[known], expected[known], index)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of both in plain types and arrays."""
-        frozen = {**self.frozen, **asdict(self.standard)}
-        mine = {"surprise": self.surprise.state_dict(), "hopeless": frozen}
+        mine = self.opinion.state_dict()
+        mine["hopeless"] = {**self.frozen, **mine["hopeless"]}
         return {**self.inner.state_dict(), **mine}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned, or what ``inner`` alone did."""
         self.inner.load_state_dict(state)
         if "surprise" in state:
-            self.surprise.load_state_dict(state["surprise"])
-            saved = {name: float(value) for name, value in state["hopeless"].items()}
-            self.frozen = {name: saved[name] for name in self.frozen}
-            self.standard = Standard.saved(saved)
+            self.opinion.load_state_dict(state)
+            self.frozen = {name: float(state["hopeless"][name]) for name in self.frozen}
+
+
+def log_odds(chance: float) -> float:
+    """Return the log-odds of a ``chance`` in (0, 1)."""
+    return math.log(chance / (1 - chance))
 
 
 def where(mixture: Mixture, chance: float) -> float:

@@ -104,8 +104,12 @@ def _listed(report: Report) -> Iterator[tuple[str, str, Row, list[Row]]]:
         rows = [(f"{e.keep:.1%}", e.source, e.target) for e in one.examples]
         yield f"Skipped most: {one.run}", one.sentence, ("kept", "source", "target"), rows
     for found in report.verdicts:
-        rows = [(f"{e.surprise:.2f}", e.source, e.target) for e in found.examples]
-        yield f"Hopeless: {found.run}", found.sentence, ("surprise", "source", "target"), rows
+        header = ("kind", "by text", "surprise", "source", "target")
+        rows = [
+            (e.kind, f"{e.chance:.2f}", f"{e.surprise:.2f}", e.source, e.target)
+            for e in found.examples
+        ]
+        yield f"Hopeless: {found.run}", found.sentence, header, rows
 
 
 def _base64(path: Path) -> str:
@@ -130,7 +134,8 @@ def as_markdown(page: Report | Page) -> str:
         pictures = "\n".join(f"![{caption}]({path.name})" for path in figure.paths)
         parts += [f"## {escape(figure.title)}", pictures, caption]
     for title, sentence, header, rows in page.listed:
-        parts += [f"## {escape(title)}", sentence, _table(header, rows, (1, 2))]
+        words = len(header) - 2, len(header) - 1
+        parts += [f"## {escape(title)}", sentence, _table(header, rows, words)]
     return "\n\n".join(parts) + "\n"
 
 

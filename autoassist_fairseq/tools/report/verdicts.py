@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from autoassist_fairseq.assistant.wrong.opinion import NAMES
 from autoassist_fairseq.tools.report.corpus import Text
 from autoassist_fairseq.tools.report.keeping import CHECKPOINT, EXAMPLES, distinct
 from autoassist_fairseq.tools.scores.command import scores_in
@@ -15,9 +16,19 @@ from autoassist_fairseq.tools.scores.command import scores_in
 
 @dataclass(frozen=True)
 class Hopeless:
-    """A hopeless pair: its number in the training set, standard surprise, and text."""
+    """A hopeless pair.
+
+    Attributes:
+        pair: its number in the training set.
+        kind: what is wrong.
+        chance: that it is, by its text alone; NaN = nobody asked.
+        surprise: standard; NaN = never measured.
+        source, target: text.
+    """
 
     pair: int
+    kind: str
+    chance: float
     surprise: float
     source: str
     target: str
@@ -31,21 +42,25 @@ class Verdict:
         run: its name.
         pairs: pairs of the training set.
         hopeless: of them.
-        examples: the surest; no two of the same text.
+        kinds: how many of these are of each kind.
+        examples: the surest of each kind; no two of the same text.
     """
 
     run: str
     pairs: int
     hopeless: int
+    kinds: dict[str, int]
     examples: list[Hopeless]
 
     @property
     def sentence(self) -> str:
         """What the examples are, and the unit of their surprise."""
         share = self.hopeless / max(self.pairs, 1)
+        kinds = ", ".join(f"{name} {count:,}" for name, count in self.kinds.items())
         return (
-            f"{self.hopeless:,} of {self.pairs:,} pairs ({share:.1%}). The surest, and by how many "
-            "standard deviations their loss is beyond what is usual for such targets:"
+            f"{self.hopeless:,} of {self.pairs:,} pairs ({share:.1%}){': ' * bool(kinds)}{kinds}. "
+            "The surest of each kind, how probable their text makes it, and by how many standard "
+            "deviations their loss is beyond what is usual for such targets:"
         )
 
 
@@ -62,9 +77,16 @@ def verdict(state: Mapping[str, Any], run: str, text: Text) -> Verdict | None:
     found = np.flatnonzero(scores.hopeless)
     tokens = text.corpus.target.sizes(np.arange(len(scores.losses)))
     surprises = scores.standard.apply(scores.surprises, tokens)
-    surest = found[np.argsort(-surprises[found], kind="stable")]
+    chances, known = np.nan_to_num(scores.text), np.nan_to_num(surprises, nan=-np.inf)
+    surest = found[np.lexsort((-known[found], -chances[found]))]
+    counts = np.bincount(scores.kinds[found], minlength=len(NAMES))
+    kinds = {name: int(count) for name, count in zip(NAMES, counts, strict=True) if count}
+    each = -(-EXAMPLES // max(len(kinds), 1))
     examples = [
-        Hopeless(pair, float(surprises[pair]), source, target)
-        for pair, source, target in distinct(text, surest[: 20 * EXAMPLES])
+        Hopeless(pair, kind, float(scores.text[pair]), float(surprises[pair]), source, target)
+        for kind in sorted(kinds, key=lambda name: -kinds[name])
+        for pair, source, target in list(
+            distinct(text, surest[scores.kinds[surest] == NAMES.index(kind)][: 20 * EXAMPLES])
+        )[:each]
     ]
-    return Verdict(run, len(scores.losses), len(found), examples)
+    return Verdict(run, len(scores.losses), len(found), kinds, examples)

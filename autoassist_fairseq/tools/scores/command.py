@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from autoassist_fairseq.assistant.trivial.threshold import Threshold
+from autoassist_fairseq.assistant.wrong import verdicts
+from autoassist_fairseq.assistant.wrong.opinion import NAMES, kinds_of
 from autoassist_fairseq.assistant.wrong.standard import Standard
 from autoassist_fairseq.assistant.wrong.surprise import OTHER, PASSES, Surprise
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.dataprep.files import clear_os_errors, staged
 from autoassist_fairseq.tools.report.corpus import Text, read_text
 
-HEADER = ("pair", "loss", "expected", "surprise", "class")
+HEADER = ("pair", "loss", "expected", "surprise", "class", "posterior", "kind")
 TEXT = ("source", "target")
 
 
@@ -35,6 +37,8 @@ class Scores:
         hopeless: [pairs] whether the pair was hopeless in the last pass.
         threshold: the loss up to which a pair is learned, nats per target token.
         standard: that surprises of short and long targets were compared by.
+        text: [pairs] probability that the pair is wrong, by its text alone; NaN = nobody asked.
+        kinds: [pairs] what it is if it is hopeless: places in `NAMES`.
     """
 
     losses: NDArray[np.float32]
@@ -42,6 +46,8 @@ class Scores:
     hopeless: NDArray[np.bool_]
     threshold: float
     standard: Standard
+    text: NDArray[np.float32]
+    kinds: NDArray[np.int64]
 
     @property
     def expected(self) -> NDArray[np.float32]:
@@ -58,10 +64,10 @@ class Scores:
 
     def name(self, pair: int) -> str:
         """Return the class of a pair: learned, learnable, hopeless or unknown."""
-        if np.isnan(self.losses[pair]):
-            return "unknown"
         if self.hopeless[pair]:
             return "hopeless"
+        if np.isnan(self.losses[pair]):
+            return "unknown"
         return "learned" if self.losses[pair] <= self.threshold else "learnable"
 
 
@@ -95,6 +101,7 @@ def scores_in(state: Mapping[str, Any], place: object) -> Scores:
         memory = Surprise(len(saved["losses"]))
         memory.load_state_dict(saved)
         standard = Standard.saved(state["policy"]["hopeless"])
+        told = _told(state["policy"], len(memory.losses))
         threshold = Threshold(1.0)
         threshold.load_state_dict(state["assistant"]["threshold"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -108,7 +115,17 @@ def scores_in(state: Mapping[str, Any], place: object) -> Scores:
         memory.passes // PASSES > OTHER,
         threshold.value,
         standard,
+        np.where(told == verdicts.UNKNOWN, np.float32("nan"), verdicts.posterior(told)),
+        kinds_of(told),
     )
+
+
+def _told(policy: Mapping[str, Any], pairs: int) -> NDArray[np.uint8]:
+    """Return what the text says of each of so many ``pairs``; all unknown if it is not believed."""
+    if not policy["hopeless"].get("believed", 0.0) > 0:
+        return np.full(pairs, verdicts.UNKNOWN, np.uint8)
+    told: NDArray[np.uint8] = np.asarray(policy["text"]["verdicts"])
+    return told
 
 
 class _Plain(csv.excel_tab):
@@ -123,8 +140,9 @@ def parser() -> argparse.ArgumentParser:
         prog="autoassist scores",
         description="Write what a run with --autoassist-hopeless found out about every pair, as "
         "tab-separated values: pair (from 0, in the order of the training set), loss, expected "
-        "loss and surprise in nats per target token, and class: learned, learnable, hopeless or "
-        "unknown (never trained on).",
+        "loss and surprise in nats per target token, class: learned, learnable, hopeless or "
+        "unknown (never trained on), posterior: how likely the pair "
+        "is to be wrong, by its text alone, and the kind of a hopeless pair.",
     )
     p.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="of the run")
     p.add_argument("--out", type=Path, required=True, metavar="FILE", help="TSV to write")
@@ -155,4 +173,6 @@ def _rows(scores: Scores, text: Text | None) -> Iterator[tuple[object, ...]]:
         numbers = (f"{column[pair]:.3f}" for column in columns)
         # A tab or a line end inside a sentence would break the table.
         words = () if text is None else (" ".join(side.split()) for side in text.pair(pair))
-        yield (pair, *numbers, scores.name(pair), *words)
+        name, chance = scores.name(pair), f"{scores.text[pair]:.3f}"
+        kind = NAMES[scores.kinds[pair]] if name == "hopeless" else "-"
+        yield (pair, *numbers, name, chance, kind, *words)

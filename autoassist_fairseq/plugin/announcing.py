@@ -1,0 +1,116 @@
+"""What is said when a pass begins: what it promises, what it leaves out, what comes to nothing."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import Counter
+
+from autoassist_fairseq.assistant.wrong.hopeless import AT_ONCE, Hopeless
+from autoassist_fairseq.assistant.wrong.opinion import FIRST_PASS
+from autoassist_fairseq.schedule.passes import Pass
+from autoassist_fairseq.schedule.planner import Planner
+from autoassist_fairseq.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+VERBS = {"shrink": "shrinking", "random": "dropping at random"}
+
+
+def announce(now: Pass, pairs: int, done: int) -> None:
+    """Log what a pass promises."""
+    logger.info(
+        f"autoassist: pass {now.index}: {pairs:,} pairs in {now.windows} windows of "
+        f"{now.window_pairs:,}, {now.updates:,} updates of {now.group} batches, "
+        f"{_manner(now)}" + (f"; going on after update {done:,}" if done else "")
+    )
+
+
+def _manner(now: Pass) -> str:
+    """Return whom the pass keeps, in words."""
+    if now.keep_all or now.warm == now.windows:
+        return "keeping every pair"
+    warm = f"{now.warm} of the windows keeping every pair, then " if now.warm else ""
+    return warm + VERBS.get(now.policy, now.policy)
+
+
+def ends_before_skipping(settings: Settings, now: Pass) -> str:
+    """Return one sentence if the run, as long as it is to be, ends before a pair can be skipped.
+
+    ``now`` is its first pass, by whose length those after it are reckoned.
+    """
+    if settings.policy in ("uniform", "importance", "competence") or now.index > 1:
+        return ""
+    updates = _warm_updates(settings, now)
+    for given, through, option in (
+        (settings.passes, settings.passes * now.updates, "max-epoch"),
+        (settings.updates, settings.updates, "max-update"),
+    ):
+        if 0 < through <= updates:
+            passes = round(updates / now.updates, 2)
+            warmup = "updates" if settings.warmup_updates else "passes"
+            every = "every pair" + " that is not hopeless" * (settings.hopeless == "cut")
+            return (
+                f"autoassist: `--{option}` ends this run before any pair is skipped: the first "
+                f"{passes:g} pass{'es' * (passes > 1)} ({updates:,} updates) keep {every}, and it "
+                f"is {given:,}; raise it, or lower `--autoassist-warmup-{warmup}`"
+            )
+    return ""
+
+
+def ends_before_finding(planner: Planner, now: Pass) -> str:
+    """Return one sentence if the run ends before a hopeless pair can be found, else ""."""
+    policy, settings = planner.policy, planner.settings
+    if planner.failed or not isinstance(policy, Hopeless) or policy.opinion.believed > 0:
+        return ""
+    needed = (FIRST_PASS - 1) * now.updates
+    for given, through, option in (
+        (settings.passes, settings.passes * now.updates, "max-epoch"),
+        (settings.updates, settings.updates, "max-update"),
+    ):
+        if now.index == 1 and 0 < through <= needed:
+            return (
+                f"autoassist: `--{option}` ends this run before a hopeless pair can be found: text "
+                f"tells none here, and losses do from pass {FIRST_PASS} on (after {needed:,} "
+                f"updates), but it is {given:,}; raise it, or leave out `--autoassist-hopeless`"
+            )
+    return ""
+
+
+def _warm_updates(settings: Settings, now: Pass) -> int:
+    """Return for how many updates every pair is kept, from the first pass on."""
+    rates = settings.rate
+    if settings.policy == "random" and len(rates) > 1:
+        return now.updates * next((index for index, rate in enumerate(rates) if rate), len(rates))
+    if now.warm < now.windows:
+        return now.updates_through(now.warm - 1)
+    passes = settings.warmup_passes
+    if settings.warmup_updates:
+        passes = settings.warmup_updates / now.updates
+    if settings.policy in ("self-paced", "loss-table"):
+        passes = math.ceil(passes)
+    return round(passes * now.updates)
+
+
+def announce_hopeless(planner: Planner) -> None:
+    """Log how many pairs are hopeless in the pass that begins, by kind.
+
+    In the first pass over many pairs, of those that were judged so far.
+    """
+    policy = planner.policy
+    if planner.failed or not isinstance(policy, Hopeless):
+        return
+    if seconds := policy.opinion.seconds:
+        logger.info(f"autoassist: text was read for wrong pairs in {seconds:.1f} s")
+        policy.opinion.seconds = 0.0
+    pairs = planner.folder.ids
+    first = policy.frozen["pass"] == 1 and len(pairs) > AT_ONCE
+    counts: Counter[str] = Counter()
+    for some in [pairs[:AT_ONCE]] if first else pairs.blocks():
+        counts.update(policy.counts(some))
+    found, looked = counts.total(), AT_ONCE if first else len(pairs)
+    kinds = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
+    logger.info(
+        f"autoassist: {found:,} of {looked:,} pairs ({found / looked:.1%}) are hopeless"
+        + (f": {kinds}" if found else "")
+    )
