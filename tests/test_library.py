@@ -149,7 +149,13 @@ def test_data_that_cannot_be_read_is_called_so(
 
     monkeypatch.setattr(TranslationTask, hook, denied)
     task: Any = Task.__new__(Task)
-    task.cfg = SimpleNamespace(source_lang="de", target_lang="en", train_subset="train")
+    task.cfg = SimpleNamespace(
+        source_lang="de",
+        target_lang="en",
+        train_subset="train",
+        data=str(corpus.data),
+        dataset_impl=None,
+    )
     says = r"`DATA` must be readable, but /data/dict.de.txt cannot be read \(Permission denied\);"
     with pytest.raises(UserError, match=says):
         task.setup_task(task.cfg) if hook == "setup_task" else task.load_dataset("valid")
@@ -169,7 +175,7 @@ def test_the_option_that_is_named_is_the_program_s(
 ) -> None:
     from fairseq.tasks.translation import TranslationTask
 
-    from autoassist_fairseq.plugin import border
+    from autoassist_fairseq.plugin import border, opening
     from autoassist_fairseq.plugin import task as plugin
 
     def missing(*args: Any, **kwargs: Any) -> Any:
@@ -178,7 +184,14 @@ def test_the_option_that_is_named_is_the_program_s(
     monkeypatch.setattr(TranslationTask, "load_dataset", missing)
     monkeypatch.setattr(plugin, "program", lambda: name)
     monkeypatch.setattr(border, "program", lambda: name)
+    monkeypatch.setattr(opening, "program", lambda: name)
     task: Any = plugin.AutoAssistTranslationTask.__new__(plugin.AutoAssistTranslationTask)
-    task.cfg = SimpleNamespace(source_lang="de", target_lang="en", train_subset="train")
+    task.cfg = SimpleNamespace(
+        source_lang="de",
+        target_lang="en",
+        train_subset="train",
+        data=str(corpus.data),
+        dataset_impl=None,
+    )
     with pytest.raises(SystemExit, match=f"must hold a tests split .* with `{option}subset`"):
         task.load_dataset("tests")

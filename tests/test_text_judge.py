@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.corpus.features import Corpus, WordTable
 from autoassist_fairseq.assistant.corpus.token_store import Ragged, Segment, TokenSide
-from autoassist_fairseq.assistant.wrong import decoys, detector_kernels, evidence, verdicts
+from autoassist_fairseq.assistant.wrong import (
+    decoys,
+    detector_kernels,
+    evidence,
+    text_judge,
+    verdicts,
+)
 from autoassist_fairseq.assistant.wrong import lexicon as lex
 from autoassist_fairseq.assistant.wrong.posterior import kind_shares
 from autoassist_fairseq.assistant.wrong.text_judge import KINDS, TextJudge
@@ -272,7 +278,8 @@ def test_neighbours_in_real_text() -> None:
 
 
 @pytest.mark.slow
-def test_another_language_among_the_targets() -> None:
+def test_another_language_among_the_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_judge, "LEAST_FOR_LANGUAGE", 1)
     source, target = made_up(4_000, seed=10, words=600)
     wrong = np.random.default_rng(10).random(len(source)) < 0.1
     # The same translations, but every word in another language, of the third hundreds.

@@ -54,7 +54,7 @@ def check(rows: list[dict[str, str]], spoiled: Spoiled, sure: float = 0.5) -> in
     assert {row["kind"] for row in rows if row["verdict"] == "1"} <= {*KINDS}
     assert {row["kind"] for row in rows if row["verdict"] == "0"} == {"-"}
     right = (verdicts & spoiled.flags).sum()
-    assert right > 0.8 * verdicts.sum() > 0 and (sure > 0.5 or right > 0.7 * spoiled.flags.sum())
+    assert right > 0.8 * verdicts.sum() > 0 and (sure > 0.5 or right > 0.5 * spoiled.flags.sum())
     worths = np.array([float(row["worth"]) for row in rows])
     assert worths[spoiled.flags].mean() < worths[~spoiled.flags].mean() - 1
     return int(verdicts.sum())

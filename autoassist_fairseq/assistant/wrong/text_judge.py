@@ -27,6 +27,8 @@ KINDS: tuple[str, ...] = (*decoys.KINDS, "language")
 VERSION = 3
 # Pairs that lexicon and detectors are learned from at most; with fewer than the least, none is.
 SAMPLE, LEAST = 100_000, 1_000
+# In fewer, rare words of one subject have passed for another language.
+LEAST_FOR_LANGUAGE = 10_000
 # Decoys of each kind at most; parts of the sample, each judged by a lexicon of the others; how
 # often decoys are made.
 DECOYS, FOLDS, TIMES = 20_000, 2, 3
@@ -113,8 +115,9 @@ class TextJudge:
         some, fold = sides.part(rows), fold[rows]
         real = self._measure(some, fold)
         way = self._lexicons[0].there
-        self._language = Language.fit(some, way, idf[1], real[:, MEAN])
-        if self._language.other:  # what is in it has been told
+        if len(pairs) >= LEAST_FOR_LANGUAGE:
+            self._language = Language.fit(some, way, idf[1], real[:, MEAN])
+        if self._language is not None and self._language.other:  # what is in it has been told
             told = np.flatnonzero(self._language.log_odds(some.target) <= 0)
             some, fold, rows, real = some.part(told), fold[told], rows[told], real[told]
         self._judge = self._compare(pairs[rows], some, fold, real, tell)

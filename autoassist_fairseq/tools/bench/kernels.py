@@ -131,11 +131,12 @@ def judging_row(corpus: Corpus, order: Pairs) -> Row:
     judge, begin = TextJudge(corpus, seed=1), time.process_time()
     judge.verdicts(order[:JUDGED])  # compiles, too, what was not compiled before
     preparing = time.process_time() - begin
-    chunks = _pieces(order[JUDGED:], JUDGED)[:WINDOWS]
+    some = min(JUDGED, len(order))
+    chunks = _pieces(order, some)[:WINDOWS]
     return _rate(
         "judging pairs by their text",
-        JUDGED,
-        cpu_seconds(judge.verdicts, chunks),
+        some,
+        cpu_seconds(judge.examine, chunks),  # verdicts are remembered, examinations are not
         150_000,
         f"{preparing:.1f} CPU seconds once, to learn from a sample what wrong pairs look like",
     )
