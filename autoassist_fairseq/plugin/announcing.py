@@ -42,10 +42,7 @@ def ends_before_skipping(settings: Settings, now: Pass) -> str:
     if settings.policy in ("uniform", "importance", "competence") or now.index > 1:
         return ""
     updates = _warm_updates(settings, now)
-    for given, through, option in (
-        (settings.passes, settings.passes * now.updates, "max-epoch"),
-        (settings.updates, settings.updates, "max-update"),
-    ):
+    for given, through, option in _ends(settings, now):
         if 0 < through <= updates:
             passes = round(updates / now.updates, 2)
             warmup = "updates" if settings.warmup_updates else "passes"
@@ -64,10 +61,7 @@ def ends_before_finding(planner: Planner, now: Pass) -> str:
     if planner.failed or not isinstance(policy, Hopeless) or policy.opinion.believed > 0:
         return ""
     needed = (FIRST_PASS - 1) * now.updates
-    for given, through, option in (
-        (settings.passes, settings.passes * now.updates, "max-epoch"),
-        (settings.updates, settings.updates, "max-update"),
-    ):
+    for given, through, option in _ends(settings, now):
         if now.index == 1 and 0 < through <= needed:
             return (
                 f"autoassist: `--{option}` ends this run before a hopeless pair can be found: text "
@@ -75,6 +69,14 @@ def ends_before_finding(planner: Planner, now: Pass) -> str:
                 f"updates), but it is {given:,}; raise it, or leave out `--autoassist-hopeless`"
             )
     return ""
+
+
+def _ends(settings: Settings, now: Pass) -> list[tuple[int, int, str]]:
+    """Return what may end the run: the value given, the updates that it allows, and its option."""
+    return [
+        (settings.passes, settings.passes * now.updates, "max-epoch"),
+        (settings.updates, settings.updates, "max-update"),
+    ]
 
 
 def _warm_updates(settings: Settings, now: Pass) -> int:
