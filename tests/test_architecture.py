@@ -121,6 +121,7 @@ def test_the_method_and_its_running_load_neither_torch_nor_fairseq() -> None:
     assert not {"torch", "torchvision", *FAIRSEQ} & loaded
 
 
+@pytest.mark.slow
 def test_asking_for_the_image_experiments_loads_neither_torch_nor_torchvision() -> None:
     loaded = modules_after(f"import {HERE}.tools.figure5.command")
     assert HERE in loaded

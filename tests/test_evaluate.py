@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_score_generated import split_files
@@ -29,6 +30,11 @@ def corpus(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def needs_torch(arguments: list[str], said: str) -> Any:
+    """A row among the slow tests, since loading PyTorch takes longer than the others together."""
+    return pytest.param(arguments, said, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -43,13 +49,13 @@ def corpus(tmp_path: Path) -> Path:
         (["--detokenise", "none", "--gen-subset", "valid"], "must hold a binarised `valid` split"),
         (["--detokenise", "none", "--checkpoints", "gone"], "gone must exist"),
         (["--detokenise", "none", "--checkpoints", "ref"], "but ref is another file; give"),
-        (["--detokenise", "none"], "^`--average` 10 asks for more epoch"),
-        (["--detokenise", "none", "--best", "3"], "^`--best` 3 asks for more than the 0 distinct"),
+        needs_torch(["--detokenise", "none"], "^`--average` 10 asks for more epoch"),
+        needs_torch(["--detokenise", "none", "--best", "3"], "^`--best` 3 asks for more than the"),
         (
             ["--detokenise", "none", "--best", "3", "--checkpoints", "ref"],
             "`--best` needs a folder",
         ),
-        (["--detokenise", "none", "--updates", "2"], "^`--updates` 2 asks for more update"),
+        needs_torch(["--detokenise", "none", "--updates", "2"], "^`--updates` 2 asks for more"),
     ],
 )
 def test_mistakes(

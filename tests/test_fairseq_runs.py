@@ -13,6 +13,8 @@ from training import Run, Server
 
 from autoassist_fairseq.tools.install import runs as runs
 
+pytestmark = pytest.mark.slow
+
 STOCK = ("--task", "translation")
 FLAGS = ("--batch-size", 20, "--batch-size-valid", 40, "--num-workers", 0)
 BLEU = '{"beam": 1, "max_len_a": 0, "max_len_b": 0, "min_len": 0}'
@@ -145,7 +147,6 @@ class Checkpoint(dict[str, Any]):
         return False
 
 
-@pytest.mark.slow
 def test_patience_is_kept_and_an_ended_run_stays_ended(
     server: Server, corpus: Binarised, tmp_path: Path
 ) -> None:
@@ -174,7 +175,6 @@ def test_patience_is_kept_and_an_ended_run_stays_ended(
     assert epochs(train("--patience", 3, "--max-epoch", 9)) == [4]
 
 
-@pytest.mark.slow
 def test_empty_translations_have_bleu_0(server: Server, corpus: Binarised, tmp_path: Path) -> None:
     flags = ("--eval-bleu", "--eval-bleu-args", BLEU, "--max-update", 2)
     best = ("--best-checkpoint-metric", "bleu", "--maximize-best-checkpoint-metric")
@@ -186,7 +186,6 @@ def test_empty_translations_have_bleu_0(server: Server, corpus: Binarised, tmp_p
     assert "Traceback" not in told.output
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
@@ -207,7 +206,6 @@ def test_what_fairseq_would_break_at_is_one_sentence(
     assert "Traceback" not in run.output and told in run.output.splitlines()[-1]
 
 
-@pytest.mark.slow
 def test_ranks_that_nobody_starts_are_an_error(
     server: Server, corpus: Binarised, tmp_path: Path
 ) -> None:
@@ -217,7 +215,6 @@ def test_ranks_that_nobody_starts_are_an_error(
     assert "`--distributed-world-size` must be the number of GPUs" in run.output.splitlines()[-1]
 
 
-@pytest.mark.slow
 def test_help_names_every_flag_of_what_is_chosen(server: Server) -> None:
     chosen = ("--criterion", "label_smoothed_cross_entropy", "--arch", "transformer")
     more = ("--optimizer", "adam", "--lr-scheduler", "inverse_sqrt", "--help")
@@ -228,7 +225,6 @@ def test_help_names_every_flag_of_what_is_chosen(server: Server) -> None:
     assert "--adam-betas" in run.output and "--warmup-init-lr" in run.output
 
 
-@pytest.mark.slow
 def test_old_formats_train_the_same(server: Server, tmp_path: Path) -> None:
     import numpy as np
 
@@ -245,7 +241,6 @@ def test_old_formats_train_the_same(server: Server, tmp_path: Path) -> None:
     assert found["lazy"] == found["cached"] == found["mmap"]
 
 
-@pytest.mark.slow
 def test_averages_begin_later_and_go_on_as_never_stopped(
     server: Server, corpus: Binarised, tmp_path: Path
 ) -> None:

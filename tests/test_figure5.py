@@ -237,6 +237,7 @@ def test_the_command_from_images_to_page(
     assert rows["random"]["skipped"] == pytest.approx(rows["shrink"]["skipped"], abs=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "says"),
     [

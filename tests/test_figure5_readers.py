@@ -17,6 +17,8 @@ from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.figure5 import readers, sets
 from autoassist_fairseq.tools.figure5.images import Pixels, rotated, small
 
+pytestmark = pytest.mark.slow
+
 if find_spec("torchvision") is None:
     pytest.skip("torchvision is missing: the extra `images`", allow_module_level=True)
 RNG = np.random.default_rng(0)

@@ -27,6 +27,8 @@ from autoassist_fairseq.schedule.planner import Planner
 from autoassist_fairseq.schedule.worker import Worker
 from autoassist_fairseq.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 PAIRS = 1_500
 CUT = Settings(policy="uniform", hopeless="cut", reexamine=0.1)
 

@@ -13,6 +13,8 @@ from training import Run, Server
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.plugin.decay import BudgetDecay, budget_of, spend
 
+pytestmark = pytest.mark.slow
+
 PEAK = 0.01
 
 
@@ -85,7 +87,6 @@ def train(server: Server, corpus: Binarised, folder: Path, *flags: Any, ranks: i
     return server.run_ranks("fairseq-train", corpus.data, *spread, save_dir=folder, ranks=ranks)[0]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["off", "shrink"])
 def test_training_ends_at_0_and_goes_on_exactly(
     policy: str, server: Server, corpus: Binarised, tmp_path: Path
@@ -101,7 +102,6 @@ def test_training_ends_at_0_and_goes_on_exactly(
     assert whole.losses == [*stopped.losses, *again.losses]
 
 
-@pytest.mark.slow
 def test_two_ranks_spend_what_one_does(server: Server, corpus: Binarised, tmp_path: Path) -> None:
     flags = ("--autoassist-policy", "shrink", "--autoassist-budget", "tokens=4000")
     one = train(server, corpus, tmp_path / "1", *flags, "--batch-size", 4, "--update-freq", 2)
@@ -110,7 +110,6 @@ def test_two_ranks_spend_what_one_does(server: Server, corpus: Binarised, tmp_pa
     assert rates[0] == rates[1] and len(set(rates[0])) > 5
 
 
-@pytest.mark.slow
 def test_a_budget_that_is_none_is_told(server: Server, corpus: Binarised, tmp_path: Path) -> None:
     run = train(server, corpus, tmp_path, "--batch-size", 8)
     assert run.status == 1 and "Traceback" not in run.output

@@ -190,6 +190,7 @@ def test_options_that_cannot_be(arguments: list[str], said: str) -> None:
         main(["base", "data-bin", "--dry-run", *arguments])
 
 
+@pytest.mark.slow
 def test_a_real_run_looks_at_the_machine_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

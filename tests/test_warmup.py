@@ -37,7 +37,7 @@ def test_a_fifth_of_the_first_pass_keeps_every_pair(policy: str) -> None:
     assert not warm_and_cold(run_pass(planner, 2, 2), planner)[0]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.integers(8, 400),
     st.integers(1, 4),
