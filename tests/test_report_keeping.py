@@ -78,6 +78,7 @@ def test_rarity_is_that_of_the_words_whatever_the_dictionary_says(data: Path) ->
     assert np.std(hardness / text.corpus.source.sizes(np.arange(6))) > 0.1, "not the length alone"
 
 
+@pytest.mark.slow
 def test_chances_are_those_of_the_assistant_that_was_saved(data: Path) -> None:
     assistant = taught(data)
     write_checkpoint(data, data, assistant.state_dict())
