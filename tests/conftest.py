@@ -40,3 +40,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def corpus(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Binarised:
     """400 pairs of 3 to 15 words."""
     return make_corpus(server, tmp_path_factory.mktemp("corpus"), 400)
+
+
+@pytest.fixture(scope="session")
+def few(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Binarised:
+    """200 pairs of the same kind: half the updates, where a test counts passes."""
+    return make_corpus(server, tmp_path_factory.mktemp("few"), 200)

@@ -126,10 +126,10 @@ def run(*args: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 def test_the_script_measures_and_prints_a_table() -> None:
-    done = run("--quick", "--pairs", 20_000, "--only", "kernels,planning,waiting")
+    done = run("--quick", "--pairs", 20_000, "--only", "waiting")
     head, *rows = columns(done.stdout)
     assert head == ["what", "target", "measured", "", "beside"]
-    assert len(rows) == 10
+    assert len(rows) == 1
     assert all(re.fullmatch(r"[+-]?[\d,.]+", row[2]) for row in rows), done.stdout
     missed = [row[0] for row in rows if row[3] == "MISSED"]
     assert done.returncode == bool(missed)

@@ -61,8 +61,10 @@ AFTER = {
 }
 
 
-@pytest.mark.parametrize("index", [1, 2])
-@pytest.mark.parametrize("after", AFTER)
+@pytest.mark.parametrize(
+    ("after", "index"),
+    [*((name, 1) for name in AFTER), *((name, 2) for name in ("one rank", "everything"))],
+)
 def test_every_pair_is_still_considered_once(
     after: str, index: int, whole: Whole, server: Server, corpus: Binarised, tmp_path: Path
 ) -> None:

@@ -126,14 +126,12 @@ def cut(state: State) -> None:
 
 CHANGES: dict[str, tuple[Callable[[State], object], str]] = {
     "a future format": (lambda s: s.update(format=FORMAT + 1), f"holds one of format {FORMAT + 1}"),
-    "no format": (drop("format"), "holds one of format None"),
     "no digests": (drop("fits"), "damaged"),
-    "no weights": (drop("assistant", "model", "target"), "damaged"),
+    "other digests": (lambda s: s.update(fits=None), "damaged"),
     "no pass": (drop("pass"), "damaged"),
     "one bit": (flip_a_bit, "damaged (ValueError: its checksum does not fit)"),
     "a plan cut short": (cut, "damaged"),
     "a number as text": (lambda s: s["pass"].update(learned="20"), "damaged"),
-    "other digests": (lambda s: s.update(fits=None), "damaged"),
 }
 
 

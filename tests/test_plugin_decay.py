@@ -89,28 +89,28 @@ def train(server: Server, corpus: Binarised, folder: Path, *flags: Any, ranks: i
 
 @pytest.mark.parametrize("policy", ["off", "shrink"])
 def test_training_ends_at_0_and_goes_on_exactly(
-    policy: str, server: Server, corpus: Binarised, tmp_path: Path
+    policy: str, server: Server, few: Binarised, tmp_path: Path
 ) -> None:
     flags = ("--autoassist-policy", policy, "--autoassist-budget", "passes=3", "--batch-size", 8)
-    whole = train(server, corpus, tmp_path / "whole", *flags)
+    whole = train(server, few, tmp_path / "whole", *flags)
     assert whole.status == 0, whole.output
     rates = [float(one["lr"]) for one in whole.logged("train_inner")]
     assert 0 < rates[-1] < 0.05 * max(rates) < PEAK
-    stopped = train(server, corpus, tmp_path / "two", *flags, "--max-update", len(rates) // 2)
-    again = train(server, corpus, tmp_path / "two", *flags)
+    stopped = train(server, few, tmp_path / "two", *flags, "--max-update", len(rates) // 2)
+    again = train(server, few, tmp_path / "two", *flags)
     assert [stopped.status, again.status] == [0, 0]
     assert whole.losses == [*stopped.losses, *again.losses]
 
 
-def test_two_ranks_spend_what_one_does(server: Server, corpus: Binarised, tmp_path: Path) -> None:
-    flags = ("--autoassist-policy", "shrink", "--autoassist-budget", "tokens=4000")
-    one = train(server, corpus, tmp_path / "1", *flags, "--batch-size", 4, "--update-freq", 2)
-    two = train(server, corpus, tmp_path / "2", *flags, "--batch-size", 4, ranks=2)
+def test_two_ranks_spend_what_one_does(server: Server, few: Binarised, tmp_path: Path) -> None:
+    flags = ("--autoassist-policy", "shrink", "--autoassist-budget", "tokens=2000")
+    one = train(server, few, tmp_path / "1", *flags, "--batch-size", 4, "--update-freq", 2)
+    two = train(server, few, tmp_path / "2", *flags, "--batch-size", 4, ranks=2)
     rates = [[line["lr"] for line in run.logged("train_inner")] for run in (one, two)]
     assert rates[0] == rates[1] and len(set(rates[0])) > 5
 
 
-def test_a_budget_that_is_none_is_told(server: Server, corpus: Binarised, tmp_path: Path) -> None:
-    run = train(server, corpus, tmp_path, "--batch-size", 8)
+def test_a_budget_that_is_none_is_told(server: Server, few: Binarised, tmp_path: Path) -> None:
+    run = train(server, few, tmp_path, "--batch-size", 8)
     assert run.status == 1 and "Traceback" not in run.output
     assert "autoassist: error: `--autoassist-budget` must be tokens=N or passes=P" in run.output

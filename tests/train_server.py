@@ -16,6 +16,7 @@ import signal
 import sys
 from typing import Any
 
+import fairseq.options
 import fairseq_cli.preprocess
 import fairseq_cli.train
 import numba
@@ -25,6 +26,7 @@ import torch._dynamo  # noqa: F401
 import train_probe
 import train_ranks
 import train_recorder
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
 PROGRAMS = {
     "fairseq-train": fairseq_cli.train.cli_main,
@@ -67,8 +69,16 @@ def become(job: dict[str, Any]) -> None:
     PROGRAMS[job["program"]]()
 
 
-if __name__ == "__main__":
+def warm_up() -> None:
+    """Do once what every run would do again: half of a short one is Hydra's reading of flags."""
     _nothing()  # numba imports its compiler with the first function
+    parser = fairseq.options.get_training_parser()
+    flags = ["none", "--arch", "transformer", "--optimizer", "adam", "--lr", "0.1"]
+    convert_namespace_to_omegaconf(fairseq.options.parse_args_and_arch(parser, flags))
+
+
+if __name__ == "__main__":
+    warm_up()
     gc.freeze()  # else every fork would walk through, and copy, what was imported
     if (job := next_job()) is not None:
         become(job)
