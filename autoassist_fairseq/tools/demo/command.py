@@ -28,9 +28,9 @@ NOTE = """\
 {passes} passes each; the first keeps every pair. Tokens: target tokens trained on. Seconds: of
 training, two arms side by side. BLEU: sacreBLEU of the detokenised test set,
 {signature}
-"chance" skips as much as AutoAssist, whichever pairs. In six passes, skipping at all cost 6 to 10
-BLEU, and choosing whom was 2 below chance with one seed and 4 above it with another: fewer tokens
-are saved time, not a better model (docs/demo.md)."""
+"chance" skips as much as AutoAssist, whichever pairs. In six passes, skipping at all cost 6 to 13
+BLEU, and choosing whom was 2 below chance with one seed, 3 and 4 above it with two others: fewer
+tokens are saved time, not a better model (docs/demo.md)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
