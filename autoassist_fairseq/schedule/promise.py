@@ -43,7 +43,8 @@ def promise(
     now = Pass(index, order, window, group, empty, keep_all, settings.seed, policy)
     now = replace(now, warm=_warm_windows(now, warm))
     if keep_all or selection.settled(now, now.windows - 1):
-        if sum(map(len, _kept(selection, now))) < group:  # too few for one update: all are kept
+        counts = itertools.accumulate(map(len, _kept(selection, now)))  # as far as they matter
+        if not any(count >= group for count in counts):  # too few for one update: all are kept
             now = replace(now, keep_all=True)
         kept = _kept(selection, now)
         return replace(now, quotas=passes.exact_quotas(kept, folder.sizes, budget, group))
