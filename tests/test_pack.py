@@ -12,7 +12,10 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from binarised import sentences, write_split
+from training import LOGGED, MODEL, SMOOTHED
 
 from autoassist_fairseq.__main__ import main
 from autoassist_fairseq.errors import UserError
@@ -367,3 +370,16 @@ def test_a_pack_for_another_python(tmp_path: Path) -> None:
     install_there(Path(python), out, site)
     said = run(site / "bin" / "autoassist", "doctor", PYTHONPATH=str(site)).splitlines()
     assert len(said) == len(doctor.CHECKS) and all(line.startswith("ok ") for line in said), said
+
+    there = {"PYTHONPATH": str(site), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    for split, pairs in (("train", 200), ("valid", 20)):
+        write_split(tmp_path, split, sentences(np.random.default_rng(pairs), pairs, 3, 12))
+    prefixes = ("--trainpref", tmp_path / "train", "--validpref", tmp_path / "valid")
+    languages = ("--source-lang", "de", "--target-lang", "en", "--destdir", tmp_path / "bin")
+    run(site / "bin" / "fairseq-preprocess", *languages, *prefixes, **there)
+    plug_in = run(site / "bin" / "autoassist", "user-dir", **there).strip()
+    flags = [*MODEL, *SMOOTHED, *LOGGED, "--task", "autoassist_translation", "--user-dir", plug_in]
+    flags += ["--max-tokens", "100", "--max-epoch", "3", "--save-dir", str(tmp_path / "run")]
+    trained = run(site / "bin" / "fairseq-train", tmp_path / "bin", *flags, **there)
+    (last,) = (line for line in trained.splitlines() if '"epoch": 3, "train_loss"' in line)
+    assert 0.3 < float(json.loads(last.split(" | train | ")[1])["train_aa_keep"]) < 1
