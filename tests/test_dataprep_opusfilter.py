@@ -53,7 +53,7 @@ STAGES = {
 def test_opusfilter_removes_what_our_rules_remove(tmp_path: Path) -> None:
     program = shutil.which("opusfilter")
     if not program:
-        pytest.skip("OpusFilter is not installed (it has twenty dependencies; see docs/DATA.md)")
+        pytest.skip("OpusFilter is not installed (it has twenty dependencies; see docs/data.md)")
     built = [(str(pair[0]), str(pair[1])) for pair in build(3, {"train": 1500})["train"]]
     # Of pairs without letters OpusFilter leaves one, and we all.
     good = [pair for pair in built if any(map(str.isalpha, "".join(pair)))]
