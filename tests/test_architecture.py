@@ -30,6 +30,31 @@ OUTER: dict[str, set[str] | None] = {
     "tools": None,
     "probes": None,
 }
+# What a folder of tools/ shows to the others; `common` is for all, the rest is its own.
+DOORS = {
+    "averaging": {"command"},
+    "bench": {"programs"},
+    "compare": {"command", "table", "updates"},
+    "dataprep": {
+        "cleaning",
+        "columns",
+        "manifest",
+        "pipeline",
+        "reading",
+        "settings",
+        "steps",
+        "subwords",
+    },
+    "demo": {"command", "settings"},
+    "demo_corpus": {"build"},
+    "install": {"checkpoints", "edits", "interpreter", "pip_run", "programs", "wheel"},
+    "report": {"command", "corpus", "figures", "page", "style", "table"},
+    "scores": {"command"},
+    "scoring": {"command", "generated", "layout", "metrics", "split", "text"},
+    "synthetic": {"files", "shape"},
+    "training": {"recipes"},
+    "wrong_pairs": {"dropping"},
+}
 FORBIDDEN = {"tools": FAIRSEQ, "plugin": {"torchvision"}}
 
 
@@ -68,6 +93,32 @@ def test_arrows_point_inward(ring: str) -> None:
     assert files
     bad = {str(path): violations(ring, path.read_text(encoding="utf-8")) for path in files}
     assert {path: names for path, names in bad.items() if names} == {}
+
+
+def cellars(folder: str, source: str) -> set[str]:
+    """The imports of a source in a ``folder`` of tools/ from what another folder does not show."""
+    tools, bad = f"{HERE}.tools.", set()
+    for name in imports_of(source):
+        other, _, rest = name.removeprefix(tools).partition(".")
+        inside = rest.split(".")[0]
+        if not name.startswith(tools) or other in (folder, "common") or not inside:
+            continue
+        if inside not in DOORS.get(other, ()):
+            bad.add(name)
+    return bad
+
+
+def test_no_tool_reaches_into_another_s_cellar() -> None:
+    files = sorted((PACKAGE / "tools").rglob("*.py"))
+    bad = {
+        str(path): cellars(
+            path.relative_to(PACKAGE / "tools").parts[0], path.read_text(encoding="utf-8")
+        )
+        for path in files
+    }
+    assert {path: names for path, names in bad.items() if names} == {}
+    assert cellars("noise", f"from {HERE}.tools.dataprep.bpe import apply")
+    assert not cellars("noise", f"from {HERE}.tools.dataprep.manifest import write")
 
 
 @pytest.mark.parametrize(

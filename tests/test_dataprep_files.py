@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.dataprep.files import (
+from autoassist_fairseq.tools.common.files import (
     clear_os_errors,
     count_lines,
     locked,

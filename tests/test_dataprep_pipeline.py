@@ -16,11 +16,11 @@ from prepared import use_fake_preprocess
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common import child
+from autoassist_fairseq.tools.common.files import sha256
 from autoassist_fairseq.tools.dataprep import language_id, subwords
 from autoassist_fairseq.tools.dataprep.cleaning import CleaningRules
 from autoassist_fairseq.tools.dataprep.command import main
 from autoassist_fairseq.tools.dataprep.dictionary import respelled
-from autoassist_fairseq.tools.dataprep.files import sha256
 from autoassist_fairseq.tools.demo_corpus.build import build
 
 Corpus = Mapping[str, list[tuple[str, str]]]

@@ -10,7 +10,7 @@ from pathlib import Path
 import archives
 import pytest
 
-from autoassist_fairseq.tools.dataprep.files import sha256
+from autoassist_fairseq.tools.common.files import sha256
 from autoassist_fairseq.tools.demo_corpus.build import build
 
 ROOT = Path(__file__).resolve().parents[1]

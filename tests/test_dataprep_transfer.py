@@ -12,9 +12,9 @@ import pytest
 from mirror import Answer, Mirror, serving
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.files import clear_os_errors
 from autoassist_fairseq.tools.dataprep.fetching.fetch import Fetching, Lock, fetch
 from autoassist_fairseq.tools.dataprep.fetching.table import Download
-from autoassist_fairseq.tools.dataprep.files import clear_os_errors
 
 CONTENT = bytes(range(256)) * 1_000
 

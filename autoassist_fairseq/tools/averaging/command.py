@@ -23,7 +23,7 @@ from autoassist_fairseq.tools.averaging.choice import (
 )
 from autoassist_fairseq.tools.averaging.sums import ModelMean
 from autoassist_fairseq.tools.common.checkpoints import State, read_checkpoint, write_checkpoint
-from autoassist_fairseq.tools.dataprep.files import clear_os_errors
+from autoassist_fairseq.tools.common.files import clear_os_errors
 
 RECORD = "autoassist_average"
 """Key in ``extra_state`` under which an averaged checkpoint lists what went into it."""

@@ -15,7 +15,7 @@ from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.bench import kernels, launching, planning, training, waiting
 from autoassist_fairseq.tools.bench.planning import Packing
 from autoassist_fairseq.tools.bench.rows import HEAD, QUICK_SLACK, Row, verdict
-from autoassist_fairseq.tools.dataprep.files import clear_os_errors
+from autoassist_fairseq.tools.common.files import clear_os_errors
 from autoassist_fairseq.tools.dataprep.manifest import version_of
 from autoassist_fairseq.tools.report.corpus import read_text
 from autoassist_fairseq.tools.synthetic.files import write_corpus

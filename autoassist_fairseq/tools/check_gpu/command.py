@@ -25,8 +25,8 @@ from autoassist_fairseq.tools.check_gpu.lanes import run_all
 from autoassist_fairseq.tools.check_gpu.planning import Timetable
 from autoassist_fairseq.tools.check_gpu.runner import Runner
 from autoassist_fairseq.tools.check_gpu.store import TABLE, Store
-from autoassist_fairseq.tools.dataprep.files import clear_os_errors, locked
-from autoassist_fairseq.tools.dataprep.progress import say
+from autoassist_fairseq.tools.common.files import clear_os_errors, locked
+from autoassist_fairseq.tools.common.progress import say
 from autoassist_fairseq.tools.synthetic.files import write_corpus
 
 # Parts in order, and their shares of the time: on a GPU the most telling first.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from autoassist_fairseq.tools.common.progress import say
 from autoassist_fairseq.tools.dataprep.pipeline import prepare
-from autoassist_fairseq.tools.dataprep.progress import say
 from autoassist_fairseq.tools.dataprep.steps import Workshop
 from autoassist_fairseq.tools.demo.command import corpus_step, prep_settings
 from autoassist_fairseq.tools.demo.settings import demo_settings

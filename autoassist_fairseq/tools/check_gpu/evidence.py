@@ -10,8 +10,8 @@ from pathlib import Path
 
 from autoassist_fairseq.tools.check_gpu.checks import Check, NotRun, Outcome
 from autoassist_fairseq.tools.check_gpu.runner import Runner
+from autoassist_fairseq.tools.common.files import read_json
 from autoassist_fairseq.tools.common.words import as_words, model_size
-from autoassist_fairseq.tools.dataprep.files import read_json
 
 PART = "evidence"
 # Arms, each with those before it: what is done is not done again.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autoassist_fairseq.tools.check_gpu.checks import FAIL, NOT_RUN, OK, Row
-from autoassist_fairseq.tools.dataprep.files import write_json, write_text
+from autoassist_fairseq.tools.common.files import write_json, write_text
 
 ROWS, TABLE, RESULT = "rows.jsonl", "table.md", "result.json"
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.dataprep.progress import bar, tick
+from autoassist_fairseq.tools.common.progress import bar, tick
 from autoassist_fairseq.tools.install.programs import find_program
 
 _PR_SET_PDEATHSIG = 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from autoassist_fairseq.tools.common.files import staged
 from autoassist_fairseq.tools.compare.budget import Budget
 from autoassist_fairseq.tools.compare.jobs import LAST, Job
-from autoassist_fairseq.tools.dataprep.files import staged
 
 #: Checkpoints that are averaged lie evenly over this share of the budget, its last.
 SPAN = 0.1

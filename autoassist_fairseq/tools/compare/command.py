@@ -9,6 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.files import (
+    clear_os_errors,
+    locked,
+    read_json,
+    write_json,
+    write_text,
+)
+from autoassist_fairseq.tools.common.progress import say
 from autoassist_fairseq.tools.common.words import split_at_dashes
 from autoassist_fairseq.tools.compare import table
 from autoassist_fairseq.tools.compare.arms import Arm
@@ -21,15 +29,7 @@ from autoassist_fairseq.tools.compare.significance import paired
 from autoassist_fairseq.tools.compare.table import Row
 from autoassist_fairseq.tools.compare.tuning import check_free, rates_of, told, tuned
 from autoassist_fairseq.tools.compare.work import code_digest, do, finished
-from autoassist_fairseq.tools.dataprep.files import (
-    clear_os_errors,
-    locked,
-    read_json,
-    write_json,
-    write_text,
-)
 from autoassist_fairseq.tools.dataprep.manifest import versions
-from autoassist_fairseq.tools.dataprep.progress import say
 
 
 def main(argv: Sequence[str] | None = None) -> int:

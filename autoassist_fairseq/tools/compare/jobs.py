@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.files import read_json, sha256
 from autoassist_fairseq.tools.compare.arms import Arm
 from autoassist_fairseq.tools.compare.budget import Budget
-from autoassist_fairseq.tools.dataprep.files import read_json, sha256
 
 STARTED = "started.json"
 DONE = "done.json"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from autoassist_fairseq.errors import AutoAssistError, UserError
 from autoassist_fairseq.tools.common.child import lines_of
+from autoassist_fairseq.tools.common.files import read_json, write_json
 from autoassist_fairseq.tools.common.training_log import read_log
 from autoassist_fairseq.tools.common.words import value_of
 from autoassist_fairseq.tools.compare.averaged import MEAN, keep, kept, points
@@ -19,7 +20,6 @@ from autoassist_fairseq.tools.compare.budget import RECENT, Budget, expected, le
 from autoassist_fairseq.tools.compare.flags import DECAY
 from autoassist_fairseq.tools.compare.jobs import Job, Validation
 from autoassist_fairseq.tools.compare.updates import NAME, Updates
-from autoassist_fairseq.tools.dataprep.files import read_json, write_json
 
 LOG = "train.log"
 LEGS = "legs.json"

@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from autoassist_fairseq.tools.common.child import lines_of
+from autoassist_fairseq.tools.common.files import write_json, write_lines
 from autoassist_fairseq.tools.common.words import value_of
 from autoassist_fairseq.tools.compare.jobs import Job
 from autoassist_fairseq.tools.compare.training import StoppedError
-from autoassist_fairseq.tools.dataprep.files import write_json, write_lines
 from autoassist_fairseq.tools.scoring.generated import plain_text, read_generated
 from autoassist_fairseq.tools.scoring.metrics import (
     Figure,

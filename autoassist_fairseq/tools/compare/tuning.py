@@ -10,6 +10,8 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.files import read_json, write_json
+from autoassist_fairseq.tools.common.progress import say
 from autoassist_fairseq.tools.common.words import value_of
 from autoassist_fairseq.tools.compare import jobs
 from autoassist_fairseq.tools.compare.arms import Arm
@@ -17,8 +19,6 @@ from autoassist_fairseq.tools.compare.jobs import Job
 from autoassist_fairseq.tools.compare.pool import Pool
 from autoassist_fairseq.tools.compare.training import last_validation
 from autoassist_fairseq.tools.compare.work import train_shown
-from autoassist_fairseq.tools.dataprep.files import read_json, write_json
-from autoassist_fairseq.tools.dataprep.progress import say
 
 FOLDER = "tuning"
 

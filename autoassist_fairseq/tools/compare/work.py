@@ -12,15 +12,15 @@ from statistics import fmean
 from typing import Any
 
 import autoassist_fairseq
+from autoassist_fairseq.tools.common.files import read_json, write_json
+from autoassist_fairseq.tools.common.progress import bar, say, tick
 from autoassist_fairseq.tools.compare import jobs
 from autoassist_fairseq.tools.compare.averaged import to_translate
 from autoassist_fairseq.tools.compare.jobs import Job, Result, Validation
 from autoassist_fairseq.tools.compare.training import last_validation, train, validations
 from autoassist_fairseq.tools.compare.translation import score, translate, validation
 from autoassist_fairseq.tools.compare.updates import Updates, epochs_of
-from autoassist_fairseq.tools.dataprep.files import read_json, write_json
 from autoassist_fairseq.tools.dataprep.manifest import versions
-from autoassist_fairseq.tools.dataprep.progress import bar, say, tick
 
 _LOG_SECONDS = 60.0
 _BAR = "{desc} {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autoassist_fairseq.tools.common.child import run_logged
-from autoassist_fairseq.tools.dataprep.files import count_lines, staged
+from autoassist_fairseq.tools.common.files import count_lines, staged
 
 
 def outputs(folder: Path, languages: tuple[str, str], splits: Sequence[str]) -> tuple[Path, ...]:

@@ -14,10 +14,10 @@ from subword_nmt.learn_bpe import learn_bpe  # type: ignore[import-untyped]
 from tqdm import tqdm
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.files import staged
+from autoassist_fairseq.tools.common.progress import bar
 from autoassist_fairseq.tools.dataprep.dictionary import read_pieces
-from autoassist_fairseq.tools.dataprep.files import staged
 from autoassist_fairseq.tools.dataprep.parallel import blocks, ordered_map
-from autoassist_fairseq.tools.dataprep.progress import bar
 
 _BLOCK = 2_000
 # subword-nmt remembers every word that it has cut; this many are enough to be fast.

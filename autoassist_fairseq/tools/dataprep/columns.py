@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from autoassist_fairseq.tools.dataprep.files import staged
-from autoassist_fairseq.tools.dataprep.progress import progress
+from autoassist_fairseq.tools.common.files import staged
+from autoassist_fairseq.tools.common.progress import progress
 
 Row = tuple[str, ...]
 Columns = Sequence[Path]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from autoassist_fairseq.tools.common.progress import say
 from autoassist_fairseq.tools.dataprep import options as flags
 from autoassist_fairseq.tools.dataprep.fetching import corpora
 from autoassist_fairseq.tools.dataprep.fetching.fetch import problems
 from autoassist_fairseq.tools.dataprep.fetching.obtain import obtain, sources
 from autoassist_fairseq.tools.dataprep.pipeline import prepare
-from autoassist_fairseq.tools.dataprep.progress import say
 from autoassist_fairseq.tools.dataprep.reading import Source
 from autoassist_fairseq.tools.dataprep.settings import PrepSettings, check
 from autoassist_fairseq.tools.dataprep.steps import Record

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.progress import bar, progress, say
 from autoassist_fairseq.tools.dataprep.cleaning import (
     RULES,
     Cleaned,
@@ -38,7 +39,6 @@ from autoassist_fairseq.tools.dataprep.columns import (
 )
 from autoassist_fairseq.tools.dataprep.duplicates import repeated
 from autoassist_fairseq.tools.dataprep.parallel import ordered_map
-from autoassist_fairseq.tools.dataprep.progress import bar, progress, say
 from autoassist_fairseq.tools.dataprep.reading import (
     RawBlock,
     Source,

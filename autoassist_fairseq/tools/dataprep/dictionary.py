@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from autoassist_fairseq.tools.dataprep.files import staged
+from autoassist_fairseq.tools.common.files import staged
 
 # fairseq puts four symbols of its own first, and fills up to a multiple of eight (for GPUs).
 _SPECIAL_SYMBOLS = 4

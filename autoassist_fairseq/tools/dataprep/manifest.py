@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import autoassist_fairseq
-from autoassist_fairseq.tools.dataprep.files import write_json
+from autoassist_fairseq.tools.common.files import write_json
 from autoassist_fairseq.tools.dataprep.settings import PrepSettings
 from autoassist_fairseq.tools.dataprep.steps import Record
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import autoassist_fairseq
+from autoassist_fairseq.tools.common.files import clear_os_errors, count_lines, locked, staged
+from autoassist_fairseq.tools.common.progress import progress, say
 from autoassist_fairseq.tools.dataprep import binarise, bpe, corpus_text, subwords
 from autoassist_fairseq.tools.dataprep.dictionary import read_pieces, write_dictionary
-from autoassist_fairseq.tools.dataprep.files import clear_os_errors, count_lines, locked, staged
 from autoassist_fairseq.tools.dataprep.manifest import NAME, version_of, write_manifest
-from autoassist_fairseq.tools.dataprep.progress import progress, say
 from autoassist_fairseq.tools.dataprep.settings import (
     CLEANED,
     PrepSettings,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.dataprep.files import Paths, open_text
+from autoassist_fairseq.tools.common.files import Paths, open_text
 
 #: Pairs per block: large enough that sending a block costs little beside working on it.
 BLOCK = 2_000

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.files import LOCK, Paths
 from autoassist_fairseq.tools.dataprep.cleaning import Cleaning, CleaningRules
-from autoassist_fairseq.tools.dataprep.files import LOCK, Paths
 from autoassist_fairseq.tools.dataprep.language_id import language_problems
 from autoassist_fairseq.tools.dataprep.reading import Source
 from autoassist_fairseq.tools.dataprep.steps import STAMPS

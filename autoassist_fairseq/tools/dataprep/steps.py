@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autoassist_fairseq.tools.dataprep.files import read_json, sha256, write_json
+from autoassist_fairseq.tools.common.files import read_json, sha256, write_json
 
 #: Folder of the stamps, inside the folder that the steps fill.
 STAMPS = ".steps"

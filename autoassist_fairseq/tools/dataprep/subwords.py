@@ -14,9 +14,9 @@ from pathlib import Path
 import sentencepiece
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.files import staged
 from autoassist_fairseq.tools.common.languages import count_words
 from autoassist_fairseq.tools.dataprep.dictionary import respelled
-from autoassist_fairseq.tools.dataprep.files import staged
 from autoassist_fairseq.tools.dataprep.parallel import blocks
 
 #: Kinds of models; both are sentencepiece's own words.

@@ -11,12 +11,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from autoassist_fairseq.tools.common.files import clear_os_errors, locked
+from autoassist_fairseq.tools.common.progress import say
 from autoassist_fairseq.tools.compare import command as compare
 from autoassist_fairseq.tools.compare.table import Row
-from autoassist_fairseq.tools.dataprep.files import clear_os_errors, locked
 from autoassist_fairseq.tools.dataprep.manifest import version_of
 from autoassist_fairseq.tools.dataprep.pipeline import prepare
-from autoassist_fairseq.tools.dataprep.progress import say
 from autoassist_fairseq.tools.dataprep.reading import Source
 from autoassist_fairseq.tools.dataprep.settings import PrepSettings
 from autoassist_fairseq.tools.dataprep.steps import Step, Workshop

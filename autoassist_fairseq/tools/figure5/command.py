@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from autoassist_fairseq.tools.dataprep.files import (
+from autoassist_fairseq.tools.common.files import (
     clear_os_errors,
     locked,
     write_json,
     write_text,
 )
+from autoassist_fairseq.tools.common.progress import say
 from autoassist_fairseq.tools.dataprep.manifest import versions
-from autoassist_fairseq.tools.dataprep.progress import say
 from autoassist_fairseq.tools.figure5 import results, work
 from autoassist_fairseq.tools.figure5.options import check, parser
 from autoassist_fairseq.tools.figure5.results import Arm

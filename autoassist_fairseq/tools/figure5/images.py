@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from autoassist_fairseq.tools.dataprep.progress import progress
+from autoassist_fairseq.tools.common.progress import progress
 
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]

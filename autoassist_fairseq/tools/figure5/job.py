@@ -11,7 +11,7 @@ import numpy as np
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.schedule.planner_state import convert
 from autoassist_fairseq.settings import Settings
-from autoassist_fairseq.tools.dataprep.files import read_json, staged, write_json
+from autoassist_fairseq.tools.common.files import read_json, staged, write_json
 
 DONE, CHECKPOINT = "done.json", "checkpoint.pt"
 

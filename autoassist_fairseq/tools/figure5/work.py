@@ -13,8 +13,8 @@ import numpy as np
 from autoassist_fairseq.assistant.corpus.vectors import Vectors
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.settings import Settings
-from autoassist_fairseq.tools.dataprep.files import staged
-from autoassist_fairseq.tools.dataprep.progress import say
+from autoassist_fairseq.tools.common.files import staged
+from autoassist_fairseq.tools.common.progress import say
 from autoassist_fairseq.tools.figure5 import job as jobs
 from autoassist_fairseq.tools.figure5 import results, sets
 from autoassist_fairseq.tools.figure5.images import Bytes, Files, small

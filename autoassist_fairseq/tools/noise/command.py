@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.dataprep.files import clear_os_errors, write_lines
+from autoassist_fairseq.tools.common.files import clear_os_errors, write_lines
 from autoassist_fairseq.tools.noise.kinds import KINDS, Lines, Text
 from autoassist_fairseq.tools.scoring.text import read_lines
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.dataprep.files import (
+from autoassist_fairseq.tools.common.files import (
     LOCK,
     clear_os_errors,
     locked,

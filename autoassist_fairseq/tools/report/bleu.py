@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.files import read_json
 from autoassist_fairseq.tools.common.languages import language_of
-from autoassist_fairseq.tools.dataprep.files import read_json
 from autoassist_fairseq.tools.report.run import Run
 from autoassist_fairseq.tools.scoring import layout
 from autoassist_fairseq.tools.scoring.metrics import detokenised_bleu, plain_metric

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.dataprep.files import clear_os_errors, write_text
+from autoassist_fairseq.tools.common.files import clear_os_errors, write_text
 from autoassist_fairseq.tools.report import figures, table
 from autoassist_fairseq.tools.report.bleu import add_score, reference_of
 from autoassist_fairseq.tools.report.corpus import Text, read_text

@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from autoassist_fairseq.tools.dataprep.files import staged
+from autoassist_fairseq.tools.common.files import staged
 
 # Okabe and Ito's colours, dark ones first; each with its own dash and marker for print in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")

@@ -20,7 +20,7 @@ from autoassist_fairseq.assistant.wrong.opinion import NAMES, kinds_of
 from autoassist_fairseq.assistant.wrong.standard import Standard
 from autoassist_fairseq.assistant.wrong.surprise import OTHER, PASSES, Surprise
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.dataprep.files import clear_os_errors, staged
+from autoassist_fairseq.tools.common.files import clear_os_errors, staged
 from autoassist_fairseq.tools.report.corpus import Text, read_text
 
 HEADER = ("pair", "loss", "expected", "surprise", "class", "posterior", "kind")

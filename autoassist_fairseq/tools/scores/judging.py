@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import precision_score, recall_score, roc_auc_score, roc_curve
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.files import clear_os_errors
 from autoassist_fairseq.tools.dataprep.cleaning import normalise
-from autoassist_fairseq.tools.dataprep.files import clear_os_errors
 from autoassist_fairseq.tools.report.style import drawn, look, plain
 from autoassist_fairseq.tools.report.table import aligned
 from autoassist_fairseq.tools.scores.command import Scores, read_scores

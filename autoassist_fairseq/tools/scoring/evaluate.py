@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from autoassist_fairseq.errors import UserError, run_main
 from autoassist_fairseq.tools.common.child import lines_of
+from autoassist_fairseq.tools.common.files import clear_os_errors, write_lines
 from autoassist_fairseq.tools.common.words import split_at_dashes
-from autoassist_fairseq.tools.dataprep.files import clear_os_errors, write_lines
 from autoassist_fairseq.tools.scoring import command as scoring
 from autoassist_fairseq.tools.scoring import generated as generation
 from autoassist_fairseq.tools.scoring import layout

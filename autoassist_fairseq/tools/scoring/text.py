@@ -13,8 +13,8 @@ from pathlib import Path
 import sacremoses
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.files import open_text
 from autoassist_fairseq.tools.common.languages import base_language
-from autoassist_fairseq.tools.dataprep.files import open_text
 
 _SPACED_MARK = re.compile(r"\s[.,](?=\s|$)")
 _ANY_MARK = re.compile(r"[^\s.,][.,](?=\s|$)|\s[.,](?=\s|$)")

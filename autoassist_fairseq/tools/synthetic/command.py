@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.dataprep.files import clear_os_errors, staged
+from autoassist_fairseq.tools.common.files import clear_os_errors, staged
 from autoassist_fairseq.tools.synthetic.files import SOURCE, TARGET, write_corpus
 from autoassist_fairseq.tools.synthetic.shape import LONGEST, SHORTEST, SPECIAL, Shape
 

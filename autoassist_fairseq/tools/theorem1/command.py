@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.dataprep.files import clear_os_errors, write_json, write_text
+from autoassist_fairseq.tools.common.files import clear_os_errors, write_json, write_text
 from autoassist_fairseq.tools.report.page import as_html
 from autoassist_fairseq.tools.theorem1 import data, figures, optimum, page, runs
 from autoassist_fairseq.tools.theorem1.optimum import Optimum

@@ -14,7 +14,7 @@ from autoassist_fairseq.assistant.corpus.features import Corpus
 from autoassist_fairseq.assistant.corpus.token_store import Ints
 from autoassist_fairseq.assistant.wrong.text_judge import KINDS
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.dataprep.files import clear_os_errors, staged
+from autoassist_fairseq.tools.common.files import clear_os_errors, staged
 from autoassist_fairseq.tools.report.corpus import read_text
 from autoassist_fairseq.tools.wrong_pairs.finding import SEED, Found, Tally, find
 from autoassist_fairseq.tools.wrong_pairs.text_files import Pair, TextFiles

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from autoassist_fairseq.assistant.wrong.text_judge import KINDS
+from autoassist_fairseq.tools.common.files import staged
 from autoassist_fairseq.tools.dataprep.columns import Columns, column_files, read_columns, write_row
-from autoassist_fairseq.tools.dataprep.files import staged
 from autoassist_fairseq.tools.wrong_pairs.finding import Tally, find
 from autoassist_fairseq.tools.wrong_pairs.text_files import TextFiles
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from autoassist_fairseq.assistant.corpus.features import Corpus
 from autoassist_fairseq.assistant.corpus.token_store import Ints
 from autoassist_fairseq.assistant.wrong.text_judge import KINDS, LEAST, Examination, TextJudge
-from autoassist_fairseq.tools.dataprep.progress import bar, say
+from autoassist_fairseq.tools.common.progress import bar, say
 
 SEED = 1
 # Pairs that are looked at before the progress is shown again.

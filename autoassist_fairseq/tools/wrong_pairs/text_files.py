@@ -15,8 +15,8 @@ import sentencepiece
 from autoassist_fairseq.assistant.corpus.features import Corpus, WordTable
 from autoassist_fairseq.assistant.corpus.token_store import Segment, TokenSide
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.progress import progress
 from autoassist_fairseq.tools.dataprep import subwords
-from autoassist_fairseq.tools.dataprep.progress import progress
 from autoassist_fairseq.tools.dataprep.reading import Source, decoded, read_blocks
 
 # Pieces of both sides at most: ids fit two bytes. Pairs that they are learned from at most.

@@ -13,9 +13,9 @@ import requests
 
 import autoassist_fairseq
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.files import read_json, staged, write_json
+from autoassist_fairseq.tools.common.progress import bar, say
 from autoassist_fairseq.tools.dataprep.fetching.table import Corpus, Download
-from autoassist_fairseq.tools.dataprep.files import read_json, staged, write_json
-from autoassist_fairseq.tools.dataprep.progress import bar, say
 
 _HEADERS = {
     "User-Agent": f"autoassist_fairseq/{autoassist_fairseq.__version__}",

@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.files import clear_os_errors, locked
+from autoassist_fairseq.tools.common.progress import say
 from autoassist_fairseq.tools.dataprep.fetching.fetch import Fetching, Lock, fetch
 from autoassist_fairseq.tools.dataprep.fetching.table import Corpus, Download, Part, Side
 from autoassist_fairseq.tools.dataprep.fetching.unpacking import unpack
-from autoassist_fairseq.tools.dataprep.files import clear_os_errors, locked
-from autoassist_fairseq.tools.dataprep.progress import say
 from autoassist_fairseq.tools.dataprep.reading import Source
 from autoassist_fairseq.tools.dataprep.steps import Record, Step, Workshop
 

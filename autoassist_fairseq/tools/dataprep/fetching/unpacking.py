@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import IO
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.files import staged
+from autoassist_fairseq.tools.common.progress import progress
 from autoassist_fairseq.tools.dataprep.fetching.table import Side
-from autoassist_fairseq.tools.dataprep.files import staged
-from autoassist_fairseq.tools.dataprep.progress import progress
 
 _SEGMENT = re.compile(r"^\s*<seg\b[^>]*>(.*?)</seg>")
 _WRAPPED = re.compile(r"^<(title|description)>(.*)</\1>$")
