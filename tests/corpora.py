@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,3 +75,37 @@ def run_pass(planner: Planner, index: int, group: int) -> list[Plan]:
             losses = boss_losses(np.concatenate(plan.update(update)))
             planner.learn(Feedback(plan.pass_index, update, losses))
     return plans
+
+
+def train_passes(
+    planner: Planner,
+    passes: range,
+    group: int,
+    losses_of: Callable[[NDArray[np.int64], int], Any],
+    stop: int | None = None,
+) -> list[list[int]]:
+    """Train on from where ``planner`` is; return the pairs of every update.
+
+    Args:
+        losses_of: the Boss: pairs and the pass -> their losses.
+        stop: ends the last pass after so many updates.
+    """
+    record: list[list[int]] = []
+    for index in passes:
+        if planner.current is None or planner.current.index != index:
+            planner.begin_pass(index, group)
+        assert planner.current is not None
+        while planner.learned < planner.current.updates:
+            if index == passes[-1] and planner.learned == stop:
+                return record
+            while planner.may_plan():
+                planner.plan_next()
+            pairs = np.concatenate(planner.live[0].update(planner.learned))
+            record.append(pairs.tolist())
+            planner.learn(Feedback(index, planner.learned, losses_of(pairs, index)))
+    return record
+
+
+def trained(record: list[list[int]]) -> NDArray[np.int64]:
+    """The pairs of all updates."""
+    return np.array([pair for update in record for pair in update])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from corpora import make_planner
+from corpora import make_planner, train_passes, trained
 from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.corpus import pair_ids
@@ -20,7 +20,6 @@ from autoassist_fairseq.assistant.wrong.hopeless import Hopeless
 from autoassist_fairseq.assistant.wrong.mixture import Mixture
 from autoassist_fairseq.assistant.wrong.surprise import LIKELY, OTHER, PASSES, SURE, Drift, Surprise
 from autoassist_fairseq.errors import StateError
-from autoassist_fairseq.schedule.messages import Feedback
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.planner import Planner
 from autoassist_fairseq.schedule.selection import Selection
@@ -60,25 +59,7 @@ def run(
     planner: Planner, passes: range, bad: int = BAD, stop: int | None = None
 ) -> list[list[int]]:
     """Train; return the pairs of every update. ``stop`` ends the last pass after so many."""
-    record: list[list[int]] = []
-    for index in passes:
-        if planner.current is None or planner.current.index != index:
-            planner.begin_pass(index, 1)
-        assert planner.current is not None
-        while planner.learned < planner.current.updates:
-            if index == passes[-1] and planner.learned == stop:
-                return record
-            while planner.may_plan():
-                planner.plan_next()
-            pairs = np.concatenate(planner.live[0].update(planner.learned))
-            record.append(pairs.tolist())
-            losses = losses_of(planner, pairs, index, bad)
-            planner.learn(Feedback(index, planner.learned, losses))
-    return record
-
-
-def trained(record: list[list[int]]) -> NDArray[np.int64]:
-    return np.array([pair for update in record for pair in update])
+    return train_passes(planner, passes, 1, lambda p, i: losses_of(planner, p, i, bad), stop)
 
 
 @pytest.mark.parametrize("policy", ["uniform", "shrink", "random", "loss-table"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from corpora import side_of
+from corpora import side_of, train_passes, trained
 from hypothesis import given
 from hypothesis import strategies as st
 from noisy_pairs import WORDS, spoiled
@@ -68,27 +68,13 @@ def run(
     planner: Planner, passes: range, learned: Any = None, stop: int | None = None
 ) -> list[list[int]]:
     """Train; return the pairs of every update. The Boss loses 1 nat less on those ``learned``."""
-    record: list[list[int]] = []
     learned = ~WRONG if learned is None else learned
-    for index in passes:
-        if planner.current is None or planner.current.index != index:
-            planner.begin_pass(index, 2)
-        assert planner.current is not None
-        while planner.learned < planner.current.updates:
-            if index == passes[-1] and planner.learned == stop:
-                return record
-            while planner.may_plan():
-                planner.plan_next()
-            pairs = np.concatenate(planner.live[0].update(planner.learned))
-            record.append(pairs.tolist())
-            noise = np.random.default_rng([index, int(pairs[0])]).normal(0, 0.3, len(pairs))
-            losses = np.maximum(4 - learned[pairs] + noise, 0).astype(np.float32)
-            planner.learn(Feedback(index, planner.learned, losses))
-    return record
 
+    def losses_of(pairs: NDArray[np.int64], index: int) -> Any:
+        noise = np.random.default_rng([index, int(pairs[0])]).normal(0, 0.3, len(pairs))
+        return np.maximum(4 - learned[pairs] + noise, 0).astype(np.float32)
 
-def trained(record: list[list[int]]) -> NDArray[np.int64]:
-    return np.array([pair for update in record for pair in update])
+    return train_passes(planner, passes, 2, losses_of, stop)
 
 
 @pytest.mark.parametrize("at_once", [PAIRS, 100], ids=["judged at once", "by the window"])

@@ -135,6 +135,19 @@ def test_which_program_runs(
     assert program().startswith(name) and bool(program()) == bool(name)
 
 
+def unread(kind: Any, corpus: Binarised) -> Any:
+    """A task of ``kind`` that has not looked at its data yet."""
+    task = kind.__new__(kind)
+    task.cfg = SimpleNamespace(
+        source_lang="de",
+        target_lang="en",
+        train_subset="train",
+        data=str(corpus.data),
+        dataset_impl=None,
+    )
+    return task
+
+
 @pytest.mark.parametrize("hook", ["setup_task", "load_dataset"])
 def test_data_that_cannot_be_read_is_called_so(
     hook: str, corpus: Binarised, library: None, monkeypatch: pytest.MonkeyPatch
@@ -148,14 +161,7 @@ def test_data_that_cannot_be_read_is_called_so(
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/data/dict.de.txt")
 
     monkeypatch.setattr(TranslationTask, hook, denied)
-    task: Any = Task.__new__(Task)
-    task.cfg = SimpleNamespace(
-        source_lang="de",
-        target_lang="en",
-        train_subset="train",
-        data=str(corpus.data),
-        dataset_impl=None,
-    )
+    task = unread(Task, corpus)
     says = r"`DATA` must be readable, but /data/dict.de.txt cannot be read \(Permission denied\);"
     with pytest.raises(UserError, match=says):
         task.setup_task(task.cfg) if hook == "setup_task" else task.load_dataset("valid")
@@ -185,13 +191,6 @@ def test_the_option_that_is_named_is_the_program_s(
     monkeypatch.setattr(plugin, "program", lambda: name)
     monkeypatch.setattr(border, "program", lambda: name)
     monkeypatch.setattr(opening, "program", lambda: name)
-    task: Any = plugin.AutoAssistTranslationTask.__new__(plugin.AutoAssistTranslationTask)
-    task.cfg = SimpleNamespace(
-        source_lang="de",
-        target_lang="en",
-        train_subset="train",
-        data=str(corpus.data),
-        dataset_impl=None,
-    )
+    task = unread(plugin.AutoAssistTranslationTask, corpus)
     with pytest.raises(SystemExit, match=f"must hold a tests split .* with `{option}subset`"):
         task.load_dataset("tests")
