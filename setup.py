@@ -36,7 +36,7 @@ def read_description() -> str:
 setup(
     name="autoassist_fairseq",
     version=read_version(),
-    description="An online CPU Assistant shrinks trivial sentence pairs away in fairseq training",
+    description="An Assistant on the CPU says which sentence pairs fairseq is to train on",
     long_description=read_description(),
     long_description_content_type="text/markdown",
     license="MIT",

@@ -1,4 +1,4 @@
-"""AutoAssist for fairseq: an online CPU Assistant shrinks trivial sentence pairs away.
+"""AutoAssist for fairseq: an Assistant on the CPU says which sentence pairs are worth training on.
 
 fairseq imports this package through ``--user-dir``; only then is the plug-in registered, so that
 tools and the method itself start without paying for torch and fairseq. A program that imports this

@@ -8,9 +8,9 @@ from autoassist_fairseq.errors import UserError
 
 # What each policy does with a pair; docs/policies.md shows these sentences.
 POLICIES = {
+    "uniform": "keeps every pair; where hopeless ones are cut, every other pair",
     "shrink": "the paper's rule: a pair that the Assistant takes for trivial is kept at the "
     "safeguard rate only",
-    "uniform": "the same planner, keeps every pair",
     "random": "drops `--autoassist-rate` of the pairs, whichever they are: the control that a "
     "clever rule has to beat",
     "self-paced": "pairs whose remembered loss is below a limit that grows from a quarter of them "
@@ -27,6 +27,7 @@ POLICIES = {
 AIMING = ("shrink", "random", "self-paced", "loss-table")
 FEATURE_FAMILIES = ("length", "frequency", "tokens", "expected")
 DIFFICULTIES = ("length", "rarity")
+# What is done about hopeless pairs; the option may be auto, too, which is one of these by policy.
 HOPELESS = ("off", "keep", "cut", "weight")
 ON_ERROR = ("stop", "continue")
 
@@ -36,8 +37,8 @@ class Settings:
     """What the ``--autoassist-*`` options say.
 
     Attributes:
-        policy: who decides which pairs are kept, of `POLICIES`: ``shrink`` (the paper's rule),
-            ``uniform`` (same planner, keeps all), ``off`` (fairseq's batches), or a peer.
+        policy: who decides which pairs are kept, of `POLICIES`: ``uniform`` (keeps all),
+            ``shrink`` (the paper's rule), ``off`` (fairseq's batches), or a peer.
         base_prob: lowest chance of a pair to be kept, in (0, 1].
         keep: share of the target tokens that a pass after the warm-up keeps, in (0, 1), in the
             place of ``base_prob``, ``rate`` or ``pace``; 0 = as those make it.
@@ -61,7 +62,7 @@ class Settings:
         seed: seed of every random stream.
     """
 
-    policy: str = "shrink"
+    policy: str = "uniform"
     base_prob: float = 0.5
     keep: float = 0.0
     warmup_passes: float = 1.0
@@ -73,7 +74,7 @@ class Settings:
     pace: float = 20.0
     difficulty: str = "length"
     presample: int = 3
-    hopeless: str = "off"
+    hopeless: str = "cut"
     sure: float = 0.5
     reexamine: float = 0.1
     updates: int = 0
@@ -121,7 +122,11 @@ class Settings:
                 f"one of {', '.join(DIFFICULTIES)}",
                 self.difficulty,
             ),
-            "hopeless": (self.hopeless in HOPELESS, f"one of {', '.join(HOPELESS)}", self.hopeless),
+            "hopeless": (
+                self.hopeless in HOPELESS,
+                f"one of auto, {', '.join(HOPELESS)}",
+                self.hopeless,
+            ),
             "sure": (0 < self.sure < 1, "in (0, 1)", self.sure),
             "reexamine": (0 < self.reexamine <= 1, "in (0, 1]", self.reexamine),
             "presample": (self.presample > 1, "2 or more", self.presample),

@@ -37,6 +37,11 @@ def corpus_of(source: list[list[int]], target: list[list[int]]) -> Corpus:
     return Corpus(side_of(source), side_of(target, name="target"), table, table)
 
 
+def alone(policy: str = "shrink", hopeless: str = "off", **options: Any) -> Settings:
+    """Settings of a policy by itself: hopeless pairs are not looked for."""
+    return Settings(policy=policy, hopeless=hopeless, **options)
+
+
 def make_planner(
     pairs: int, budget: Budget, settings: Settings, longest: int = 12, seed: int = 0
 ) -> Planner:

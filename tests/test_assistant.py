@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from corpora import WORDS, corpus_of, random_sentences, side_of
+from corpora import WORDS, alone, corpus_of, random_sentences, side_of
 
 from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.assistant.corpus import features, kernels
@@ -190,7 +190,7 @@ def test_it_learns_which_word_makes_a_pair_hard(families: tuple[str, ...]) -> No
     rng = np.random.default_rng(1)
     source, target = (random_sentences(rng, 4000, 8) for _ in range(2))
     hard = np.array([7 in sentence for sentence in target])
-    assistant = Assistant(corpus_of(source, target), Settings(features=families), 1000)
+    assistant = Assistant(corpus_of(source, target), alone(features=families), 1000)
     for start in range(0, 3600, 100):
         pairs = np.arange(start, start + 100)
         assistant.learn(pairs, np.where(hard[pairs], 5, 1).astype(np.float32))
@@ -203,7 +203,7 @@ def test_it_learns_which_word_makes_a_pair_hard(families: tuple[str, ...]) -> No
 def test_losses_that_are_missing_or_not_finite_are_passed_over() -> None:
     rng = np.random.default_rng(1)
     corpus = corpus_of(*(random_sentences(rng, 50, 8) for _ in range(2)))
-    clean, dirty = (Assistant(corpus, Settings(), 10) for _ in range(2))
+    clean, dirty = (Assistant(corpus, alone(), 10) for _ in range(2))
     pairs = np.arange(6)
     losses = np.array([1, np.nan, 2, np.inf, -1, 3], np.float32)
     lesson = dirty.learn(pairs, losses)
@@ -240,7 +240,7 @@ def test_shrinking_rule_against_worked_values() -> None:
 def test_state_is_complete() -> None:
     rng = np.random.default_rng(2)
     corpus = corpus_of(*(random_sentences(rng, 300, 8) for _ in range(2)))
-    settings = Settings(features=FEATURE_FAMILIES)
+    settings = alone(features=FEATURE_FAMILIES)
     one, two = (Assistant(corpus, settings, 100) for _ in range(2))
     pairs = np.arange(100)
     one.learn(pairs, rng.random(100).astype(np.float32))
@@ -258,9 +258,9 @@ def test_state_is_complete() -> None:
 def test_feature_families_may_change_on_resume() -> None:
     rng = np.random.default_rng(3)
     corpus = corpus_of(*(random_sentences(rng, 300, 8) for _ in range(2)))
-    before = Assistant(corpus, Settings(features=("frequency", "tokens")), 100)
+    before = Assistant(corpus, alone(features=("frequency", "tokens")), 100)
     before.learn(np.arange(100), rng.random(100).astype(np.float32))
-    after = Assistant(corpus, Settings(features=("length",)), 100)
+    after = Assistant(corpus, alone(features=("length",)), 100)
     after.load_state_dict(before.state_dict())
     assert isinstance(after.model, Model)
     dense = scaled_dense(after.model, np.arange(300))
@@ -269,10 +269,10 @@ def test_feature_families_may_change_on_resume() -> None:
 
 
 def test_all_problems_of_the_settings_are_told_at_once() -> None:
-    bad = Settings(policy="srink", base_prob=0, features=("length", "size"), lr=-1)
+    bad = alone(policy="srink", base_prob=0, features=("length", "size"), lr=-1)
     with pytest.raises(UserError) as caught:
         bad.check()
     for option in ("policy", "base-prob", "features", "lr"):
         assert f"`--autoassist-{option}`" in str(caught.value)
     assert Settings().problems() == []
-    assert Settings(base_prob=float("nan")).problems()
+    assert alone(base_prob=float("nan")).problems()

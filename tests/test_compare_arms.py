@@ -43,7 +43,7 @@ def test_arms(text: str, arm: Arm) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("sgd", "with a policy of shrink, .*but is 'sgd'"),
+        ("sgd", "with a policy of uniform, .*but is 'sgd'"),
         ("a/b=off", "must have a name of letters.*'a/b'"),
         ("=off", "must have a name"),
         ("x=off --data", "`--data` in `--arm` must name a folder"),
@@ -186,8 +186,10 @@ def test_fairseq_knows_what_is_left_of_the_defaults(tmp_path: Path) -> None:
     code = """
 import sys
 from fairseq import options
+import autoassist_fairseq.plugin
 for words in sys.stdin.read().splitlines():
-    options.parse_args_and_arch(options.get_training_parser(), ["data", *words.split(chr(9))])
+    parser = options.get_training_parser("autoassist_translation")
+    options.parse_args_and_arch(parser, ["data", *words.split(chr(9))])
 """
     data = corpus(tmp_path, "a 1\n", "b 1\n")
     given = "".join(
@@ -201,6 +203,25 @@ def test_arms_differ_in_their_policy_alone() -> None:
     assert [pair for pair in zip(off, shrink, strict=True) if pair[0] != pair[1]] == [
         ("off", "shrink")
     ]
+
+
+@pytest.mark.parametrize(
+    ("arm", "extra", "done"),
+    [
+        ("uniform", [], "off"),
+        ("cut=uniform --autoassist-hopeless cut", [], "cut"),
+        ("uniform", ["--autoassist-hopeless", "keep"], "keep"),
+        ("cut=uniform --autoassist-hopeless cut", ["--autoassist-hopeless", "keep"], "cut"),
+    ],
+)
+def test_hopeless_pairs_are_looked_for_where_an_arm_or_all_say_so(
+    tmp_path: Path, arm: str, extra: list[str], done: str
+) -> None:
+    """As fairseq-train reads it: of an option that is there twice the last one counts."""
+    own, data = parse_arm(arm), corpus(tmp_path, "a 1\n", "b 1\n")
+    common = common_flags(data, ("en", "de"), extra, own.flags)
+    words = [*arm_flags(own, 1, ("en", "de")), *common, *own.flags]
+    assert value_of(words, "--autoassist-hopeless") == done
 
 
 def test_the_last_of_a_flag_counts(tmp_path: Path) -> None:

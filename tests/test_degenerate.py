@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from corpora import corpus_of
+from corpora import alone, corpus_of
 
 from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
 from autoassist_fairseq.assistant.trivial.threshold import LARGEST_LOSS
@@ -58,7 +58,7 @@ def train(sentences: list[list[int]], settings: Settings, losses: Callable[[int]
 @pytest.mark.parametrize("policy", [name for name in POLICIES if name != "off"])
 def test_nothing_to_tell_pairs_apart_by(corpus: str, policy: str) -> None:
     kinds = {"hopeless": "cut", "features": FEATURE_FAMILIES, "passes": 6, "pace": 2.0}
-    settings = Settings(policy=policy, difficulty="rarity", **kinds)  # type: ignore[arg-type]
+    settings = alone(policy=policy, difficulty="rarity", **kinds)  # type: ignore[arg-type]
     for losses in LOSSES.values():
         with warnings.catch_warnings():
             warnings.simplefilter("error")

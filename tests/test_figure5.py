@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from corpora import alone
 
 from autoassist_fairseq.assistant.corpus.vectors import Vectors
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.settings import Settings
 from autoassist_fairseq.tools.figure5 import boss, command, results, sets, training
 from autoassist_fairseq.tools.figure5.images import Pixels
 from autoassist_fairseq.tools.figure5.job import CHECKPOINT, DONE, Job, finish, finished
@@ -65,7 +65,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_net: None) -> Mad
     )
 
     def make(policy: str, place: str) -> training.Training:
-        settings = Settings(policy=policy, base_prob=0.1, lr=0.1, pace=3, updates=UPDATES)
+        settings = alone(policy=policy, base_prob=0.1, lr=0.1, pace=3, updates=UPDATES)
         job = Job(
             "made-up", settings, 18, 4, 0.02, 0.9, BATCH, UPDATES, 7, "cpu", 1, tmp_path / place
         )

@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from corpora import boss_losses, make_folder, run_pass
+from corpora import alone, boss_losses, make_folder, run_pass
 
 from autoassist_fairseq.schedule.folder import Folder
 from autoassist_fairseq.schedule.messages import Feedback
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.plan import Plan
 from autoassist_fairseq.schedule.planner import Planner
-from autoassist_fairseq.settings import Settings
 
 BUDGET, GROUP, PASSES = Budget(60, 0), 2, 7
 FOLDERS: list[dict[str, Any]] = [{"pairs": 800}, {"pairs": 600, "seed": 1, "left_out": (3, 77)}]
@@ -32,7 +31,7 @@ def folder_of(index: int) -> Folder:
 
 
 def planner_of(case: str, index: int = 1) -> Planner:
-    return Planner(folder_of(index), BUDGET, Settings(**CASES[case]))
+    return Planner(folder_of(index), BUDGET, alone(**CASES[case]))
 
 
 def trained(plans: list[Plan]) -> list[int]:

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from corpora import make_planner, run_pass
+from corpora import alone, make_planner, run_pass
 
 from autoassist_fairseq import __main__ as program
 from autoassist_fairseq.assistant.policies import by_name, warming
 from autoassist_fairseq.schedule.packing import Budget
-from autoassist_fairseq.settings import Settings
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -30,7 +29,7 @@ def test_the_policy_of_the_page_keeps_every_other_pair(monkeypatch: pytest.Monke
     names = {**vars(warming), "np": np}
     exec(rule + adapter, names)
     monkeypatch.setitem(by_name.POLICIES, "alternate", names["Alternate"])
-    planner = make_planner(1000, Budget(60, 0), Settings(policy="alternate"))
+    planner = make_planner(1000, Budget(60, 0), alone(policy="alternate"))
     passes = [
         np.sort(np.concatenate([plan.batches.pairs for plan in run_pass(planner, index, 2)]))
         for index in (1, 2, 3)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from corpora import make_planner, run_pass
+from corpora import alone, make_planner, run_pass
 
 from autoassist_fairseq.assistant.policies.keep_share import limit_for, shrink_for, weighted
 from autoassist_fairseq.assistant.wrong.hopeless import Hopeless
@@ -19,10 +19,10 @@ TOKENS = np.array([1, 2, 3, 4])
 PAIRS = 6000
 BUDGET = Budget(100, 0)
 CHOOSING = {
-    "shrink": Settings(),
-    "random": Settings(policy="random"),
-    "self-paced": Settings(policy="self-paced"),
-    "loss-table": Settings(policy="loss-table", passes=99),
+    "shrink": alone(),
+    "random": alone(policy="random"),
+    "self-paced": alone(policy="self-paced"),
+    "loss-table": alone(policy="loss-table", passes=99),
 }
 
 
@@ -106,12 +106,12 @@ def test_hopeless_pairs_count_among_the_share(policy: str) -> None:
 
 
 def test_what_is_asked_is_frozen_and_saved() -> None:
-    planner = make_planner(500, BUDGET, Settings(keep=0.5))
+    planner = make_planner(500, BUDGET, alone(keep=0.5))
     for index in (1, 2):
         run_pass(planner, index, 1)
     planner.begin_pass(3, 1)
     chances = planner.policy.keep_probability(np.arange(500))
-    again = make_planner(500, BUDGET, Settings(keep=0.9))
+    again = make_planner(500, BUDGET, alone(keep=0.9))
     again.load_state_dict(planner.state_dict())
     assert np.array_equal(again.policy.keep_probability(np.arange(500)), chances)
     assert again.selection.safeguard == planner.policy.frozen["safeguard"]
@@ -120,8 +120,8 @@ def test_what_is_asked_is_frozen_and_saved() -> None:
 def test_it_is_refused_where_nobody_could_follow() -> None:
     for policy in ("uniform", "competence", "importance", "off"):
         assert any("`--autoassist-keep` must go with a policy" in told
-                   for told in Settings(policy=policy, keep=0.7).problems())  # fmt: skip
+                   for told in alone(policy=policy, keep=0.7).problems())  # fmt: skip
     for bad in (-0.1, 1.0, 2.0, float("nan")):
-        told = Settings(keep=bad).problems()
+        told = alone(keep=bad).problems()
         assert any("`--autoassist-keep` must be in (0, 1), or 0 (not set)" in one for one in told)
-    assert not Settings(keep=0.7).problems()
+    assert not alone(keep=0.7).problems()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from corpora import make_planner, run_pass
+from corpora import alone, make_planner, run_pass
 
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.planner import Planner
-from autoassist_fairseq.settings import Settings
 
 
 def planner(pairs: int) -> Planner:
-    return make_planner(pairs, Budget(60, 0), Settings())
+    return make_planner(pairs, Budget(60, 0), alone())
 
 
 @pytest.mark.parametrize("pairs", [60, 3000])

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from binarised import sentences, write_split
-from training import LOGGED, MODEL, SMOOTHED
+from training import LOGGED, MODEL, SHRINK, SMOOTHED
 
 from autoassist_fairseq.__main__ import main
 from autoassist_fairseq.errors import UserError
@@ -379,7 +379,8 @@ def test_a_pack_for_another_python(tmp_path: Path) -> None:
     run(site / "bin" / "fairseq-preprocess", *languages, *prefixes, **there)
     plug_in = run(site / "bin" / "autoassist", "user-dir", **there).strip()
     flags = [*MODEL, *SMOOTHED, *LOGGED, "--task", "autoassist_translation", "--user-dir", plug_in]
-    flags += ["--max-tokens", "100", "--max-epoch", "3", "--save-dir", str(tmp_path / "run")]
+    flags += [*SHRINK, "--max-tokens", "100", "--max-epoch", "3"]
+    flags += ["--save-dir", str(tmp_path / "run")]
     trained = run(site / "bin" / "fairseq-train", tmp_path / "bin", *flags, **there)
     (last,) = (line for line in trained.splitlines() if '"epoch": 3, "train_loss"' in line)
     assert 0.3 < float(json.loads(last.split(" | train | ")[1])["train_aa_keep"]) < 1

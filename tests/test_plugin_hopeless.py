@@ -127,7 +127,7 @@ def test_a_run_that_did_not_look_has_nothing_to_export(
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        ("--autoassist-hopeless maybe", "`--autoassist-hopeless` must be one of off, keep"),
+        ("--autoassist-hopeless maybe", "`--autoassist-hopeless` must be one of auto, off"),
         ("--autoassist-reexamine 0", "`--autoassist-reexamine` must be in (0, 1], but is 0.0"),
         ("--autoassist-sure 1", "`--autoassist-sure` must be in (0, 1), but is 1.0"),
         (

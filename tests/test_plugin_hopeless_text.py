@@ -1,4 +1,4 @@
-"""`fairseq-train` leaves wrong pairs out of its first pass: exact after SIGKILL, on any ranks."""
+"""By default `fairseq-train` cuts wrong pairs from its first pass on, killed, on any ranks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from binarised import binarise, write_split
 from exactness import Setup, assert_resumes_exactly, trace
 from kills import Kill, micro_batches
 from noisy_pairs import spoiled
-from training import Run, Server
+from training import TASK, Run, Server
 
 from autoassist_fairseq.tools.scores.command import main
 
@@ -42,7 +42,7 @@ def wrong_of(seed: int) -> np.ndarray:
 
 def setup_of(data: Path | str, ranks: int, freq: int = 1) -> Setup:
     flags = (
-        *("--autoassist-policy", "uniform", "--autoassist-hopeless", "cut"),
+        *TASK,  # and no option of it
         *("--batch-size", 96 // ranks // freq, "--max-epoch", 2, "--num-workers", 0),
         *("--save-interval-updates", INTERVAL, "--dropout", 0),
     )
@@ -61,6 +61,7 @@ def test_the_first_pass_leaves_them_out_and_says_so(cut: Run) -> None:
     assert kept.max() == 1 and kept[wrong].mean() < 0.75 and kept[~wrong].mean() > 0.97
     first = cut.logged("train")[0]
     assert float(first["train_aa_hopeless"]) == pytest.approx(wrong.mean(), abs=0.07)
+    assert "updates of 2 batches, keeping every pair that is not hopeless" in cut.output
     assert re.search(r"autoassist: text was read for wrong pairs in \d+\.\d s", cut.output)
     told = re.findall(r"of 2,000 pairs \(\d+\.\d%\) are hopeless: (.*)", cut.output)
     assert len(told) == 2 and re.fullmatch(r"(\w+ \d+(, )?)+", told[0])

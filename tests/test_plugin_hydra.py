@@ -28,7 +28,7 @@ TINY = [
 
 def test_every_key_is_listed_with_its_default() -> None:
     listed = yaml.safe_load((FOLDER / f"{NAME}.yaml").read_text())["task"]
-    defaults = dataclasses.asdict(Settings())
+    defaults = dataclasses.asdict(Settings()) | {"hopeless": "auto"}  # which settings never hold
     del defaults["seed"], defaults["passes"]  # common.seed, optimization.max_epoch
     expected = {
         f"autoassist_{name}": ",".join(map(str, value)) if isinstance(value, tuple) else value
@@ -53,6 +53,7 @@ def test_it_trains_goes_on_and_the_command_line_sets_any_key(
     corpus: Binarised, tmp_path: Path
 ) -> None:
     overrides = (
+        *("task.autoassist_policy=shrink", "task.autoassist_hopeless=off"),
         *("task.autoassist_base_prob=0.25", "task.autoassist_window=64", "common.log_interval=1"),
         *("dataset.max_tokens=100", "optimization.update_freq=[2,1]"),
         "common.reset_logging=true",  # else hydra's log format replaces fairseq's

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from binarised import Binarised, make_corpus
 from exactness import Setup, assert_resumes_exactly, trace
 from kills import Kill, micro_batches
-from training import Server
+from training import TASK, Server
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -96,7 +98,7 @@ def test_importance_trains_on_a_part_of_each_chunk_and_says_what_scoring_costs(
     server: Server, corpus: Binarised, tmp_path: Path
 ) -> None:
     flags = ("--max-tokens", 60, "--max-epoch", 2)
-    chunks = ("--autoassist-policy", "importance", "--autoassist-presample", 4)
+    chunks = (*TASK, "--autoassist-policy", "importance", "--autoassist-presample", 4)
     run = server.train(corpus.data, tmp_path / "a", *flags, *chunks)
     whole = server.train(corpus.data, tmp_path / "b", *flags, "--autoassist-policy", "uniform")
     assert run.status == whole.status == 0, run.output
@@ -107,6 +109,24 @@ def test_importance_trains_on_a_part_of_each_chunk_and_says_what_scoring_costs(
         sum(float(line["wpb"]) for line in each.logged("train_inner")) for each in (run, whole)
     )
     assert 0.1 * everything < trained < 0.35 * everything
+
+
+@pytest.mark.parametrize(
+    ("policy", "given", "done"),
+    [
+        *(("uniform", "auto", "cut"), ("shrink", "auto", "cut"), ("uniform", "keep", "keep")),
+        *(("importance", "auto", "off"), ("importance", "cut", "cut"), ("off", "auto", "off")),
+    ],
+)
+def test_what_is_done_about_hopeless_pairs_goes_with_the_policy_unless_it_is_said(
+    policy: str, given: str, done: str
+) -> None:
+    from autoassist_fairseq.plugin.options import hopeless_from
+
+    cfg = SimpleNamespace(autoassist_policy=policy, autoassist_hopeless=given)
+    assert hopeless_from(cfg) == done
+    refused = policy == "importance" and done == "cut"
+    assert bool(Settings(policy=policy, hopeless=done).problems()) == refused
 
 
 def test_random_follows_the_log_of_a_run(server: Server, corpus: Binarised, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from binarised import Binarised
-from training import Run, Server
+from training import TASK, Run, Server
 
 pytestmark = pytest.mark.slow
 
@@ -74,6 +74,25 @@ def test_max_update_in_a_pass_stops_it_and_the_same_command_goes_on(
     assert first.status == 0 and first.losses == unbroken.losses[: 2 * stop]
     assert "checkpoint_last.pt" in first.checkpoints()
     same_from(stop, unbroken, server.train(corpus.data, tmp_path, *FLAGS, *SAVED))
+
+
+def test_a_run_of_other_defaults_goes_on_and_is_told_what_they_were(
+    server: Server, corpus: Binarised, unbroken: Run, tmp_path: Path
+) -> None:
+    """In the middle of a pass that shrank: it ends as promised, the next one keeps every pair."""
+    update = (updates_by_epoch(unbroken)[1] // 11 + 1) * 11
+    restored = ("--restore-file", unbroken.save_dir / f"checkpoint_3_{update}.pt")
+    run = server.train(corpus.data, tmp_path, *TASK, *FLAGS, *restored, "--max-epoch", 4)
+    assert run.status == 0, run.output
+    for told in (
+        "--autoassist-policy changed from shrink to uniform on resume",
+        "--autoassist-hopeless changed from off to cut on resume",
+        "to go on as before, give `--autoassist-policy shrink --autoassist-hopeless off`",
+    ):
+        assert run.output.count(f"autoassist: {told}\n") == 1
+    left = len(unbroken.of("batch", 3)) - 2 * (update - updates_by_epoch(unbroken)[1])
+    assert len(run.of("batch", 3)) == left
+    assert sorted(run.trained(4)) == list(range(corpus.pairs))
 
 
 def test_reset_dataloader_begins_with_a_fresh_assistant(

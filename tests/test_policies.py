@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from corpora import boss_losses, make_planner, run_pass
+from corpora import alone, boss_losses, make_planner, run_pass
 from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.corpus.difficulty import difficulty
@@ -15,24 +15,24 @@ from autoassist_fairseq.schedule.messages import Feedback
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.plan import Plan
 from autoassist_fairseq.schedule.planner import Planner
-from autoassist_fairseq.settings import POLICIES, Settings
+from autoassist_fairseq.settings import POLICIES
 
 pytestmark = pytest.mark.slow  # many passes of every policy: seconds in all
 
 PAIRS, BUDGET = 1500, Budget(60, 0)
 PLANNED = tuple(name for name in POLICIES if name != "off")
 CHOOSING = {
-    "shrink": Settings(),
-    "random": Settings(policy="random", rate=(0.4,)),
-    "self-paced": Settings(policy="self-paced", pace=4),
-    "loss-table": Settings(policy="loss-table", rate=(0.5,), passes=8),
-    "competence": Settings(policy="competence", pace=2),
+    "shrink": alone(),
+    "random": alone(policy="random", rate=(0.4,)),
+    "self-paced": alone(policy="self-paced", pace=4),
+    "loss-table": alone(policy="loss-table", rate=(0.5,), passes=8),
+    "competence": alone(policy="competence", pace=2),
 }
 SETTLED = [name for name in CHOOSING if name != "shrink"]
 
 
 def planner_of(name: str, pairs: int = PAIRS, seed: int = 0, **changes: Any) -> Planner:
-    settings = CHOOSING.get(name, Settings(policy=name))
+    settings = CHOOSING.get(name, alone(policy=name))
     return make_planner(pairs, BUDGET, replace(settings, seed=seed + 1, **changes))
 
 
@@ -128,7 +128,7 @@ def test_competence_opens_the_easy_pairs_first() -> None:
 
 
 def test_rarity_is_minus_the_log_probability_of_the_sentence() -> None:
-    corpus = make_planner(30, BUDGET, Settings()).assistant.model.corpus
+    corpus = make_planner(30, BUDGET, alone()).assistant.model.corpus
     rarity = difficulty(corpus, np.arange(30), "rarity")
     tokens = corpus.source.gather(np.arange(30))
     for pair, value in enumerate(rarity):

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from corpora import boss_losses, make_planner, run_pass
+from corpora import alone, boss_losses, make_planner, run_pass
 
 from autoassist_fairseq.schedule.messages import Feedback
 from autoassist_fairseq.schedule.packing import Budget
@@ -14,7 +14,6 @@ from autoassist_fairseq.schedule.plan import Plan
 from autoassist_fairseq.schedule.planner import Planner
 from autoassist_fairseq.schedule.rebase import rebase
 from autoassist_fairseq.schedule.worker import Worker
-from autoassist_fairseq.settings import Settings
 
 BUDGET = Budget(60, 0)
 
@@ -44,10 +43,10 @@ def test_the_rest_of_a_pass_is_considered_exactly_once(
     index: int, budget: Budget, before: int, after: int
 ) -> None:
     for share in (0.02, 0.77):
-        first, second = (make_planner(1300, b, Settings()) for b in (BUDGET, budget))
+        first, second = (make_planner(1300, b, alone()) for b in (BUDGET, budget))
         run_pass(first, 1, before)
         if index == 1:
-            first = make_planner(1300, BUDGET, Settings())
+            first = make_planner(1300, BUDGET, alone())
         updates = first.begin_pass(index, before).updates
         trained = go_on(first, until=max(1, int(updates * share)))
         second.load_state_dict(first.state_dict())
@@ -65,7 +64,7 @@ def test_the_rest_of_a_pass_is_considered_exactly_once(
 
 
 def test_without_a_change_the_rest_is_the_same() -> None:
-    planner, again = (make_planner(1300, BUDGET, Settings()) for _ in range(2))
+    planner, again = (make_planner(1300, BUDGET, alone()) for _ in range(2))
     planner.begin_pass(1, 3)
     go_on(planner, until=12)
     again.load_state_dict(planner.state_dict())
@@ -79,7 +78,7 @@ def test_without_a_change_the_rest_is_the_same() -> None:
 def test_without_the_assistant_training_goes_on(
     where: str, index: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    planner = make_planner(1300, BUDGET, Settings(on_error="continue"))
+    planner = make_planner(1300, BUDGET, alone(on_error="continue"))
     if index == 2:
         run_pass(planner, 1, 2)
     now = planner.begin_pass(index, 2)
@@ -106,7 +105,7 @@ def test_without_the_assistant_training_goes_on(
     worker.attempt(lambda: planner.begin_pass(index + 2, 2))
     assert planner.current is not None and (planner.current.keep_all or not planner.failed)
     assert sum("by nought" in record.message for record in caplog.records) <= 1
-    other = make_planner(1300, BUDGET, Settings(on_error="continue"))
+    other = make_planner(1300, BUDGET, alone(on_error="continue"))
     other.load_state_dict(planner.state_dict())
     assert other.failed == planner.failed
     worker.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.settings import Settings
 from autoassist_fairseq.tools.training.command import main
 from autoassist_fairseq.tools.training.recipes import RECIPES, fit_batching, updates_for
 
@@ -64,16 +65,23 @@ def value(words: list[str], option: str) -> str:
 def test_the_paper_s_settings(
     capsys: pytest.CaptureFixture[str], recipe: str, expected: dict[str, str]
 ) -> None:
-    words = dry_run(capsys, recipe)
+    words = dry_run(capsys, recipe, "--policy", "shrink")
     same = {
         "--adam-betas": "(0.9, 0.98)", "--warmup-updates": "4000", "--label-smoothing": "0.1",
         "--lr-scheduler": "inverse_sqrt", "--keep-last-epochs": "10", "--nproc-per-node": "8",
         "--task": "autoassist_translation", "--autoassist-policy": "shrink", "--update-freq": "1",
+        "--autoassist-hopeless": "off",
     }  # fmt: skip
     assert {option: value(words, option) for option in expected | same} == expected | same
     assert ("--fp16" in words) == (recipe == "big")
     assert "--share-all-embeddings" in words
     assert Path(value(words, "--user-dir")).name == "autoassist_fairseq"
+
+
+def test_the_default_is_the_task_s(capsys: pytest.CaptureFixture[str]) -> None:
+    words = dry_run(capsys, "base")
+    assert value(words, "--autoassist-policy") == Settings().policy
+    assert "--autoassist-hopeless" not in words
 
 
 def test_a_baseline_differs_in_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,7 +148,7 @@ def test_one_process_needs_no_launcher_and_several_do(capsys: pytest.CaptureFixt
 def test_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     main(["big", "data-bin", "--gpus", "2", "--dry-run"])
     assert capsys.readouterr().err.splitlines() == [
-        "recipe: Transformer big, fp16, policy shrink",
+        "recipe: Transformer big, fp16, policy uniform",
         "tokens per update: 3000 in a batch x 2 processes x update-freq 4 = 24000 (paper: 24000)",
         "updates: 250000 = 6,000,000,000 tokens seen / 24,000 "
         "(full batches, padding counted; --tokens-per-update takes train_wpb of a log)",

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from corpora import alone
 from report_runs import LogWriter, plain_run, shrunk_run, write_checkpoint, write_data
 
 from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.settings import Settings
 from autoassist_fairseq.tools.report import command, table
 from autoassist_fairseq.tools.report.corpus import read_text
 from autoassist_fairseq.tools.report.keeping import Example, Keeping
@@ -108,7 +108,7 @@ def test_the_page_needs_no_other_file(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_corpus_text_and_names_are_shown_not_run(tmp_path: Path) -> None:
     lines = EVIL * 10
     data = write_data(tmp_path / "data", lines, lines)
-    assistant = Assistant(read_text(data).corpus, Settings(features=("tokens",)), 1e4)
+    assistant = Assistant(read_text(data).corpus, alone(features=("tokens",)), 1e4)
     assistant.learn(np.arange(50), np.linspace(1, 2, 50, dtype=np.float32))
     evil = shrunk_run(tmp_path / "b")
     write_checkpoint(evil, data, assistant.state_dict(), features=["tokens"])

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from corpora import alone
 from report_runs import plain_run, shrunk_run, write_checkpoint, write_data
 
 from autoassist_fairseq.assistant.assistant import Assistant
-from autoassist_fairseq.settings import Settings
 from autoassist_fairseq.tools.report import command
 from autoassist_fairseq.tools.report.corpus import read_text
 
@@ -65,7 +65,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     long = "Donaudampfschifffahrtsgesellschaft" * 6
     lines = [f"<script>document.title='run'</script> {long} {n}" for n in range(30)]
     data = write_data(tmp_path / "data", lines, lines)
-    assistant = Assistant(read_text(data).corpus, Settings(features=("tokens",)), 1e4)
+    assistant = Assistant(read_text(data).corpus, alone(features=("tokens",)), 1e4)
     assistant.learn(np.arange(30), np.linspace(1, 2, 30, dtype=np.float32))
     run = shrunk_run(tmp_path / "a-run-with-a-rather-long-name-for-a-narrow-table")
     write_checkpoint(run, data, assistant.state_dict(), features=["tokens"])

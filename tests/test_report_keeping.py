@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from binarised import Binarised
+from corpora import alone
 from report_runs import write_checkpoint, write_data
 
 from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.assistant.corpus.difficulty import difficulty
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.settings import Settings
 from autoassist_fairseq.tools.report.corpus import Words, read_text
 from autoassist_fairseq.tools.report.keeping import assistant_state, bins, keeping, rarity
 
@@ -28,7 +28,7 @@ def data(tmp_path: Path) -> Path:
 
 def taught(data: Path) -> Assistant:
     """An Assistant that has learned that pairs with "easy" are trivial, the others are not."""
-    settings = Settings(features=("length", "tokens"))
+    settings = alone(features=("length", "tokens"))
     assistant = Assistant(read_text(data).corpus, settings, horizon=1e4)
     losses = np.array(["easy" not in line for line in SOURCE], np.float32) * 4 + 1
     for _ in range(5):

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from corpora import boss_losses, make_planner, run_pass
+from corpora import alone, boss_losses, make_planner, run_pass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +16,6 @@ from autoassist_fairseq.schedule.batches import Batches
 from autoassist_fairseq.schedule.packing import Budget, packing_order, split_to
 from autoassist_fairseq.schedule.plan import choose, deal, pack_window
 from autoassist_fairseq.schedule.planner import Planner
-from autoassist_fairseq.settings import Settings
 
 budgets = st.builds(
     Budget,
@@ -159,7 +158,7 @@ def check_pass(planner: Planner, index: int, group: int) -> set[int]:
 def test_a_pass_keeps_its_promises(
     pairs: int, group: int, tokens: int, multiple: int, window: int, base: float, seed: int
 ) -> None:
-    options = Settings(base_prob=base, window=window, seed=seed, warmup_passes=1)
+    options = alone(base_prob=base, window=window, seed=seed, warmup_passes=1)
     planner = make_planner(pairs, Budget(tokens, 0, multiple), options, seed=seed)
     trained = len(check_pass(planner, 1, group))
     assert planner.current is not None
@@ -171,25 +170,25 @@ def test_a_pass_keeps_its_promises(
 
 def test_the_first_pass_keeps_everything_even_if_batches_must_be_split() -> None:
     for pairs, group in ((101, 4), (50, 7), (400, 64)):
-        planner = make_planner(pairs, Budget(60, 0), Settings())
+        planner = make_planner(pairs, Budget(60, 0), alone())
         assert len(check_pass(planner, 1, group)) == pairs
 
 
 def test_single_pair_batches_leave_out_less_than_one_update() -> None:
-    planner = make_planner(10, Budget(0, 1), Settings(policy="uniform"))
+    planner = make_planner(10, Budget(0, 1), alone(policy="uniform"))
     trained = [len(check_pass(planner, index, 4)) for index in (1, 2)]
     assert trained == [8, 8]
 
 
 def test_uniform_keeps_everything_and_shrink_does_not() -> None:
     for policy, least, most in (("uniform", 2000, 2000), ("shrink", 1000, 1700)):
-        planner = make_planner(2000, Budget(100, 0), Settings(policy=policy))
+        planner = make_planner(2000, Budget(100, 0), alone(policy=policy))
         check_pass(planner, 1, 2)
         assert least <= len(check_pass(planner, 2, 2)) <= most
 
 
 def test_pairs_are_kept_as_often_as_the_rule_says() -> None:
-    planner = make_planner(3000, Budget(60, 0), Settings(warmup_passes=0, base_prob=0.3))
+    planner = make_planner(3000, Budget(60, 0), alone(warmup_passes=0, base_prob=0.3))
     rng = np.random.default_rng(0)
     # A fixed Assistant: word weights at random, and never a lesson.
     planner.assistant.model.arrays["target"][:] = rng.normal(0, 4, 50)
@@ -211,7 +210,7 @@ def test_pairs_are_kept_as_often_as_the_rule_says() -> None:
 
 @pytest.mark.slow
 def test_the_forecast_of_a_pass_is_what_the_rule_would_keep() -> None:
-    planner = make_planner(20_000, Budget(300, 0), Settings(warmup_passes=0))
+    planner = make_planner(20_000, Budget(300, 0), alone(warmup_passes=0))
     planner.assistant.model.arrays["target"][:] = np.random.default_rng(0).normal(0, 4, 50)
     now = planner.begin_pass(1, 4)
     keep = planner.assistant.keep_probability(planner.folder.ids[:])
@@ -224,14 +223,14 @@ def test_the_forecast_of_a_pass_is_what_the_rule_would_keep() -> None:
 
 def test_the_plan_does_not_depend_on_how_the_group_is_spread() -> None:
     # Ranks and micro-batches enter as their product only: this is the whole of the argument.
-    first, second = (make_planner(500, Budget(60, 0), Settings()) for _ in range(2))
+    first, second = (make_planner(500, Budget(60, 0), alone()) for _ in range(2))
     for index in (1, 2, 3):
         plans = zip(run_pass(first, index, 4), run_pass(second, index, 4), strict=True)
         assert all(np.array_equal(a.batches.pairs, b.batches.pairs) for a, b in plans)
 
 
 def test_staleness_is_exactly_one_window() -> None:
-    planner = make_planner(3000, Budget(60, 0), Settings())
+    planner = make_planner(3000, Budget(60, 0), alone())
     now = planner.begin_pass(1, 1)
     assert now.windows > 4
     planner.plan_next()
@@ -254,7 +253,7 @@ def test_windows_are_long_enough_for_prefetch() -> None:
 
 
 def test_fewer_pairs_than_an_update_has_batches_is_a_clear_error() -> None:
-    planner = make_planner(3, Budget(60, 0), Settings())
+    planner = make_planner(3, Budget(60, 0), alone())
     with pytest.raises(UserError, match=r"as one update has batches \(4 .*but 3 are left"):
         planner.begin_pass(1, 4)
 
@@ -266,7 +265,7 @@ def test_packing_a_window_into_more_batches_than_needed_splits() -> None:
 
 
 def test_a_pass_that_skips_nothing_warns_once(caplog: pytest.LogCaptureFixture) -> None:
-    planner = make_planner(300, Budget(60, 0), Settings(base_prob=1.0))
+    planner = make_planner(300, Budget(60, 0), alone(base_prob=1.0))
     for index in (1, 2, 3):
         run_pass(planner, index, 1)
     assert [record.levelname for record in caplog.records] == ["WARNING"]

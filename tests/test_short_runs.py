@@ -6,10 +6,9 @@ import re
 from typing import Any
 
 import pytest
-from corpora import make_planner
+from corpora import alone, make_planner
 
 from autoassist_fairseq.schedule.packing import Budget
-from autoassist_fairseq.settings import Settings
 
 pytestmark = pytest.mark.slow  # importing torch and fairseq takes seconds
 
@@ -39,7 +38,7 @@ pytestmark = pytest.mark.slow  # importing torch and fairseq takes seconds
 def test_what_is_told(options: dict[str, Any], says: str) -> None:
     from autoassist_fairseq.plugin.announcing import ends_before_skipping
 
-    settings = Settings(**options)
+    settings = alone(**options)
     now = make_planner(800, Budget(60, 0), settings).begin_pass(1, 1)
     told = ends_before_skipping(settings, now)
     assert bool(told) == bool(says)
@@ -58,7 +57,7 @@ def test_what_is_told(options: dict[str, Any], says: str) -> None:
 def test_what_is_told_where_text_is_too_short_to_tell(options: dict[str, Any], says: str) -> None:
     from autoassist_fairseq.plugin.announcing import ends_before_finding
 
-    settings = Settings(**{"policy": "uniform", "hopeless": "cut", **options})
+    settings = alone(**{"policy": "uniform", "hopeless": "cut", **options})
     planner = make_planner(800, Budget(60, 0), settings)
     told = ends_before_finding(planner, planner.begin_pass(1, 1))
     assert bool(told) == bool(says)

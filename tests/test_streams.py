@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from corpora import make_planner, run_pass
+from corpora import alone, make_planner, run_pass
 
 from autoassist_fairseq.schedule import streams
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.rebase import rebase
-from autoassist_fairseq.settings import Settings
 
 
 def test_no_stream_of_a_run_is_used_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """NumPy fills seeds up with zeros, so that [3, 1] and [3, 1, 0] make one stream."""
-    planner, again = (make_planner(900, Budget(60, 0), Settings(seed=3)) for _ in range(2))
+    planner, again = (make_planner(900, Budget(60, 0), alone(seed=3)) for _ in range(2))
     made: dict[tuple[int, ...], set[tuple[int, ...]]] = {}
     original = np.random.default_rng
 

@@ -7,7 +7,7 @@ import itertools
 from pathlib import Path
 
 import pytest
-from training import LOGGED, SMOOTHED, TASK, Run, command
+from training import LOGGED, SHRINK, SMOOTHED, TASK, Run, command
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "multi30k"
 PAIRS, VALID, PIECES = 5_000, 400, 2_000
@@ -60,7 +60,7 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("run")
     status, output = command(
         "fairseq-train",
-        *(data, *TASK, *LOGGED, *SMOOTHED, "--save-dir", folder),
+        *(data, *TASK, *SHRINK, *LOGGED, *SMOOTHED, "--save-dir", folder),
         *("--arch", "transformer_tiny", "--share-all-embeddings", "--dropout", 0.1),
         *("--optimizer", "adam", "--adam-betas", "(0.9,0.98)", "--lr", 0.004),
         *("--lr-scheduler", "inverse_sqrt", "--warmup-updates", 60),

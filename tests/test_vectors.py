@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from corpora import boss_losses
+from corpora import alone, boss_losses
 from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.corpus.vectors import Vectors
@@ -16,16 +16,15 @@ from autoassist_fairseq.schedule.folder import Folder
 from autoassist_fairseq.schedule.messages import Feedback
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.planner import Planner
-from autoassist_fairseq.settings import Settings
 
 ROWS, BATCH, UPDATES = 700, 8, 200
 POLICIES = {
-    "shrink": Settings(base_prob=0.1),
-    "uniform": Settings(policy="uniform"),
-    "random": Settings(policy="random", rate=(0.0, 0.4, 0.6)),
-    "self-paced": Settings(policy="self-paced", pace=3),
-    "importance": Settings(policy="importance"),
-    "loss-table": Settings(policy="loss-table", updates=UPDATES),
+    "shrink": alone(base_prob=0.1),
+    "uniform": alone(policy="uniform"),
+    "random": alone(policy="random", rate=(0.0, 0.4, 0.6)),
+    "self-paced": alone(policy="self-paced", pace=3),
+    "importance": alone(policy="importance"),
+    "loss-table": alone(policy="loss-table", updates=UPDATES),
 }
 
 

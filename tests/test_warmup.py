@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from corpora import make_planner, run_pass
+from corpora import alone, make_planner, run_pass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +15,6 @@ from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.passes import shrunk_quotas
 from autoassist_fairseq.schedule.plan import Plan
 from autoassist_fairseq.schedule.planner import Planner
-from autoassist_fairseq.settings import Settings
 
 PAIRS, BUDGET = 2_000, Budget(60, 0)
 
@@ -28,7 +27,7 @@ def warm_and_cold(plans: list[Plan], planner: Planner) -> tuple[list[Plan], list
 
 @pytest.mark.parametrize("policy", ["shrink", "random"])
 def test_a_fifth_of_the_first_pass_keeps_every_pair(policy: str) -> None:
-    planner = make_planner(PAIRS, BUDGET, Settings(policy=policy, warmup_passes=0.2))
+    planner = make_planner(PAIRS, BUDGET, alone(policy=policy, warmup_passes=0.2))
     before, after = warm_and_cold(run_pass(planner, 1, 2), planner)
     assert len(before) == math.ceil((len(before) + len(after)) / 5) > 0, "that begin in it"
     assert all(plan.stats.kept == plan.stats.considered for plan in before)
@@ -49,7 +48,7 @@ def test_a_fifth_of_the_first_pass_keeps_every_pair(policy: str) -> None:
 def test_a_pass_keeps_its_promise_wherever_warm_up_ends(
     pairs: int, group: int, tokens: int, window: int, tenths: int, policy: str
 ) -> None:
-    options = Settings(policy=policy, window=window, warmup_passes=tenths / 10)
+    options = alone(policy=policy, window=window, warmup_passes=tenths / 10)
     planner = make_planner(pairs, Budget(tokens, 0), options)
     for index in (1, 2, 3):
         plans = run_pass(planner, index, group)
@@ -65,12 +64,12 @@ def test_a_pass_keeps_its_promise_wherever_warm_up_ends(
 
 
 def test_in_updates_it_ends_with_the_window_of_that_update() -> None:
-    planner = make_planner(PAIRS, BUDGET, Settings(warmup_updates=30))
+    planner = make_planner(PAIRS, BUDGET, alone(warmup_updates=30))
     before, after = warm_and_cold(run_pass(planner, 1, 4), planner)
-    whole = make_planner(PAIRS, BUDGET, Settings(policy="uniform")).begin_pass(1, 4).updates
+    whole = make_planner(PAIRS, BUDGET, alone(policy="uniform")).begin_pass(1, 4).updates
     assert len(before) == math.ceil(30 / whole * (len(before) + len(after)))
     assert before[-1].first_update < 30 <= before[-1].end_update + 1
-    later = make_planner(PAIRS, BUDGET, Settings(warmup_updates=whole + 30))
+    later = make_planner(PAIRS, BUDGET, alone(warmup_updates=whole + 30))
     assert [len(warm_and_cold(run_pass(later, n, 4), later)[1]) > 0 for n in (1, 2)] == [
         False,
         True,
@@ -89,13 +88,13 @@ def test_in_updates_it_ends_with_the_window_of_that_update() -> None:
 def test_policies_that_go_by_the_losses_of_a_pass_warm_up_for_whole_ones(
     policy: str, options: dict[str, Any], warm: list[bool]
 ) -> None:
-    planner = make_planner(PAIRS, BUDGET, Settings(policy=policy, passes=99, **options))
+    planner = make_planner(PAIRS, BUDGET, alone(policy=policy, passes=99, **options))
     kept = [sum(p.stats.kept for p in run_pass(planner, index, 2)) for index in (1, 2, 3)]
     assert [count == PAIRS for count in kept] == warm
 
 
 def test_within_such_a_pass_a_saved_state_goes_on_as_if_never_stopped() -> None:
-    options = Settings(warmup_passes=0.4)
+    options = alone(warmup_passes=0.4)
     whole, stopped, resumed = (make_planner(PAIRS, BUDGET, options) for _ in range(3))
     expected = [plan.batches.pairs.tolist() for plan in run_pass(whole, 1, 2)]
     stopped.begin_pass(1, 2)

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from corpora import boss_losses, make_planner
+from corpora import alone, boss_losses, make_planner
 
 from autoassist_fairseq.schedule.messages import Feedback
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.planner import Planner
 from autoassist_fairseq.schedule.worker import Worker
-from autoassist_fairseq.settings import Settings
 
 BUDGET, GROUP, PAIRS, PASSES = Budget(60, 0), 3, 400, 4
 CASES: dict[str, dict[str, Any]] = {
@@ -59,7 +58,7 @@ def trained_in(worker: Worker, index: int) -> tuple[list[int], bool]:
 
 
 def planner_that_breaks(sound: int, asked: list[str], **options: Any) -> Planner:
-    settings = Settings(on_error="continue", window=100, **options)
+    settings = alone(on_error="continue", window=100, **options)
     planner = make_planner(PAIRS, BUDGET, settings)
     planner.policy = planner.selection.policy = Fragile(planner.policy, sound, asked)  # type: ignore[assignment]
     planner.assistant = Fragile(planner.assistant, sound, asked)  # type: ignore[assignment]
@@ -80,7 +79,7 @@ def test_a_failure_at_any_call_loses_no_pair_and_trains_none_twice(case: str) ->
         assert everyone and len(asked) == sound + 1, "once it has failed, nothing is asked of it"
         state = worker.planner.state_dict()
         assert len(asked) == sound + 1 and state["failed"] == f"Breaks: {asked[-1]}"
-        make_planner(PAIRS, BUDGET, Settings(on_error="continue")).load_state_dict(state)
+        make_planner(PAIRS, BUDGET, alone(on_error="continue")).load_state_dict(state)
 
 
 def places(options: dict[str, Any]) -> list[int]:

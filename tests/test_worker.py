@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from corpora import boss_losses, make_planner, run_pass
+from corpora import alone, boss_losses, make_planner, run_pass
 
 from autoassist_fairseq.errors import StarvedError, UserError
 from autoassist_fairseq.schedule.messages import Feedback
@@ -16,7 +16,6 @@ from autoassist_fairseq.schedule.plan import Plan
 from autoassist_fairseq.schedule.planner import Planner
 from autoassist_fairseq.schedule.queues import AssistantError
 from autoassist_fairseq.schedule.worker import Worker
-from autoassist_fairseq.settings import Settings
 
 BUDGET = Budget(60, 0)
 
@@ -39,7 +38,7 @@ def train(worker: Worker, until: int | None = None, pause: float = 0.0) -> list[
 
 @pytest.mark.parametrize("pause", [0.0, 0.0005])
 def test_the_thread_plans_what_the_inline_planner_plans(pause: float) -> None:
-    inline, threaded = (make_planner(800, BUDGET, Settings()) for _ in range(2))
+    inline, threaded = (make_planner(800, BUDGET, alone()) for _ in range(2))
     worker = Worker(threaded, rank=0, timeout=5)
     for index in (1, 2, 3):
         worker.settle()
@@ -53,7 +52,7 @@ def test_the_thread_plans_what_the_inline_planner_plans(pause: float) -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.52, 0.97])
 def test_stop_save_load_go_on_equals_never_stopped(share: float) -> None:
-    whole, first, second = (make_planner(3000, BUDGET, Settings()) for _ in range(3))
+    whole, first, second = (make_planner(3000, BUDGET, alone()) for _ in range(3))
     run_pass(whole, 1, 2)
     run_pass(first, 1, 2)
     expected = run_pass(whole, 2, 2)
@@ -76,11 +75,11 @@ def test_stop_save_load_go_on_equals_never_stopped(share: float) -> None:
 
 
 def test_state_between_passes_holds_no_pass() -> None:
-    planner = make_planner(300, BUDGET, Settings())
+    planner = make_planner(300, BUDGET, alone())
     run_pass(planner, 1, 1)
     state = planner.state_dict()
     assert state["pass"] is None
-    other = make_planner(300, BUDGET, Settings())
+    other = make_planner(300, BUDGET, alone())
     other.load_state_dict(state)
     for one, two in zip(run_pass(planner, 2, 1), run_pass(other, 2, 1), strict=True):
         assert np.array_equal(one.batches.pairs, two.batches.pairs)
@@ -101,7 +100,7 @@ def broken(planner: Planner, error: Exception) -> Planner:
 def test_an_error_in_the_thread_reaches_the_boss(
     error: Exception, expected: type[Exception]
 ) -> None:
-    planner = broken(make_planner(800, BUDGET, Settings()), error)
+    planner = broken(make_planner(800, BUDGET, alone()), error)
     planner.begin_pass(1, 1)
     worker = Worker(planner, 0, timeout=5)
     worker.start()
@@ -115,7 +114,7 @@ def test_an_error_in_the_thread_reaches_the_boss(
 
 
 def test_a_starved_boss_is_told_why() -> None:
-    planner = make_planner(800, BUDGET, Settings())
+    planner = make_planner(800, BUDGET, alone())
     planner.begin_pass(1, 1)
     worker = Worker(planner, rank=3, timeout=5)
     worker.start()
@@ -129,7 +128,7 @@ def test_a_starved_boss_is_told_why() -> None:
 
 
 def test_no_thread_is_left() -> None:
-    planner = make_planner(300, BUDGET, Settings())
+    planner = make_planner(300, BUDGET, alone())
     planner.begin_pass(1, 1)
     worker = Worker(planner, 0, 5)
     worker.start()
@@ -161,10 +160,10 @@ def busy() -> None:
 
 @pytest.mark.slow
 def test_an_assistant_that_is_slow_but_at_work_is_waited_for() -> None:
-    worker = slow(make_planner(800, BUDGET, Settings()), busy)
+    worker = slow(make_planner(800, BUDGET, alone()), busy)
     worker.start()
     assert [worker.next_plan()[0].window, worker.next_plan()[0].window] == [0, 1]
-    again = slow(make_planner(800, BUDGET, Settings()), busy)
+    again = slow(make_planner(800, BUDGET, alone()), busy)
     again.start()
     again.settle()
     worker.close()
@@ -173,7 +172,7 @@ def test_an_assistant_that_is_slow_but_at_work_is_waited_for() -> None:
 
 @pytest.mark.slow
 def test_one_that_does_not_move_is_given_up() -> None:
-    worker = slow(make_planner(800, BUDGET, Settings()), lambda: time.sleep(2))
+    worker = slow(make_planner(800, BUDGET, alone()), lambda: time.sleep(2))
     worker.start()
     worker.next_plan()
     with pytest.raises(StarvedError, match="BossQueue"):

@@ -16,6 +16,8 @@ import autoassist_fairseq
 
 USER_DIR = str(Path(autoassist_fairseq.__file__).parent)
 TASK = ("--user-dir", USER_DIR, "--task", "autoassist_translation")
+# The rule that has the most to go wrong.
+SHRINK = ("--autoassist-policy", "shrink", "--autoassist-hopeless", "off")
 ENVIRONMENT = {
     **os.environ,
     "OMP_NUM_THREADS": "1",
@@ -137,7 +139,7 @@ class Server:
         ]
 
     def train(self, data: object, save_dir: Path, *args: object) -> Run:
-        """Run fairseq-train on ``data`` with a tiny model, and the plug-in unless ``args`` says."""
+        """Run fairseq-train on ``data`` with `train_flags`."""
         flags = train_flags(save_dir, *args)
         return self.run("fairseq-train", data, *flags, save_dir=save_dir)
 
@@ -151,8 +153,11 @@ class Server:
 
 
 def train_flags(save_dir: Path, *args: object) -> tuple[object, ...]:
-    """Return the flags of a run: a tiny model, and the plug-in, unless ``args`` says otherwise."""
-    task = () if "--task" in args else TASK
+    """Return the flags of a run: a tiny model, and `SHRINK`, unless ``args`` say otherwise.
+
+    With `TASK` among them, the options of the plug-in have their defaults.
+    """
+    task = () if "--task" in args else (*TASK, *SHRINK)
     shape = MODEL if "--arch" not in args else ()
     loss = SMOOTHED if "--criterion" not in args else ()
     return (*shape, *loss, *LOGGED, *task, "--save-dir", save_dir, *args)

@@ -14,7 +14,11 @@ from autoassist_fairseq.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-VERBS = {"shrink": "shrinking", "random": "dropping at random"}
+VERBS = {
+    "shrink": "shrinking",
+    "random": "dropping at random",
+    "uniform": "keeping every pair that is not hopeless",
+}
 
 
 def announce(now: Pass, pairs: int, done: int) -> None:
@@ -66,7 +70,7 @@ def ends_before_finding(planner: Planner, now: Pass) -> str:
             return (
                 f"autoassist: `--{option}` ends this run before a hopeless pair can be found: text "
                 f"tells none here, and losses do from pass {FIRST_PASS} on (after {needed:,} "
-                f"updates), but it is {given:,}; raise it, or leave out `--autoassist-hopeless`"
+                f"updates), but it is {given:,}; raise it, or give `--autoassist-hopeless off`"
             )
     return ""
 

@@ -39,6 +39,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         planner: plans its pairs.
         spread: how training is spread over processes.
         epoch: the first epoch, from 1.
+        asked: whether hopeless pairs are looked for because the user said so.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         planner: Planner,
         spread: Spread,
         epoch: int = 1,
+        asked: bool = False,
     ) -> None:
         self.dataset, self.spread = dataset, spread
         self.settings, self.epoch = planner.settings, epoch
@@ -56,7 +58,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         self._sampler = PlannedSampler(self._next_plan, spread.rank, spread.ranks)
         self._pad = dataset.tgt_dict.pad()
         self._current: iterators.CountingIterator | None = None
-        self._restored = self._warned = False
+        self._asked, self._restored, self._warned = asked, False, False
 
     def turn_to(self, dataset: LanguagePairDataset, folder: Folder) -> None:
         """Train on ``dataset``, the next of several folders: the same run, other pairs."""
@@ -110,12 +112,19 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         now = self.planner.current
         assert now is not None
         announce(now, len(self.planner.folder.ids), self.planner.learned)
-        early = ends_before_skipping(self.settings, now), ends_before_finding(self.planner, now)
-        for told in filter(None, early if not self._warned else ()):
-            logger.warning(told)
-        self._warned = True
+        self._warn_of_the_end(now)
         self.worker.attempt(lambda: announce_hopeless(self.planner))
         return now
+
+    def _warn_of_the_end(self, now: Pass) -> None:
+        """Warn, once, of what this run is too short for."""
+        if self._warned:
+            return
+        self._warned = True
+        skipping = ends_before_skipping(self.settings, now)
+        finding = ends_before_finding(self.planner, now) if self._asked else ""
+        for told in filter(None, (skipping, finding)):
+            logger.warning(told)
 
     def _next_plan(self) -> tuple[Plan, float]:
         return self.worker.next_plan()

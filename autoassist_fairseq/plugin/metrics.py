@@ -20,8 +20,8 @@ METRICS = {
     "aa_majority": "how often always guessing the commoner answer would have been right",
     "aa_safeguard": "s, the chance to be kept whatever the Assistant says",
     "aa_threshold": "T, in nats per target token; 0 while there is none",
-    "aa_hopeless": "with `--autoassist-hopeless`: share of the considered pairs that is hopeless",
-    "aa_surprise": "with `--autoassist-hopeless`, where text finds nothing: the surprise from "
+    "aa_hopeless": "share of the considered pairs that is hopeless, where they are looked for",
+    "aa_surprise": "where text finds none of them: the surprise from "
     "which on a pair is hopeless (loss beyond what is usual for such a target, in standard "
     "deviations for its length); 0 while none is",
     "aa_wait": "milliseconds per update that the Boss waited for the BossQueue",

@@ -24,6 +24,7 @@ from autoassist_fairseq.settings import (
 )
 
 DEFAULTS = Settings()
+AUTO = "auto"  # of --autoassist-hopeless; settings hold what it comes to
 # fairseq takes any number for these; less than this makes no batch, no update or no loader.
 LEAST = {"batch-size": 1, "required-batch-size-multiple": 1, "update-freq": 1, "num-workers": 0}
 
@@ -39,9 +40,9 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
 
     autoassist_policy: str = _option(
         DEFAULTS.policy,
-        f"who decides which pairs are kept: {', '.join(POLICIES)} (shrink: the Assistant; "
-        "uniform: the same planner, keeps everything; off: fairseq's own batches; the others are "
-        "what it is compared with)",
+        f"who decides which pairs are kept: {', '.join(POLICIES)} (uniform: every pair "
+        "but hopeless ones; shrink: the paper's rule; off: fairseq's own batches; the others are "
+        "what these are compared with)",
     )
     autoassist_base_prob: float = _option(
         DEFAULTS.base_prob, "lowest chance of a pair to be kept, in (0, 1]"
@@ -85,10 +86,11 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
         DEFAULTS.presample, "candidates that importance scores for each pair that it trains on"
     )
     autoassist_hopeless: str = _option(
-        DEFAULTS.hopeless,
+        AUTO,
         "what to do with hopeless pairs, which are no translations by their text and, from the "
-        f"second pass on, by the Boss's losses: {', '.join(HOPELESS)} (off: do not look for them; "
-        "keep: only log them; cut: leave them out; weight: train on them with little weight)",
+        f"second pass on, by the Boss's losses: {AUTO}, {', '.join(HOPELESS)} (auto: cut, but off "
+        "with the policies importance and off; off: do not look for them; keep: only log them; "
+        "cut: leave them out; weight: train on them with little weight)",
     )
     autoassist_sure: float = _option(
         DEFAULTS.sure,
@@ -148,7 +150,7 @@ def settings_from(cfg: Any) -> Settings:
         pace=float(cfg.autoassist_pace),
         difficulty=cfg.autoassist_difficulty,
         presample=int(cfg.autoassist_presample),
-        hopeless=cfg.autoassist_hopeless,
+        hopeless=hopeless_from(cfg),
         sure=float(cfg.autoassist_sure),
         reexamine=float(cfg.autoassist_reexamine),
         updates=int(cfg.autoassist_updates or cfg.max_update or 0),
@@ -169,6 +171,13 @@ def settings_from(cfg: Any) -> Settings:
     if problems:
         raise UserError("; ".join(problems) + ".")
     return settings
+
+
+def hopeless_from(cfg: Any) -> str:
+    """Return what is done about hopeless pairs: by default, what goes with the policy."""
+    if cfg.autoassist_hopeless != AUTO:
+        return str(cfg.autoassist_hopeless)
+    return "off" if cfg.autoassist_policy in ("importance", "off") else DEFAULTS.hopeless
 
 
 def check_model(cfg: Any) -> None:

@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 FORMAT, FIRST_VERSION = 4, "0.1.0"
 # The end of training, which only one policy goes by; changing it is nothing special.
 END = {"passes": "--max-epoch", "updates": "--max-update"}
+# What another version may have another default of.
+METHOD = ("policy", "hopeless")
 
 
 def identity(dataset: LanguagePairDataset, ids: PairIds, corpus: Corpus) -> dict[str, str]:
@@ -149,3 +151,6 @@ def _tell_changes(saved: dict[str, Any], settings: Settings) -> None:
         option = {"seed": "--seed", **END}.get(name, f"--autoassist-{name.replace('_', '-')}")
         if before != now and (name not in END or settings.policy == "loss-table"):
             logger.info(f"autoassist: {option} changed from {before} to {now} on resume")
+    if any(saved[name] != getattr(settings, name) for name in METHOD):
+        words = (f"--autoassist-{name} {saved[name]}" for name in METHOD)
+        logger.info(f"autoassist: to go on as before, give `{' '.join(words)}`")

@@ -27,6 +27,7 @@ from autoassist_fairseq.plugin.loading import Spread
 from autoassist_fairseq.plugin.loss_tap import LossTap
 from autoassist_fairseq.plugin.opening import batching, opening_folder, opening_split
 from autoassist_fairseq.plugin.options import (
+    AUTO,
     AutoAssistTranslationConfig,
     check_model,
     settings_from,
@@ -43,7 +44,7 @@ from autoassist_fairseq.settings import Settings
 
 @register_task("autoassist_translation", dataclass=AutoAssistTranslationConfig)
 class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
-    """Translation with an Assistant that leaves out pairs which are trivial by now.
+    """Translation with an Assistant that leaves out wrong pairs, or those that are trivial by now.
 
     With ``--autoassist-policy off`` it is fairseq's translation task, digit for digit.
     """
@@ -152,7 +153,8 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         )
         folder = folder_of(dataset, *self._limits(options))
         planner = Planner(folder, budget, self.settings)
-        return AutoAssistIterator(dataset, planner, spread, options.get("epoch", 1))
+        asked = self.cfg.autoassist_hopeless != AUTO
+        return AutoAssistIterator(dataset, planner, spread, options.get("epoch", 1), asked)
 
     def _limits(self, options: dict[str, Any]) -> tuple[Any, int | None]:
         return self._positions or options.get("max_positions"), options.get("max_tokens")

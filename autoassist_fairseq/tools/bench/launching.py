@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
-from autoassist_fairseq.tools.bench.programs import OURS, Watched, tiny_model, watch
+from autoassist_fairseq.tools.bench.programs import PAPER, Watched, tiny_model, watch
 from autoassist_fairseq.tools.bench.rows import Row
 from autoassist_fairseq.tools.common.child import program
 
@@ -16,7 +16,7 @@ UPDATES = 50
 
 def start(data: Path, ours: bool, updates: int = 1, workers: int = 1) -> Watched:
     """Train a tiny model on ``data`` up to ``updates``."""
-    words = [program("fairseq-train"), data, *tiny_model(), *(OURS if ours else ())]
+    words = [program("fairseq-train"), data, *tiny_model(), *(PAPER if ours else ())]
     # fairseq makes its folder for checkpoints even where it saves none.
     words += ["--save-dir", data, "--max-tokens", MAX_TOKENS, "--num-workers", workers]
     return watch(words, updates)

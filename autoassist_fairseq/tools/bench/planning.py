@@ -36,8 +36,8 @@ WINDOWS = 3
 
 
 def make_planner(corpus: Corpus, **options: Any) -> Planner:
-    """Return a planner of ``corpus``."""
-    settings = Settings(**options)
+    """Return a planner of ``corpus``; of the paper's rule, unless ``options`` say otherwise."""
+    settings = Settings(**{"policy": "shrink", "hopeless": "off", **options})
     source, target = (side._segments[0].sizes for side in (corpus.source, corpus.target))
     return Planner(Folder(corpus, PairIds(len(corpus)), source, target), BUDGET, settings)
 

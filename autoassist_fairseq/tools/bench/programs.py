@@ -17,6 +17,7 @@ from autoassist_fairseq.tools.synthetic.files import SOURCE, TARGET
 
 USER_DIR = str(Path(autoassist_fairseq.__file__).parent)
 OURS = ("--user-dir", USER_DIR, "--task", "autoassist_translation")
+PAPER = (*OURS, "--autoassist-policy", "shrink", "--autoassist-hopeless", "off")
 # Flags of every model that is trained.
 ON_CPU = (
     "--share-decoder-input-output-embed --optimizer adam --lr 0.001 --seed 1 --cpu --no-save "

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from autoassist_fairseq.tools.bench.programs import ON_CPU, OURS, failed, start, tiny_model
+from autoassist_fairseq.tools.bench.programs import ON_CPU, PAPER, failed, start, tiny_model
 from autoassist_fairseq.tools.bench.rows import Row
 
 # Transformer base (Vaswani et al. 2017).
@@ -50,7 +50,7 @@ def train(data: Path, *runs: Sequence[object], cores: Sequence[int] = ()) -> lis
 
 def tap_row(data: Path, updates: int) -> Row:
     """Measure what is ours within each update of a Transformer base on the CPU."""
-    (seen,) = train(data, [*BASE.split(), *OURS, "--max-update", updates])
+    (seen,) = train(data, [*BASE.split(), *PAPER, "--max-update", updates])
     steps, ours = seen["step"][WARM:], seen["ours"][WARM:]
     step = statistics.median(steps)
     return Row(
@@ -65,7 +65,7 @@ def tap_row(data: Path, updates: int) -> Row:
 
 def sharing_row(data: Path, updates: int) -> Row:
     """Measure what sharing the feedback adds on two ranks with gloo."""
-    flags = [*BASE.split(), *TWO_RANKS.split(), *OURS, "--max-update", updates]
+    flags = [*BASE.split(), *TWO_RANKS.split(), *PAPER, "--max-update", updates]
     flags += ["--distributed-init-method", f"file://{data.resolve()}/meeting", "--distributed-rank"]
     seen = train(data, [*flags, 0], [*flags, 1])
     step, share = (
@@ -91,7 +91,7 @@ def end_to_end_row(data: Path, epochs: int, rounds: int) -> Row:
     for the Assistant is `waiting`'s to show.
     """
     model = [*tiny_model(128, 2), "--max-tokens", 500, "--num-workers", 0, "--max-epoch", epochs]
-    shrink, uniform = ([*model, *OURS, "--autoassist-policy", p] for p in ("shrink", "uniform"))
+    shrink, uniform = ([*model, *PAPER, "--autoassist-policy", p] for p in ("shrink", "uniform"))
     available = sorted(os.sched_getaffinity(0))
     cores = [available[0], available[:2][-1]]
     ratios = []

@@ -10,6 +10,8 @@ from autoassist_fairseq.tools.synthetic.files import SOURCE, TARGET
 from autoassist_fairseq.tools.synthetic.shape import Shape
 
 STOCK = ("--task", "translation")
+# What an arm's own flags come after.
+ALONE = ("--autoassist-hopeless", "off")
 # With fewer pairs the fed losses of wrong ones do not stand out as a kind of their own.
 SMALL = Shape(pairs=500, words=400, mean=12.0)
 PRECISIONS: dict[str, tuple[str, ...]] = {
@@ -55,7 +57,7 @@ def precision_flags(precision: str, cuda: bool) -> list[str]:
 
 def small_run(data: Path, save: Path, arm: str) -> list[object]:
     """Return the flags of a run of ``arm`` on a `SMALL` corpus, with a tiny model."""
-    task = STOCK if arm == "stock" else (*OURS, *ARMS[arm])
+    task = STOCK if arm == "stock" else (*OURS, *ALONE, *ARMS[arm])
     return [
         *(data, "--arch", "transformer_tiny", *as_words(model_size(layers=1, width=32, heads=2))),
         *(*COMMON.split(), "--log-interval", 1, "--lr", 0.003, "--dropout", 0),

@@ -10,7 +10,7 @@ from statistics import fmean
 
 from autoassist_fairseq.tools.bench.programs import OURS
 from autoassist_fairseq.tools.check_gpu.checks import Check, Outcome
-from autoassist_fairseq.tools.check_gpu.flags import COMMON, alone, precision_flags
+from autoassist_fairseq.tools.check_gpu.flags import ALONE, COMMON, alone, precision_flags
 from autoassist_fairseq.tools.check_gpu.runner import Runner
 from autoassist_fairseq.tools.common.words import as_words, model_size
 from autoassist_fairseq.tools.synthetic.files import write_corpus
@@ -144,7 +144,7 @@ def measure(
         *(corpus.folder(), "--arch", recipe.arch, *as_words(shape)),
         *(*COMMON.split(), "--log-interval", 10, "--lr", 1e-4, "--dropout", recipe.dropout),
         *("--share-all-embeddings", "--max-tokens", tokens, "--num-workers", 2, "--no-save"),
-        *("--save-dir", runner.folder / job / "save", *alone(runner.cuda), *OURS),
+        *("--save-dir", runner.folder / job / "save", *alone(runner.cuda), *OURS, *ALONE),
         *("--autoassist-policy", arm, "--autoassist-warmup-passes", 0),
         *("--max-update", size.warm + size.updates + 1, *precision_flags(precision, runner.cuda)),
     ]

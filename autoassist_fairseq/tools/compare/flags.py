@@ -27,6 +27,7 @@ DEFAULTS: dict[str, object] = {
     "--max-tokens": 2000,
     "--num-workers": 0,
     "--distributed-world-size": 1,
+    "--autoassist-hopeless": "off",  # arms are policies alone, unless they say otherwise
 }
 #: The scheduler of ``--decay``.
 DECAY = "autoassist_decay"

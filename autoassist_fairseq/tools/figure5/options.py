@@ -82,6 +82,7 @@ def check(args: argparse.Namespace) -> None:
         rate=(args.rate,),
         pace=1.0 if args.pace is None else args.pace,
         presample=args.presample,
+        hopeless="off",
     )
     named = {"`--autoassist-lr`": "`--assistant-lr`", "`--autoassist-": "`--"}
     for problem in settings.problems():

@@ -138,8 +138,8 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line of ``autoassist scores``."""
     p = argparse.ArgumentParser(
         prog="autoassist scores",
-        description="Write what a run with --autoassist-hopeless found out about every pair, as "
-        "tab-separated values: pair (from 0, in the order of the training set), loss, expected "
+        description="Write what a run that looked for hopeless pairs found out about every pair, "
+        "as tab-separated values: pair (from 0, in the order of the training set), loss, expected "
         "loss and surprise in nats per target token, class: learned, learnable, hopeless or "
         "unknown (never trained on), posterior: how likely the pair "
         "is to be wrong, by its text alone, and the kind of a hopeless pair.",

@@ -98,9 +98,9 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line of ``autoassist judge``."""
     p = argparse.ArgumentParser(
         prog="autoassist judge",
-        description="Compare what checkpoints of a run with --autoassist-hopeless say of every "
-        "pair with the truth: area under the ROC curve, precision and recall of the verdicts. Or "
-        "what find-wrong-pairs says: give its tables (.tsv).",
+        description="Compare what checkpoints of a run that looked for hopeless pairs say of "
+        "every pair with the truth: area under the ROC curve, precision and recall of the "
+        "verdicts. Or what find-wrong-pairs says: give its tables (.tsv).",
     )
     what = "of a run; or tables of find-wrong-pairs, of train.* in --noise"
     p.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT", help=what)

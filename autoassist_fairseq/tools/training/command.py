@@ -28,8 +28,9 @@ def parser(recipe: recipes.Recipe) -> argparse.ArgumentParser:
     )
     add = p.add_argument
     add("data", metavar="DATA", help="binarised corpus with a joined dictionary")
-    policy = "who is kept (default: shrink); nothing else differs between two policies"
-    add("--policy", default="shrink", metavar="|".join(POLICIES), help=policy)
+    policy = "who is kept (default: uniform: all but hopeless pairs); with the others, such as the "
+    policy += "paper's rule, shrink, hopeless pairs are not looked for"
+    add("--policy", default="uniform", metavar="|".join(POLICIES), help=policy)
     folder = f"checkpoints (default: checkpoints/wmt14_{recipe.name}_POLICY)"
     add("--save-dir", metavar="DIR", help=folder)
     add("--seed", type=int, default=1, help="default: 1")

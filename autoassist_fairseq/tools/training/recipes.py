@@ -155,6 +155,8 @@ def train_options(
         "--log-format": "json",
         "--log-interval": 100,
     }
+    if policy != "uniform":  # as published, the others look for no hopeless pairs
+        options["--autoassist-hopeless"] = "off"
     if recipe.precision != "fp32":
         options[f"--{recipe.precision}"] = None
     return options
