@@ -101,10 +101,11 @@ def _warm_updates(settings: Settings, now: Pass) -> int:
 def announce_hopeless(planner: Planner) -> None:
     """Log how many pairs are hopeless in the pass that begins, by kind.
 
-    In the first pass over many pairs, of those that were judged so far.
+    In the first pass over many pairs, of those that were judged so far. Nothing of a pass that had
+    begun when nobody looked for them, and goes on.
     """
     policy = planner.policy
-    if planner.failed or not isinstance(policy, Hopeless):
+    if planner.failed or not isinstance(policy, Hopeless) or not policy.frozen["pass"]:
         return
     if seconds := policy.opinion.seconds:
         logger.info(f"autoassist: text was read for wrong pairs in {seconds:.1f} s")
