@@ -1,7 +1,8 @@
 """The demo: three arms on an embedded corpus, from text to a table and a page.
 
-Plain SGD, AutoAssist, and SGD on as few tokens by chance: all by the same planner and with the same
-flags, so that they differ in nothing but whom they leave out.
+Three of ten training pairs are made wrong, as a crawl's are. Plain SGD, AutoAssist, which cuts
+what it finds, and SGD on as few tokens by chance: all by the same planner and with the same flags,
+so that they differ in nothing but whom they leave out.
 """
 
 from __future__ import annotations
@@ -20,9 +21,14 @@ from autoassist_fairseq.tools.dataprep.pipeline import prepare
 from autoassist_fairseq.tools.dataprep.reading import Source
 from autoassist_fairseq.tools.dataprep.settings import PrepSettings
 from autoassist_fairseq.tools.dataprep.steps import Step, Workshop
-from autoassist_fairseq.tools.demo.settings import ARMS, DemoSettings, demo_settings
+from autoassist_fairseq.tools.demo.settings import ARMS, NOISE, DemoSettings, demo_settings
+from autoassist_fairseq.tools.demo_corpus.base import LANGUAGES
 from autoassist_fairseq.tools.demo_corpus.build import build, write
+from autoassist_fairseq.tools.noise.command import spoil
+from autoassist_fairseq.tools.noise.command import write as write_spoiled
+from autoassist_fairseq.tools.noise.kinds import Text
 from autoassist_fairseq.tools.report.table import aligned
+from autoassist_fairseq.tools.scoring.text import read_lines
 
 NOTE = """\
 {passes} passes each; the first keeps every pair. Tokens: target tokens trained on. Seconds: of
@@ -40,7 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     start = time.monotonic()
     try:
         with clear_os_errors(), locked(settings.out):
-            Workshop(settings.out, say).do(corpus_step(settings))
+            workshop = Workshop(settings.out, say)
+            workshop.do(corpus_step(settings))
+            workshop.do(noise_step(settings))
             prepare(prep_settings(settings))
             rows = compare.compare(compare_flags(settings))
     except KeyboardInterrupt:
@@ -66,11 +74,27 @@ def corpus_step(settings: DemoSettings) -> Step:
     return Step("corpus", (), files, options, work)
 
 
+def noise_step(settings: DemoSettings) -> Step:
+    """The step that makes some of the training pairs wrong."""
+    clean = tuple(settings.corpus / f"train.{language}" for language in LANGUAGES)
+    spoiled = tuple(settings.noise / path.name for path in clean)
+
+    def work() -> dict[str, int]:
+        text = Text(*(read_lines(path, path.name) for path in clean))
+        made = spoil(text, NOISE, settings.seed)
+        write_spoiled(settings.noise, list(LANGUAGES), text, made)
+        return {kind: made.kinds.count(kind) for kind in NOISE}
+
+    options = {"seed": settings.seed, "noise": dict(NOISE), "numpy": version_of("numpy")}
+    return Step("noise", clean, spoiled, options, work)
+
+
 def prep_settings(settings: DemoSettings) -> PrepSettings:
     """How the corpus is prepared: every digit is a piece, so that numbers can be spelled."""
+    folders = dict.fromkeys(settings.pairs, settings.corpus) | {"train": settings.noise}
     sources = {
-        split: (Source(split, (settings.corpus / f"{split}.en", settings.corpus / f"{split}.de")),)
-        for split in settings.pairs
+        split: (Source(split, (folder / f"{split}.en", folder / f"{split}.de")),)
+        for split, folder in folders.items()
     }
     return PrepSettings(
         languages=("en", "de"),

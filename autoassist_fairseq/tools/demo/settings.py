@@ -12,10 +12,12 @@ from autoassist_fairseq.tools.demo_corpus.build import SIZES
 
 #: Names of the arms, and all in which they differ, as ``autoassist compare --arm`` takes them.
 ARMS = {
-    "SGD": "uniform",
-    "AutoAssist": "shrink",
-    "chance": "random --autoassist-rate {AutoAssist}",
+    "SGD": "uniform --autoassist-hopeless off",
+    "AutoAssist": "uniform --autoassist-hopeless cut",
+    "chance": "random --autoassist-hopeless off --autoassist-rate {AutoAssist}",
 }
+#: The shares of the training pairs that are made wrong, by kind, as ``autoassist noise`` does.
+NOISE = {"shuffle": 0.2, "half": 0.1}
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ class DemoSettings:
     def corpus(self) -> Path:
         """The folder of the raw text."""
         return self.out / "corpus"
+
+    @property
+    def noise(self) -> Path:
+        """The folder of the training pairs after some were made wrong."""
+        return self.out / "noise"
 
     @property
     def data(self) -> Path:

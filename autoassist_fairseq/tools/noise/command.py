@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     text = Text(source, target, others)
     spoiled = spoil(text, shares, args.seed)
     given = {path.resolve() for path in (args.source, args.target, args.lines) if path}
-    _write(args.out, languages, text, spoiled, given)
+    write(args.out, languages, text, spoiled, given)
     counts = ", ".join(f"{name} {spoiled.kinds.count(name):,}" for name in shares)
     share = f"{int(spoiled.flags.sum()):,} of {len(target):,}"
     print(f"{share} pairs are spoiled ({counts}): {args.out}")
@@ -155,9 +155,10 @@ def _languages(*paths: Path) -> list[str]:
     return languages
 
 
-def _write(
-    out: Path, languages: Lines, text: Text, spoiled: Spoiled, given: Collection[Path]
+def write(
+    out: Path, languages: Lines, text: Text, spoiled: Spoiled, given: Collection[Path] = ()
 ) -> None:
+    """Write what ``autoassist noise`` writes; `UserError` if that is one of the files ``given``."""
     clean = np.flatnonzero(~spoiled.flags)
     files = {
         f"train.{languages[0]}": spoiled.source,
