@@ -45,7 +45,8 @@ def eflomal(source: Lines, target: Lines, *_: str) -> Scores:
     with tempfile.TemporaryDirectory() as folder:
         names = [f"{folder}/{name}" for name in ("there", "back")]
         aligner.align(*sides, scores_filename_fwd=names[0], scores_filename_rev=names[1])
-        return list(np.maximum(*(np.loadtxt(name) for name in names)))
+        scores = np.maximum(*(np.loadtxt(name) for name in names))
+    return list(np.nan_to_num(scores))  # some are infinite
 
 
 def opusfilter(source: Lines, target: Lines, *languages: str) -> Scores:
@@ -54,7 +55,7 @@ def opusfilter(source: Lines, target: Lines, *languages: str) -> Scores:
     names = ("src_tokenizer", "tgt_tokenizer")
     tokenisers = {name: ("moses", tag) for name, tag in zip(names, languages, strict=True)}
     pairs = ((s or "-", t or "-") for s, t in zip(source, target, strict=True))
-    return [max(scores) for scores in words(**tokenisers).score(pairs)]
+    return list(np.nan_to_num([max(scores) for scores in words(**tokenisers).score(pairs)]))
 
 
 def bicleaner(source: Lines, target: Lines, *languages: str) -> Scores:

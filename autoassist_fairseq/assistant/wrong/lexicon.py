@@ -14,7 +14,7 @@ from autoassist_fairseq.assistant.wrong import lexicon_kernels as kernels
 # Ids below it are no words: begin, padding and end of a sentence.
 FIRST_WORD = 3
 # Entries of a word at most: while it is learned, and after.
-CANDIDATES, ENTRIES = 48, 24
+CANDIDATES, ENTRIES = 48, 16
 ROUNDS, DISCOUNT = 5, 0.3
 # What every word leaves at least to words that it was never seen with.
 LEAST_REST = 0.02

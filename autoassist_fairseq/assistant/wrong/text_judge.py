@@ -24,7 +24,7 @@ from autoassist_fairseq.errors import ANEW, StateError
 
 KINDS: tuple[str, ...] = (*decoys.KINDS, "language")
 # Counted up when verdicts change, so that remembered ones are judged anew.
-VERSION = 3
+VERSION = 4
 # Pairs that lexicon and detectors are learned from at most; with fewer than the least, none is.
 SAMPLE, LEAST = 100_000, 1_000
 # In fewer, rare words of one subject have passed for another language.
