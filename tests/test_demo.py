@@ -28,8 +28,8 @@ def test_arms_differ_in_whom_they_leave_out_alone(tmp_path: Path) -> None:
     check_arms(arms)
     assert [arm.policy for arm in arms] == ["uniform", "uniform", "random"]
     # chance drops what AutoAssist dropped, pass by pass, and nothing else is said to one arm alone
-    off, cut = ("--autoassist-hopeless", "off"), ("--autoassist-hopeless", "cut")
-    assert [arm.flags for arm in arms] == [off, cut, (*off, "--autoassist-rate", "{AutoAssist}")]
+    cut, chance = ("--autoassist-hopeless", "cut"), ("--autoassist-rate", "{AutoAssist}")
+    assert [arm.flags for arm in arms] == [(), cut, chance]
     words = compare_flags(DemoSettings(tmp_path))
     check_flags(words[words.index("--") + 1 :], "--")
 

@@ -20,6 +20,7 @@ from autoassist_fairseq.assistant.wrong import (
     verdicts,
 )
 from autoassist_fairseq.assistant.wrong import lexicon as lex
+from autoassist_fairseq.assistant.wrong.judge import Judge
 from autoassist_fairseq.assistant.wrong.posterior import kind_shares
 from autoassist_fairseq.assistant.wrong.text_judge import KINDS, TextJudge
 from autoassist_fairseq.assistant.wrong.trees import Trees
@@ -190,6 +191,19 @@ def test_trees_never_turn_against_a_sign() -> None:
     assert ((trees.score(rows) > 0) == truth).mean() > 0.85
     line = np.stack([np.linspace(0, 1, 200), np.full(200, 0.2)], 1).astype(np.float32)
     assert (np.diff(trees.score(line)) <= 1e-12).all()
+
+
+def test_wrong_pairs_need_not_be_as_decoys_in_every_detail() -> None:
+    rng = np.random.default_rng(9)
+    real, decoy = (rng.standard_normal((n, evidence.EVIDENCE)) for n in (8_000, 4_000))
+    wrong = np.arange(8_000) < 1_600
+    real[wrong, 0] -= 5  # what tells wrong pairs
+    decoy[:, 0] -= 5
+    decoy[:, evidence.OVERLAP] += 0.5  # what tells decoys from them
+    judge = Judge.fit(real.astype(np.float32), {0: decoy.astype(np.float32)})
+    called = judge.of(real.astype(np.float32))[1] > 0
+    assert called[wrong].mean() > 0.8  # 0.69, where wrong pairs count as right ones
+    assert called[~wrong].mean() < 0.005
 
 
 @pytest.mark.slow

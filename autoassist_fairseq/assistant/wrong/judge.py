@@ -13,11 +13,13 @@ from autoassist_fairseq.assistant.corpus.features import Floats
 from autoassist_fairseq.assistant.exact import Doubles
 from autoassist_fairseq.assistant.wrong.detector import Detector
 from autoassist_fairseq.assistant.wrong.evidence import SIGNS
-from autoassist_fairseq.assistant.wrong.posterior import Posterior, kind_shares
+from autoassist_fairseq.assistant.wrong.posterior import SUREST, Posterior, kind_shares
 from autoassist_fairseq.assistant.wrong.trees import Trees
 
 # A share of the real pairs that is none.
 RARE = 1e-4
+# Where fewer real pairs are wrong, they are too few for the trees to learn them as right ones.
+FEW = 0.02
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Judge:
             np.stack([one.score(rows) for one in detectors], 1) for rows in (real, *decoys.values())
         ]
         shares = kind_shares(scored[0], scored[1:])
-        trees = Trees.fit(*_mixed(real, list(decoys.values()), shares), SIGNS)
+        mixed = _mixed(real, _good(scored[0], shares), list(decoys.values()), shares)
+        trees = Trees.fit(*mixed, SIGNS)
         wrong = [trees.score(some) for some in decoys.values()]
         posterior = Posterior.fit(trees.score(real), wrong, shares)
         return cls(np.array(list(decoys), np.uint8), detectors, shares, trees, posterior)
@@ -61,11 +64,27 @@ class Judge:
         return self.kinds[likeliest], self.posterior.of(self.trees.score(evidence))
 
 
-def _mixed(real: Floats, decoys: list[Floats], shares: Doubles) -> tuple[Floats, Doubles, Doubles]:
-    """Return rows [N, F], labels (1: decoy) and weights [N]: of real pairs, and as many decoys.
+def _good(scores: Doubles, shares: Doubles) -> Doubles:
+    """Return how likely real pairs with ``scores`` [P, K] by the detectors are right, in [0, 1].
 
-    As many by weight: decoys of each kind as there are of that kind among the real pairs. Kinds
-    that are hardly there are left out; if none is there, all of them stand for what could be.
+    Real pairs that are wrong are not decoys to the last detail. Did they count as right ones, trees
+    would learn what tells them from decoys.
+    """
+    wrong = np.zeros(len(scores))
+    if shares.sum() > FEW:
+        for column, share in zip(scores.T, shares, strict=True):
+            wrong += share * exact.exp(np.minimum(column, SUREST))
+    return 1 - np.minimum(wrong, 1.0)
+
+
+def _mixed(
+    real: Floats, good: Doubles, decoys: list[Floats], shares: Doubles
+) -> tuple[Floats, Doubles, Doubles]:
+    """Return rows [N, F], labels (1: decoy) and weights [N]: of real pairs and decoys.
+
+    Real pairs weigh as much as they are likely to be ``good`` [P], decoys of a kind as there are of
+    that kind among the wrong real pairs. Kinds that are hardly there are left out; if none is
+    there, all of them stand for what could be.
     """
     mix = shares if shares.max() > RARE else np.ones(len(shares))
     mix = np.where(mix > RARE, mix, 0) / mix[mix > RARE].sum()
@@ -73,4 +92,4 @@ def _mixed(real: Floats, decoys: list[Floats], shares: Doubles) -> tuple[Floats,
     weights = [np.full(len(rows), part * len(real) / len(rows)) for rows, part in kept]
     labels = np.repeat([0.0, 1.0], [len(real), sum(len(rows) for rows, _ in kept)])
     rows = np.vstack([real, *(rows for rows, _ in kept)])
-    return rows, labels, np.concatenate([np.ones(len(real)), *weights])
+    return rows, labels, np.concatenate([good, *weights])

@@ -12,9 +12,9 @@ from autoassist_fairseq.tools.demo_corpus.build import SIZES
 
 #: Names of the arms, and all in which they differ, as ``autoassist compare --arm`` takes them.
 ARMS = {
-    "SGD": "uniform --autoassist-hopeless off",
+    "SGD": "uniform",
     "AutoAssist": "uniform --autoassist-hopeless cut",
-    "chance": "random --autoassist-hopeless off --autoassist-rate {AutoAssist}",
+    "chance": "random --autoassist-rate {AutoAssist}",
 }
 #: The shares of the training pairs that are made wrong, by kind, as ``autoassist noise`` does.
 NOISE = {"shuffle": 0.2, "half": 0.1}
