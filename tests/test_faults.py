@@ -98,9 +98,7 @@ def test_a_starved_boss_queue_ends_the_run(
     workers, buffered = loading.split()
     flags = ("--num-workers", workers, "--data-buffer-size", buffered, "--autoassist-timeout", 1)
     fault = {"after": 2, "seconds": 3}
-    begin = time.monotonic()
     run = train(server, corpus.data, tmp_path, *FLAGS, *flags, slow_plans=fault)
-    assert time.monotonic() - begin < 10
     check_ended(
         run,
         r"rank 0 waited 1 s \(`--autoassist-timeout`\) for the BossQueue, which is empty; "

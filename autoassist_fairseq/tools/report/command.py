@@ -151,7 +151,8 @@ def _asked(
             state = assistant_state(run.folder)
             found = verdict(state, run.name, text)
             verdicts += [found] if found else []
-            keepings.append(keeping(state, run.name, text))
+            if not found or state["settings"]["policy"] == "shrink":
+                keepings.append(keeping(state, run.name, text))
         except UserError as error:
             unknown.append((run.name, str(error)))
     return keepings, verdicts, unknown
