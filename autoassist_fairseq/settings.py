@@ -76,7 +76,7 @@ class Settings:
     presample: int = 3
     hopeless: str = "cut"
     sure: float = 0.5
-    reexamine: float = 0.1
+    reexamine: float = 0.05
     updates: int = 0
     passes: int = 0
     timeout: float = 300.0

@@ -18,14 +18,11 @@ from autoassist_fairseq.assistant.policies.policy import Moment, Policy
 from autoassist_fairseq.assistant.policies.rules import Floats
 from autoassist_fairseq.assistant.wrong.mixture import Mixture
 from autoassist_fairseq.assistant.wrong.opinion import NAMES, Opinion
-from autoassist_fairseq.assistant.wrong.surprise import LIKELY, OTHER, SAMPLE, SURE
+from autoassist_fairseq.assistant.wrong.surprise import HOPELESS, OTHER, SAMPLE
 from autoassist_fairseq.settings import Settings
 
 # A pair that is hopeless stays it down to this part of the chance to become it.
 STAY = 0.6
-# It is surely so, and examined again less often, if the chance that it is not is this part of what
-# is asked for.
-DOUBT = 0.2
 # So many pairs are judged before the first pass begins; of more, each window when it is planned.
 AT_ONCE = 131_072
 # Share of the others that is kept at least, however many are hopeless.
@@ -140,16 +137,12 @@ class Hopeless(Policy):
     def _set_classes(self, pairs: Ints, odds: NDArray[Any], before: Any) -> None:
         """Class ``pairs`` [P] by their log-``odds`` [P]; ``before`` [P]: who was hopeless."""
         sure = self.settings.sure
-        enter, stay, certain = map(log_odds, (sure, STAY * sure, 1 - DOUBT * (1 - sure)))
-        found = odds > np.where(before, stay, enter)
-        classes = np.where(found, np.where(odds > certain, SURE, LIKELY), OTHER)
+        found = odds > np.where(before, log_odds(STAY * sure), log_odds(sure))
+        classes = np.where(found, HOPELESS, OTHER)
         self.opinion.surprise.set_classes(pairs, classes)
 
     def keep_probability(self, pairs: Ints, warm: bool = False) -> Floats:
-        """Return P(keep) [P]: of hopeless pairs the chance to be examined again.
-
-        That is larger where it is not certain, so that a wrong verdict soon gets its retrial.
-        """
+        """Return P(keep) [P]: of hopeless pairs the chance to be examined again."""
         keep = self.inner.keep_probability(pairs, warm)
         if self.frozen["keep"] == 1:
             return keep
@@ -169,8 +162,8 @@ class Hopeless(Policy):
         return less if weights is None else weights * less
 
     def _by_class(self, pairs: Ints, rate: float) -> Floats:
-        """Return 1 [P], ``rate`` for surely hopeless pairs, halfway between for likely ones."""
-        return np.array([1.0, (1 + rate) / 2, rate], np.float32)[self._classes(pairs)]
+        """Return 1 [P], ``rate`` for hopeless pairs."""
+        return np.where(self.hopeless(pairs), np.float32(rate), np.float32(1))
 
     def learn(self, pairs: Ints, losses: Floats, expected: Floats | None = None) -> None:
         """Learn, and remember how surprising the losses are."""
