@@ -18,7 +18,7 @@ from autoassist_fairseq.assistant.wrong import hopeless, opinion, surprise, text
 from autoassist_fairseq.assistant.wrong.bigrams import Bigrams
 from autoassist_fairseq.assistant.wrong.hopeless import Hopeless
 from autoassist_fairseq.assistant.wrong.mixture import Mixture
-from autoassist_fairseq.assistant.wrong.surprise import HOPELESS, OTHER, PASSES, Drift, Surprise
+from autoassist_fairseq.assistant.wrong.surprise import LIKELY, OTHER, PASSES, SURE, Drift, Surprise
 from autoassist_fairseq.errors import StateError
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.planner import Planner
@@ -71,7 +71,9 @@ def test_hopeless_pairs_are_found_and_left_out(policy: str) -> None:
     truth = np.arange(PAIRS) < BAD
     assert (found & truth).sum() > 0.9 * BAD and (found & ~truth).sum() < 0.04 * PAIRS
     # Hopeless pairs are trained on at the rate of examining them again, the others as ever.
-    assert 0.05 < np.isin(np.flatnonzero(found), kept).mean() < 0.16
+    sure = hopeless_of(planner).opinion.surprise.classes(np.arange(PAIRS)) == SURE
+    assert 0.05 < np.isin(np.flatnonzero(sure), kept).mean() < 0.16
+    assert sure.sum() > 0.8 * found.sum()
     others = np.isin(np.flatnonzero(~found), kept).mean()
     assert others == 1 if policy == "uniform" else 0.3 < others < 1
 
@@ -104,8 +106,9 @@ def test_weight_trains_on_them_with_little_weight() -> None:
     assert plan.stats.kept == plan.stats.considered == len(now.pairs_of(0))
     found = planner.policy.hopeless(plan.batches.pairs)
     assert plan.weights is not None and found.any() and plan.stats.hopeless == found.sum()
-    weights = np.where(found, np.float32(0.2), np.float32(1))
-    assert plan.weights.tolist() == weights.tolist()
+    classes = hopeless_of(planner).opinion.surprise.classes(plan.batches.pairs)
+    weights = np.array([1, 0.6, 0.2], np.float32)
+    assert plan.weights.tolist() == weights[classes].tolist()
 
 
 def test_a_pair_that_the_boss_learns_after_all_comes_back() -> None:
@@ -130,7 +133,7 @@ def test_classes_change_with_hysteresis() -> None:
     assert (policy.opinion.now(two, 5) < policy.surprise_threshold).all()
     classed = np.arange(0, PAIRS, 2)
     policy.opinion.surprise.set_classes(
-        everyone, np.where(np.isin(everyone, classed), HOPELESS, OTHER)
+        everyone, np.where(np.isin(everyone, classed), LIKELY, OTHER)
     )
     policy._class(5)
     assert policy.hopeless(two).tolist() == [True, False]
@@ -231,15 +234,15 @@ def test_ages_class_and_pass_share_a_byte() -> None:
     memory, pairs = Surprise(4), np.arange(4)
     index = 2 * PASSES + 5
     memory.learn(pairs[:2], np.ones(2, np.float32), np.zeros(2, np.float32), index)
-    memory.set_classes(pairs, np.array([HOPELESS, OTHER, HOPELESS, OTHER]))
+    memory.set_classes(pairs, np.array([LIKELY, OTHER, SURE, OTHER]))
     memory.learn(pairs[2:], np.ones(2, np.float32), np.zeros(2, np.float32), index + 1)
     assert memory.ages(pairs, index + 3).tolist() == [3, 3, 2, 2]
-    assert memory.classes(pairs).tolist() == [HOPELESS, OTHER, HOPELESS, OTHER]
+    assert memory.classes(pairs).tolist() == [LIKELY, OTHER, SURE, OTHER]
 
 
 def test_a_surprise_does_not_become_young_again() -> None:
     memory, pairs = Surprise(3), np.arange(3)
-    memory.set_classes(pairs, np.array([HOPELESS, OTHER, OTHER]))
+    memory.set_classes(pairs, np.array([SURE, OTHER, LIKELY]))
     memory.learn(pairs, np.ones(3, np.float32), np.zeros(3, np.float32), 5)
     for index in range(6, 5 + 3 * PASSES):
         memory.begin(index)
@@ -247,7 +250,7 @@ def test_a_surprise_does_not_become_young_again() -> None:
         if index == 100:
             memory.learn(np.arange(1), np.ones(1, np.float32), np.zeros(1, np.float32), index)
             pairs = pairs[1:]
-    assert memory.classes(np.arange(3)).tolist() == [HOPELESS, OTHER, OTHER]
+    assert memory.classes(np.arange(3)).tolist() == [SURE, OTHER, LIKELY]
 
 
 def test_other_folders_between_do_not_age_what_is_remembered() -> None:

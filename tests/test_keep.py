@@ -10,7 +10,7 @@ from corpora import alone, make_planner, run_pass
 
 from autoassist_fairseq.assistant.policies.keep_share import limit_for, shrink_for, weighted
 from autoassist_fairseq.assistant.wrong.hopeless import Hopeless
-from autoassist_fairseq.assistant.wrong.surprise import HOPELESS
+from autoassist_fairseq.assistant.wrong.surprise import LIKELY, SURE
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.settings import Settings
 
@@ -96,12 +96,13 @@ def test_hopeless_pairs_count_among_the_share(policy: str) -> None:
     pairs = planner.folder.ids[:]
     run_pass(planner, 1, 1)
     planner.policy.begin(planner._moment(2, 1, 1))
-    planner.policy.opinion.surprise.set_classes(pairs[::5], np.full(len(pairs[::5]), HOPELESS))
+    planner.policy.opinion.surprise.set_classes(pairs[::5], np.full(len(pairs[::5]), SURE))
+    planner.policy.opinion.surprise.set_classes(pairs[1::5], np.full(len(pairs[1::5]), LIKELY))
     planner._aim(2)
     tokens = planner.folder.target_sizes[pairs]
     keep = planner.policy.keep_probability(pairs)
     assert weighted(keep, tokens) == pytest.approx(0.6, abs=1e-3)
-    assert keep[::5] == pytest.approx(0.05)
+    assert keep[::5] == pytest.approx(0.05) and keep[1::5] == pytest.approx(0.525)
 
 
 def test_what_is_asked_is_frozen_and_saved() -> None:

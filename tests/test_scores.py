@@ -11,7 +11,7 @@ import pytest
 from report_runs import write_checkpoint, write_data
 
 from autoassist_fairseq.assistant.assistant import Assistant
-from autoassist_fairseq.assistant.wrong.surprise import HOPELESS, OTHER, Surprise
+from autoassist_fairseq.assistant.wrong.surprise import LIKELY, OTHER, SURE, Surprise
 from autoassist_fairseq.assistant.wrong.text_judge import KINDS
 from autoassist_fairseq.assistant.wrong.verdicts import packed
 from autoassist_fairseq.errors import UserError
@@ -42,8 +42,8 @@ def run(tmp_path: Path) -> Path:
     surprises = np.where(SPOILED, 1.5, 0) + rng.normal(0, 0.5, PAIRS)
     known = np.arange(PAIRS - 1)
     memory.learn(known, losses[known], (losses - surprises).astype(np.float32)[known], 3)
-    classes = np.where(SPOILED, HOPELESS, OTHER)
-    classes[1] = HOPELESS  # a wrong verdict
+    classes = np.where(SPOILED, np.where(surprises > 1.4, SURE, LIKELY), OTHER)
+    classes[1] = LIKELY  # a wrong verdict
     memory.set_classes(np.arange(PAIRS), classes)
     assistant.threshold.add(np.full(10, 2.5, np.float32))
     hopeless = {"threshold": 1.0, "level": 0.2, "tilt": 0.1, "spread": 2.0, "believed": 1.0}

@@ -18,11 +18,14 @@ from autoassist_fairseq.assistant.policies.policy import Moment, Policy
 from autoassist_fairseq.assistant.policies.rules import Floats
 from autoassist_fairseq.assistant.wrong.mixture import Mixture
 from autoassist_fairseq.assistant.wrong.opinion import NAMES, Opinion
-from autoassist_fairseq.assistant.wrong.surprise import HOPELESS, OTHER, SAMPLE
+from autoassist_fairseq.assistant.wrong.surprise import LIKELY, OTHER, SAMPLE, SURE
 from autoassist_fairseq.settings import Settings
 
 # A pair that is hopeless stays it down to this part of the chance to become it.
 STAY = 0.6
+# It is surely so, and examined again less often, if its text alone says so, or if the chance that
+# it is not is this part of what is asked for.
+DOUBT = 0.2
 # So many pairs are judged before the first pass begins; of more, each window when it is planned.
 AT_ONCE = 131_072
 # Share of the others that is kept at least, however many are hopeless.
@@ -124,25 +127,35 @@ class Hopeless(Policy):
         self.opinion.weigh(index, parted=bool(np.isfinite(self.surprise_threshold)))
         for begin in range(0, len(self.ids), SAMPLE):
             some = self.ids[begin : begin + SAMPLE]
-            self._set_classes(some, self.opinion.odds(some, index), self._classes(some) > OTHER)
+            told, before = self.opinion.of_text(some), self._classes(some) > OTHER
+            self._set_classes(some, self.opinion.odds(some, index), told, before)
         mixture = self.opinion.mixture
         return float("inf") if mixture is None else where(mixture, self.settings.sure)
 
     def _classes(self, pairs: Ints) -> NDArray[np.uint8]:
         """Return the classes [P] of this pass: in the first, as the text of each pair says."""
         if self.frozen["pass"] == 1 and self.opinion.believed > 0:
-            self._set_classes(pairs, self.opinion.of_text(pairs), np.False_)
+            told = self.opinion.of_text(pairs)
+            self._set_classes(pairs, told, told, np.False_)
         return self.opinion.surprise.classes(pairs)
 
-    def _set_classes(self, pairs: Ints, odds: NDArray[Any], before: Any) -> None:
-        """Class ``pairs`` [P] by their log-``odds`` [P]; ``before`` [P]: who was hopeless."""
+    def _set_classes(self, pairs: Ints, odds: NDArray[Any], told: Floats, before: Any) -> None:
+        """Class ``pairs`` [P] by their log-``odds`` [P] and those that their text has ``told`` [P].
+
+        ``before`` [P]: who was hopeless.
+        """
         sure = self.settings.sure
-        found = odds > np.where(before, log_odds(STAY * sure), log_odds(sure))
-        classes = np.where(found, HOPELESS, OTHER)
+        enter, stay, certain = map(log_odds, (sure, STAY * sure, 1 - DOUBT * (1 - sure)))
+        found = odds > np.where(before, stay, enter)
+        surely = (odds > certain) | (told > enter)
+        classes = np.where(found, np.where(surely, SURE, LIKELY), OTHER)
         self.opinion.surprise.set_classes(pairs, classes)
 
     def keep_probability(self, pairs: Ints, warm: bool = False) -> Floats:
-        """Return P(keep) [P]: of hopeless pairs the chance to be examined again."""
+        """Return P(keep) [P]: of hopeless pairs the chance to be examined again.
+
+        That is larger where it is not certain, so that a wrong verdict soon gets its retrial.
+        """
         keep = self.inner.keep_probability(pairs, warm)
         if self.frozen["keep"] == 1:
             return keep
@@ -162,8 +175,8 @@ class Hopeless(Policy):
         return less if weights is None else weights * less
 
     def _by_class(self, pairs: Ints, rate: float) -> Floats:
-        """Return 1 [P], ``rate`` for hopeless pairs."""
-        return np.where(self.hopeless(pairs), np.float32(rate), np.float32(1))
+        """Return 1 [P], ``rate`` for surely hopeless pairs, halfway between for likely ones."""
+        return np.array([1.0, (1 + rate) / 2, rate], np.float32)[self._classes(pairs)]
 
     def learn(self, pairs: Ints, losses: Floats, expected: Floats | None = None) -> None:
         """Learn, and remember how surprising the losses are."""

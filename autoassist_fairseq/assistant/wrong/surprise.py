@@ -15,7 +15,8 @@ from autoassist_fairseq.errors import ANEW, StateError
 
 # A byte for each pair holds the pass of its measurement, and in its two highest bits its class.
 PASSES = 64
-OTHER, HOPELESS = range(2)  # classes
+# Classes: neither; likely hopeless, by the Boss's surprise; surely hopeless.
+OTHER, LIKELY, SURE = range(3)
 # Fewer pairs that were measured in both of two passes say nothing about drift.
 LEAST = 100
 # Pairs that stand for all where a sample does, and that are looked at in one go.
@@ -98,7 +99,7 @@ class Surprise:
         return self.drift.forward(self.surprises[pairs].astype(np.float32), ages)
 
     def classes(self, pairs: Ints) -> NDArray[np.uint8]:
-        """Return the class [P] of ``pairs`` [P]: `OTHER` or `HOPELESS`."""
+        """Return the class [P] of ``pairs`` [P]: `OTHER`, `LIKELY` or `SURE`."""
         classes: NDArray[np.uint8] = self.passes[pairs] // np.uint8(PASSES)
         return classes
 
