@@ -21,11 +21,10 @@ POLICIES = {
     "`--autoassist-rate`, all data for the last eighth of training; weight 1 / P(keep)",
     "competence": "the easiest pairs, by length or rarity of the source, more of them as training "
     "goes on; no warm-up",
-    **{n: "-" for n in ("mastered","mastered-weighted","progress","redundant","middle","worth","doubted","easy")},
     "off": "fairseq's own batches: `--task translation`, digit for digit",
 }
 # Those that `keep` can be asked of: they say whom, not how many.
-AIMING = ("mastered","mastered-weighted","progress","redundant","middle","doubted","shrink", "random", "self-paced", "loss-table")
+AIMING = ("shrink", "random", "self-paced", "loss-table")
 FEATURE_FAMILIES = ("length", "frequency", "tokens", "expected")
 DIFFICULTIES = ("length", "rarity")
 # What is done about hopeless pairs; the option may be auto, too, which is one of these by policy.
@@ -87,7 +86,7 @@ class Settings:
     @property
     def expects(self) -> bool:
         """Whether losses are compared with what was to be expected."""
-        return self.policy in ("mastered","mastered-weighted","progress","middle","worth","doubted","easy","redundant") or self.hopeless != "off" or "expected" in self.features
+        return self.hopeless != "off" or "expected" in self.features
 
     def problems(self) -> list[str]:
         """Return one sentence for each rule that these settings break."""

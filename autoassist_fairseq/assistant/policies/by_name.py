@@ -8,7 +8,6 @@ from autoassist_fairseq.assistant.policies.policy import Policy
 from autoassist_fairseq.assistant.policies.random import Random
 from autoassist_fairseq.assistant.policies.self_paced import SelfPaced
 from autoassist_fairseq.assistant.policies.shrink import Shrink
-from autoassist_fairseq.assistant.policies.screening import SCREENED
 
 POLICIES: dict[str, type[Policy]] = {
     "shrink": Shrink,
@@ -19,5 +18,4 @@ POLICIES: dict[str, type[Policy]] = {
     "importance": Policy,
     "loss-table": InfoBatch,
     "competence": Competence,
-    **SCREENED,
 }
