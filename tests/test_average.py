@@ -82,6 +82,12 @@ def test_tied_parameters_stay_tied_and_are_counted_once(tmp_path: Path) -> None:
     assert (tmp_path / "out.pt").stat().st_size < 2.5 * shared.nbytes
 
 
+def test_what_fairseq_never_fills_may_hold_anything() -> None:
+    mean, nan = ModelMean(), torch.tensor([float("nan")])
+    for name in ("first.pt", "second.pt"):
+        mean.add({"embed_positions._float_tensor": nan, "a": torch.ones(1)}, name)
+
+
 def test_a_tie_that_comes_undone_is_an_error() -> None:
     mean, shared = ModelMean(), torch.ones(2)
     mean.add({"embed": shared, "project": shared}, "first.pt")

@@ -93,7 +93,7 @@ class ModelMean:
                 f"{_kind(tensor.dtype, tensor.shape)} in {source} and {_kind(dtype, shape)} in the "
                 "first; average only checkpoints of one run."
             )
-        if _has_mean(tensor) and bool(torch.isnan(tensor).any()):
+        if _is_learned(name) and _has_mean(tensor) and bool(torch.isnan(tensor).any()):
             raise UserError(f"`--inputs` {source} holds NaN in `{name}`; leave this file out.")
         keeper = self._tied_to.get(name)
         if keeper and _memory(tensor) != _memory(model[keeper]) and not tensor.equal(model[keeper]):
@@ -101,6 +101,11 @@ class ModelMean:
                 f"`--inputs` must be checkpoints of one model, but {source} unties `{name}` from "
                 f"`{keeper}`, which share their values in the first; average one run only."
             )
+
+
+def _is_learned(name: str) -> bool:
+    # fairseq asks such a buffer for its type alone, and leaves in it what memory happened to hold.
+    return not name.endswith("_float_tensor")
 
 
 def _has_mean(tensor: Tensor) -> bool:
