@@ -98,7 +98,7 @@ def test_the_demo_from_nothing_to_its_page(tmp_path: Path) -> None:
     assert sum(spent["chance"]) == pytest.approx(sum(spent["AutoAssist"]), rel=0.05)
     kinds = (out / "noise" / "kind.txt").read_text("utf-8").split()
     assert (kinds.count("shuffle"), kinds.count("half")) == (400, 200)
-    assert "AutoAssist: policy" not in stderr  # the page shows whom it cut instead
+    assert "does not ask" not in stderr  # the page shows whom AutoAssist cut instead
     page = Path(stderr.rstrip().rpartition(": ")[2])
     assert page.is_file() and "data:image/png" in page.read_text("utf-8")
 

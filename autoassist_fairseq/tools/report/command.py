@@ -151,7 +151,7 @@ def _asked(
             state = assistant_state(run.folder)
             found = verdict(state, run.name, text)
             verdicts += [found] if found else []
-            if not found or state["settings"]["policy"] == "shrink":
+            if state["settings"]["policy"] == "shrink":  # the others ask no Assistant
                 keepings.append(keeping(state, run.name, text))
         except UserError as error:
             unknown.append((run.name, str(error)))

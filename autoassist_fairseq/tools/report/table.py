@@ -75,9 +75,9 @@ def note(runs: Sequence[Run]) -> str:
     short = [run.name for run in runs if run.epochs and run.epochs[-1].number <= run.warmup]
     numbers = " or ".join(str(first) for first in sorted({run.warmup + 1 for run in runs}))
     parts = [
-        f"Epochs from number {numbers} on (those before keep every pair): target tokens trained "
-        "on, mean; seconds of training without validation and writing checkpoints, median. Saved: "
-        f"against {runs[0].name}."
+        f"Epochs from number {numbers} on (policies that skip keep every pair before): target "
+        "tokens trained on, mean; seconds of training without validation and writing checkpoints, "
+        f"median. Saved: against {runs[0].name}."
     ]
     if short:
         parts.append(f"No such epoch, so that all count: {', '.join(short)}.")
