@@ -14,9 +14,9 @@ from autoassist_fairseq.assistant.exact import Doubles
 ROUNDS = 20
 # Fewer measured pairs that are wrong by their text do not say what surprises wrong pairs make.
 LEAST = 30.0
-# The most log-odds that one vote takes off: more than text says at most (8) and than what keeps a
-# hopeless pair down, so that whatever the Boss learns comes back.
-MOST = 14.0
+# The most log-odds that one vote takes off: as many as text says at most. More let halves come
+# back, which surprise hardly tells.
+MOST = 8.0
 
 
 @dataclass(frozen=True)
