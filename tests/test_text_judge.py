@@ -102,6 +102,23 @@ def test_the_lexicon_is_model_1() -> None:
     np.testing.assert_allclose(way.rest, np.maximum(1 - expected.sum(1), lex.LEAST_REST), atol=1e-5)
 
 
+def test_lexicons_learned_side_by_side_are_those_learned_alone() -> None:
+    parts = []
+    for seed in (3, 4):
+        source, target = made_up(80, seed=seed, words=24)
+        parts.append(lex.Sides(ragged(source), ragged([[y + 6 for y in ys] for ys in target])))
+    found = list(lex.Lexicon.learn(parts, (24, 30)))
+    for sides, lexicon in zip(parts, found, strict=True):
+        for way, given, words in (
+            (lexicon.there, sides, (24, 30)),
+            (lexicon.back, sides.turned(), (30, 24)),
+        ):
+            alone = lex.Way.learn(given, words)
+            for name in ("begins", "words", "lifts", "rest", "fertility"):
+                np.testing.assert_array_equal(getattr(way, name), getattr(alone, name))
+            assert way.vocabulary == alone.vocabulary
+
+
 def test_worths_as_their_formula_says() -> None:
     source, target = made_up(200, seed=2, words=24)
     sides = lex.Sides(ragged(source), ragged(target))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,17 +138,22 @@ class Lexicon:
 
     @classmethod
     def learn(
-        cls, sides: Sides, vocabularies: tuple[int, int], alike: Ints | None = None
-    ) -> Lexicon:
-        """Learn from ``sides``, whose dictionaries have so many words.
+        cls, parts: Sequence[Sides], vocabularies: tuple[int, int], alike: Ints | None = None
+    ) -> Iterator[Lexicon]:
+        """Learn one from each of ``parts``, whose dictionaries have so many words.
+
+        All directions are learned side by side, a thread for each: none knows of another.
 
         Args:
-            sides: pairs, right ones and wrong ones.
+            parts: pairs, right ones and wrong ones.
             vocabularies: words of the two dictionaries.
             alike: [V'] the source word that is spelled like each target word, -1: none. One that is
                 seen seldom translates as itself: it is a name or a number.
         """
         if alike is not None:
-            sides = joined(sides, themselves(alike))
-        other = vocabularies[1], vocabularies[0]
-        return cls(Way.learn(sides, vocabularies), Way.learn(sides.turned(), other))
+            parts = [joined(sides, themselves(alike)) for sides in parts]
+        both = [way for sides in parts for way in (sides, sides.turned())]
+        sizes = [vocabularies, vocabularies[::-1]] * len(parts)
+        with ThreadPoolExecutor(len(both)) as pool:
+            ways = pool.map(Way.learn, both, sizes)
+            yield from map(cls, ways, ways)  # there and back by turns

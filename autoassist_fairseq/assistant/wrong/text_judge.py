@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -105,10 +107,11 @@ class TextJudge:
         tell("reading", 0.0)
         sides, fold = self._read(pairs), folds(pairs)
         words = self._corpus.source.words, self._corpus.target.words
-        for this in range(FOLDS):
-            tell("lexicon", 0.1 + 0.6 * this / FOLDS)
-            others = sides.part(np.flatnonzero(fold != this))
-            self._lexicons.append(Lexicon.learn(others, words, self._alike()))
+        others = [sides.part(np.flatnonzero(fold != this)) for this in range(FOLDS)]
+        tell("lexicon", 0.1)
+        for lexicon in Lexicon.learn(others, words, self._alike()):
+            self._lexicons.append(lexicon)
+            tell("lexicon", 0.1 + 0.6 * len(self._lexicons) / FOLDS)
         idf = self._corpus.source_words.idf, self._corpus.target_words.idf
         self._evidence = Evidence(idf, self._alike())
         rows = sample_pairs(len(pairs), DECOYS)
@@ -135,12 +138,15 @@ class TextJudge:
             before = _words(self._corpus.target, (pairs[right] - 1) % len(self._corpus))
             rng = np.random.default_rng([self._seed, len(self._corpus)])
             stock = decoys.Stock(sides.part(right), before, self._alike(), rng)
-            wrong = {}
-            for place, make in enumerate(decoys.KINDS.values()):
-                if (made := make(stock)) is not None:
-                    told = self._measure(Sides(stock.sides.source, made), fold[right])
-                    wrong[place] = told
-            judge = Judge.fit(real, wrong)
+            made = [make(stock) for make in decoys.KINDS.values()]
+            wrong = {
+                place: Sides(stock.sides.source, target)
+                for place, target in enumerate(made)
+                if target is not None
+            }
+            with ThreadPoolExecutor(len(wrong)) as pool:  # compiled loops let others run
+                measured = pool.map(self._measure, wrong.values(), repeat(fold[right]))
+                judge = Judge.fit(real, dict(zip(wrong, measured, strict=True)))
             seem_right = np.flatnonzero(judge.of(real)[1] <= 0)
             right = seem_right if len(seem_right) >= LEAST // 4 else right
         return judge
