@@ -24,7 +24,7 @@ def torchvision() -> Any:
     except ImportError as error:
         raise UserError(
             "`autoassist figure5` must have torchvision, but it cannot be imported "
-            f"({error}); install it: pip install 'autoassist_fairseq[images]'."
+            f"({error}); install it: pip install '.[images]'."
         ) from error
     except RuntimeError:
         pass
