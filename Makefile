@@ -12,10 +12,8 @@ PIP := env -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT PIP_USER=0 PIP_DISABLE_PIP_VE
 	$(BIN)/python -m pip install -qq
 
 # Files side by side; one thread each, or the processes would wait for each other's. Compiled files
-# are kept, whatever the shell says: compiling them again takes longer than the fast tests. Files come
-# by name: by their number of tests, those of few and long ones would all be left to the end.
-TESTS := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
-	--no-loadscope-reorder
+# are kept, whatever the shell says: compiling them again takes longer than the fast tests.
+TESTS := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help setup demo test soak check bench bench-quick docs docs-tables clean
 
