@@ -13,10 +13,6 @@ import pytest
 from test_child import processes_in, within
 
 from autoassist_fairseq.tools.compare.updates import read_updates
-from autoassist_fairseq.tools.dataprep.pipeline import prepare
-from autoassist_fairseq.tools.dataprep.steps import Workshop
-from autoassist_fairseq.tools.demo.command import corpus_step, noise_step, prep_settings
-from autoassist_fairseq.tools.demo.settings import demo_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = [
@@ -33,13 +29,11 @@ TINY = [
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's small corpus: 2,000 pairs."""
-    settings = demo_settings(tmp_path_factory.mktemp("demo"), 1, 3, fast=True)
-    workshop = Workshop(settings.out, lambda _: None)
-    workshop.do(corpus_step(settings))
-    workshop.do(noise_step(settings))
-    prepare(prep_settings(settings))
-    return settings.data / "bin"
+    """The demo's small corpus, 2,000 pairs, as check-gpu makes it for its evidence."""
+    folder = tmp_path_factory.mktemp("demo")
+    words = ("-m", "autoassist_fairseq.tools.check_gpu.demo_data", folder, "--fast")
+    subprocess.run([sys.executable, *map(str, words)], cwd=ROOT, check=True)
+    return folder / "data" / "bin"
 
 
 def compare(data: Path, out: Path) -> subprocess.Popen[str]:

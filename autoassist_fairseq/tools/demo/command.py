@@ -45,10 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     start = time.monotonic()
     try:
         with clear_os_errors(), locked(settings.out):
-            workshop = Workshop(settings.out, say)
-            workshop.do(corpus_step(settings))
-            workshop.do(noise_step(settings))
-            prepare(prep_settings(settings))
+            make_data(settings)
             rows = compare.compare(compare_flags(settings))
     except KeyboardInterrupt:
         say("\ninterrupted: the same command goes on from here")
@@ -57,6 +54,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     say(f"done in {time.monotonic() - start:.0f} s")
     say(f"the page with pictures: {(settings.runs / 'report' / 'report.html').resolve()}")
     return 1 if any(row.failed for row in rows) else 0
+
+
+def make_data(settings: DemoSettings) -> None:
+    """Make, spoil and prepare the corpus; steps that were done before are not done again."""
+    workshop = Workshop(settings.out, say)
+    workshop.do(corpus_step(settings))
+    workshop.do(noise_step(settings))
+    prepare(prep_settings(settings))
 
 
 def corpus_step(settings: DemoSettings) -> Step:
