@@ -38,7 +38,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def compare(data: Path, out: Path) -> subprocess.Popen[str]:
     words = ["--data", data, "--out", out, "--budget", "tokens=20000", "--seeds", "1"]
-    words += ["--arms", "off,shrink", "--generate", "--beam 1 --max-len-b 20"]
+    words += ["--arms", "uniform,shrink", "--generate", "--beam 1 --max-len-b 20"]
     words += ["--bootstrap-samples", "20", "--", *TINY, "--max-tokens", "1000", "--lr", "0.01"]
     return subprocess.Popen(
         [sys.executable, str(ROOT / "scripts" / "compare.py"), *map(str, words)],
@@ -72,6 +72,6 @@ def test_two_arms_interrupted_and_resumed(data: Path, tmp_path: Path) -> None:
         assert run["seconds"] > 0
     assert "Loaded checkpoint" in (out / "shrink-1" / "train.log").read_text()
     rows = [line.split()[:2] for line in stdout.splitlines()]
-    assert rows == [["arm", "policy"], ["off", "off"], ["shrink", "shrink"]]
+    assert rows == [["arm", "policy"], ["uniform", "uniform"], ["shrink", "shrink"]]
     page = (out / "report" / "report.html").read_text()
     assert "shrink" in page and "data:image/png" in page
