@@ -30,6 +30,7 @@ from autoassist_fairseq.tools.check_gpu.checks import (
     Overdue,
     Row,
 )
+from autoassist_fairseq.tools.check_gpu.flags import CORPORA
 from autoassist_fairseq.tools.check_gpu.lanes import run_all
 from autoassist_fairseq.tools.check_gpu.planning import Timetable
 from autoassist_fairseq.tools.check_gpu.runner import Runner
@@ -222,10 +223,10 @@ def seen(batches: list[list[int]], told: Callable[[int], float] = lambda at: 2.0
 
 
 def test_what_runs_are_judged_by(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(small_runs, "SMALL", Shape(4))
+    monkeypatch.setitem(CORPORA, "small", Shape(4))
     updates = [[0, 1], [2, 3], [1, 3], [0]]
     assert small_runs.last_pass(updates) == 2
-    assert small_runs.kept(updates) == 0.75
+    assert small_runs.kept(updates, "shrink") == 0.75
     assert small_runs.of_skipping(updates, "shrink") == []
     assert small_runs.of_skipping(updates, "uniform") == ["75% of the pairs were kept, not all"]
     assert small_runs.of_skipping(updates[:2], "shrink")
@@ -282,8 +283,8 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
 def small(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A corpus of a few updates a pass."""
     shape = Shape(150, 100, 12.0)
-    monkeypatch.setattr(small_runs, "SMALL", shape)
-    data = runner.folder / "data"
+    monkeypatch.setitem(CORPORA, "small", shape)
+    data = runner.folder / "small"
     if not data.exists():
         write_corpus(data, shape)
     return data
@@ -298,7 +299,7 @@ def test_a_row_of_the_lines(runner: Runner) -> None:
 
 @pytest.mark.slow
 def test_a_row_of_the_runs(runner: Runner, small: Path) -> None:
-    outcome = small_runs.whole_run(small_runs.References(small), "shrink", "bf16", runner)
+    outcome = small_runs.whole_run(small_runs.References(small.parent), "shrink", "bf16", runner)
     assert outcome.ok, outcome.found
 
 
@@ -341,7 +342,7 @@ class Replays(Runner):
 
 
 def test_a_run_on_other_pairs_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(small_runs, "SMALL", Shape(6))
+    monkeypatch.setitem(CORPORA, "small", Shape(6))
     # Two passes: all six pairs in three updates, then four of them in two.
     whole = [[0, 1], [2, 3], [4, 5], [5, 1], [2, 3]]
     losses = [5.0, 4.0, 3.0, 2.5, 2.0]

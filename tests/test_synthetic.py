@@ -106,6 +106,21 @@ def test_a_seed_is_a_corpus(tmp_path: Path) -> None:
     assert files[0] != files[2]
 
 
+def test_targets_that_say_their_sources(tmp_path: Path) -> None:
+    shape = Shape(500, 101, mean=8.0, translated=0.8)
+    write_corpus(tmp_path / "bin", shape)
+    said = 0
+    for source, target in zip(
+        *(read(tmp_path / "bin", side) for side in ("en", "de")), strict=True
+    ):
+        assert len(source) == len(target)
+        said += bool((shape.translation(np.array(source, np.uint16)) == np.array(target)).all())
+    assert 0.75 < said / 500 < 0.85
+    # Word 0 and 1 say each other, and so on; the last of an odd number itself, as the end does.
+    words = np.array([2, 4, 5, 6, 103, 104], np.uint16)
+    assert shape.translation(words).tolist() == [2, 5, 4, 7, 102, 104]
+
+
 def test_pieces_join_without_a_seam(tmp_path: Path) -> None:
     pairs = CHUNK + 3
     write_corpus(tmp_path / "bin", Shape(pairs, 100, mean=4.0))

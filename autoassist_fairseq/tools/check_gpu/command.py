@@ -20,7 +20,7 @@ from autoassist_fairseq.tools.check_gpu import (
     throughput,
 )
 from autoassist_fairseq.tools.check_gpu.checks import Check, Row
-from autoassist_fairseq.tools.check_gpu.flags import SMALL
+from autoassist_fairseq.tools.check_gpu.flags import CORPORA
 from autoassist_fairseq.tools.check_gpu.lanes import run_all
 from autoassist_fairseq.tools.check_gpu.planning import Timetable
 from autoassist_fairseq.tools.check_gpu.runner import Runner
@@ -133,15 +133,17 @@ def check(args: argparse.Namespace, parts: Sequence[str], seconds: float | None)
 def checks_of(
     args: argparse.Namespace, device: machine.Device, parts: Sequence[str]
 ) -> list[Check[Runner]]:
-    """Return every check of ``parts``; the small corpus is made here, the others when needed."""
-    cuda, data = bool(device.gpus), args.out.resolve() / "small"
-    if not data.exists():
-        write_corpus(data, SMALL)
+    """Return every check of ``parts``; the small corpora are made here, the large when needed."""
+    cuda, folder = bool(device.gpus), args.out.resolve()
+    for name, shape in CORPORA.items():
+        if not (folder / name).exists():
+            write_corpus(folder / name, shape)
+    data = folder / "small"
     size = throughput.FULL if cuda else throughput.DRY
-    corpus = throughput.Corpus(args.out.resolve() / "large", size)
-    shown = evidence.Evidence(args.data and args.data.resolve(), args.out.resolve() / "evidence")
+    corpus = throughput.Corpus(folder / "large", size)
+    shown = evidence.Evidence(args.data and args.data.resolve(), folder / "evidence")
     made = {
-        "runs": lambda: small_runs.checks(small_runs.References(data), cuda),
+        "runs": lambda: small_runs.checks(small_runs.References(folder), cuda),
         "throughput": lambda: throughput.checks(corpus, cuda),
         "syncs": lambda: syncs.checks(syncs.Stock(data), cuda),
         "ranks": lambda: ranks.checks(data, device.gpus),

@@ -17,9 +17,10 @@ from autoassist_fairseq.tools.check_gpu.checks import Check, NotRun, Outcome
 from autoassist_fairseq.tools.check_gpu.flags import (
     ALL,
     ARMS,
+    CORPORA,
     PRECISIONS,
-    SMALL,
     alone,
+    corpus_of,
     passes_of,
     precision_flags,
     small_run,
@@ -36,19 +37,30 @@ SCALED = ("fp16", "amp", "memory-efficient-fp16")
 
 
 class References:
-    """What every arm trains on on the CPU in fp32; made once each."""
+    """What every arm trains on on the CPU in fp32; made once each.
 
-    def __init__(self, data: Path) -> None:
-        self.data = data
+    Args:
+        folder: of the corpora of `CORPORA`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._known: dict[str, Seen] = {}
         self._locks = {arm: threading.Lock() for arm in ARMS}
+
+    def data(self, arm: str) -> Path:
+        """Return the corpus of ``arm``."""
+        return self._folder / corpus_of(arm)
 
     def of(self, arm: str, runner: Runner) -> Seen:
         """Return the reference of ``arm``."""
         with self._locks[arm]:
             if arm not in self._known:
                 name = f"reference-{arm.replace(' ', '-')}"
-                args = [*small_run(self.data, runner.folder / name / "save", arm), *alone(False)]
+                args = [
+                    *small_run(self.data(arm), runner.folder / name / "save", arm),
+                    *alone(False),
+                ]
                 probe = {"record": {"feed": True}}
                 self._known[arm] = runner.train(name, args, probe, cpu=True)[0].ended()
             return self._known[arm]
@@ -65,7 +77,7 @@ def checks(references: References, cuda: bool) -> list[Check[Runner]]:
         if precision in SCALED:
             run = partial(overflow, references, precision)
             found.append(Check(PART, f"{precision}, overflow", seconds / 2, run))
-        run = partial(off_is_stock, references.data, precision)
+        run = partial(off_is_stock, references.data("off"), precision)
         found.append(Check(PART, f"{precision}, off beside stock", seconds / 2, run))
     return found
 
@@ -76,7 +88,7 @@ def whole_run(references: References, arm: str, precision: str, runner: Runner) 
     expected = trained(reference, arm)
     name = f"{precision}-{arm.replace(' ', '-')}"
     save = runner.folder / f"{name}-save"
-    args = [*small_run(references.data, save, arm), *alone(runner.cuda)]
+    args = [*small_run(references.data(arm), save, arm), *alone(runner.cuda)]
     args += precision_flags(precision, runner.cuda)
     kill = len(expected) * 2 // 3
     probe = {"record": {"feed": True, "kill_after": kill}}
@@ -95,8 +107,8 @@ def whole_run(references: References, arm: str, precision: str, runner: Runner) 
     problems += of_losses(whole, losses_of(reference), expected)
     problems += of_skipping(expected, arm) + of_tap((killed, resumed), arm)
     told = [*problems, f"loss {whole[0]:.2f} to {whole[-1]:.2f} (CPU, fp32: "
-            f"{losses_of(reference)[-1]:.2f}), {kept(expected):.0%} of the pairs in the last pass, "
-            f"killed after {kill} of {len(expected)} updates, went on after {start}"]  # fmt: skip
+            f"{losses_of(reference)[-1]:.2f}), {kept(expected, arm):.0%} of the pairs in the last "
+            f"pass, killed after {kill} of {len(expected)} updates, went on after {start}"]  # fmt: skip
     return Outcome(not problems, "; ".join(told), {"losses": whole})
 
 
@@ -114,9 +126,9 @@ def losses_of(seen: Seen) -> Losses:
     return [float(one["nll"]) for one in seen.of("batch")]
 
 
-def kept(updates: Sequence[Sequence[int]]) -> float:
+def kept(updates: Sequence[Sequence[int]], arm: str) -> float:
     """Return the share of all pairs that the last pass trained on."""
-    return sum(map(len, updates[last_pass(updates) :])) / SMALL.pairs
+    return sum(map(len, updates[last_pass(updates) :])) / CORPORA[corpus_of(arm)].pairs
 
 
 def last_pass(updates: Sequence[Sequence[int]]) -> int:
@@ -143,9 +155,9 @@ def of_losses(whole: Losses, reference: Losses, updates: Sequence[Sequence[int]]
 
 def of_skipping(updates: Sequence[Sequence[int]], arm: str) -> list[str]:
     """Return what is wrong with what the last pass left out."""
-    share = kept(updates)
+    share = kept(updates, arm)
     if arm == "competence":  # which has opened all pairs by then
-        share = sum(map(len, updates)) / SMALL.pairs / passes_of(arm)
+        share = sum(map(len, updates)) / CORPORA[corpus_of(arm)].pairs / passes_of(arm)
     if arm in (*ALL, "importance", "hopeless weight"):
         return [] if share == 1 else [f"{share:.0%} of the pairs were kept, not all"]
     return [] if share < 0.97 else [f"nothing was skipped: {share:.0%} of the pairs were kept"]
@@ -171,7 +183,10 @@ def overflow(references: References, precision: str, runner: Runner) -> Outcome:
         raise NotRun("a CPU scales no gradients with --amp")
     arm, name = "shrink", f"{precision}-overflow"
     expected = trained(references.of(arm, runner), arm)
-    args = [*small_run(references.data, runner.folder / name / "save", arm), *alone(runner.cuda)]
+    args = [
+        *small_run(references.data(arm), runner.folder / name / "save", arm),
+        *alone(runner.cuda),
+    ]
     args += [*precision_flags(precision, runner.cuda), "--fp16-init-scale", 2**18]
     seen = runner.train(name, args, {"record": {"feed": True}})[0].ended()
     updates = int(float(seen.logged("train")[-1]["train_num_updates"]))

@@ -28,12 +28,15 @@ class Shape:
         words: words of each dictionary, without the special ones.
         mean: mean length of a sentence in tokens, with its end.
         seed: of the random stream.
+        translated: the share of pairs whose target says its source, word for word; if above 0,
+            both sides of every pair are equally long.
     """
 
     pairs: int
     words: int = 32_000
     mean: float = 27.0
     seed: int = 1
+    translated: float = 0.0
 
     def chunks(self) -> Iterator[list[tuple[NDArray[np.uint16], NDArray[np.int32]]]]:
         """Yield (tokens [K], lengths [P]) of source and target for `CHUNK` pairs at a time."""
@@ -41,7 +44,18 @@ class Shape:
         table = zipf_table(self.words)
         for begin in range(0, self.pairs, CHUNK):
             sizes = lengths(min(CHUNK, self.pairs - begin), self.mean, rng)
-            yield [(_sentences(side, table, rng), side) for side in sizes]
+            if self.translated:
+                sizes[1] = sizes[0]
+            source, target = (_sentences(side, table, rng) for side in sizes)
+            if self.translated:
+                says = np.repeat(rng.random(len(sizes[0])) < self.translated, sizes[0])
+                target = np.where(says, self.translation(source), target)
+            yield [(source, sizes[0]), (target, sizes[1])]
+
+    def translation(self, words: NDArray[np.uint16]) -> NDArray[np.uint16]:
+        """Return what says ``words`` [K]: for each its neighbour by rank, which is as common."""
+        others = ((words - SPECIAL) ^ 1) + SPECIAL
+        return np.where((words < SPECIAL) | (others >= SPECIAL + self.words), words, others)
 
 
 def lengths(pairs: int, mean: float, rng: np.random.Generator) -> list[NDArray[np.int32]]:
