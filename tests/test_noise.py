@@ -26,7 +26,7 @@ def test_a_share_is_spoiled_and_the_rest_is_as_it_was(kind: str, share: float, s
     after = list(zip(spoiled.source, spoiled.target, strict=True))
     assert spoiled.flags.sum() == round(share * 40) == spoiled.kinds.count(kind)
     changed = [old != new for old, new in zip(before, after, strict=True)]
-    if kind != "shuffle" or spoiled.flags.sum() > 1:
+    if kind not in ("shuffle", "matched") or spoiled.flags.sum() > 1:
         assert changed == spoiled.flags.tolist()
     if kind == "shuffle":
         assert sorted(spoiled.target) == sorted(TARGET), "only dealt out anew"
@@ -58,6 +58,11 @@ def test_kinds() -> None:
     assert targets("truncate", "a  b  c") == ["a"]
     assert targets("truncate", "我们都很好。") == ["我们"]  # words need no spaces
     assert targets("half", "a b c d e", "a", "我们很好") == ["a b", "a", "我们"]
+    assert targets("matched", "aa", "b", "cc", "d") in (
+        ["cc", "d", "b", "aa"],
+        ["b", "aa", "d", "cc"],
+    )
+    assert sorted(targets("matched", "aa", "aa", "b")) == ["aa", "b", "b"]
     assert targets("neighbour", "a", "a", "b") == ["a", "b", "a"]  # the first has no other beside
     assert targets("merge", "a", "b c", " ", "d") == ["a b c", "b c", "  d", "d"]
     assert targets("language", "a", "b", others={1: "ß", 7: "ö"}) == ["a", "ß"]

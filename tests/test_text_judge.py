@@ -20,7 +20,7 @@ from autoassist_fairseq.assistant.wrong import (
     verdicts,
 )
 from autoassist_fairseq.assistant.wrong import lexicon as lex
-from autoassist_fairseq.assistant.wrong.judge import Judge
+from autoassist_fairseq.assistant.wrong.judge import Judge, possible
 from autoassist_fairseq.assistant.wrong.posterior import kind_shares
 from autoassist_fairseq.assistant.wrong.text_judge import KINDS, TextJudge
 from autoassist_fairseq.assistant.wrong.trees import Trees
@@ -159,8 +159,54 @@ def test_decoys_are_what_they_are_called() -> None:
     assert lines["copy"] == source
     assert sorted(map(tuple, lines["random"])) == sorted(map(tuple, target))
     assert all(one != own for one, own in zip(lines["random"], target, strict=True))
+    assert sorted(map(tuple, lines["matched"])) == sorted(map(tuple, target))
     strangers = decoys.Stock(sides, before, None, np.random.default_rng(0))
     assert decoys.copy(strangers) is None
+
+
+def test_decoys_are_as_long_as_what_they_replace_and_never_the_same() -> None:
+    rng = np.random.default_rng(3)
+
+    def stock() -> decoys.Stock:
+        return decoys.Stock(sides, before, None, np.random.default_rng(4))
+
+    # Every line comes twice, so that another line often says the same.
+    target = [rng.integers(4, 9, size).tolist() for size in rng.integers(1, 6, 300)] * 2
+    sides = lex.Sides(ragged(target), ragged(target))
+    before = ragged([*target[1:], target[0]])
+    first = stock()
+    changed = {name: make(first) for name, make in decoys.KINDS.items()}
+    assert (matched := changed["matched"]) is not None
+    apart = np.abs(np.diff(matched.offsets) - np.diff(sides.target.offsets))
+    assert np.sort(apart)[-6:].max() <= 4 and (apart > 0).sum() < 12  # where lengths meet
+    found = decoys.made(stock())
+    assert [*decoys.KINDS].index("copy") not in found
+    for place, (rows, wrong) in found.items():
+        every = changed[[*decoys.KINDS][place]]
+        assert every is not None
+        lines = [every.tokens[a:b].tolist() for a, b in zip(every.offsets, every.offsets[1:])]  # noqa: B905
+        others = [row for row in range(600) if lines[row] != target[row]]
+        assert rows.tolist() == others and len(others) < 600
+        assert wrong.target.tokens.tolist() == sum((lines[row] for row in others), [])
+        assert wrong.source.tokens.tolist() == sum((target[row] for row in others), [])
+
+
+def test_only_decoys_that_the_corpus_could_hold_count() -> None:
+    rng = np.random.default_rng(4)
+    rows = {0: (500, 1.0), 1: (500, 0.01), 2: (99, 0.0)}  # decoys, and how their ratios spread
+    real = np.zeros((4_000, evidence.EVIDENCE), np.float32)
+    real[:, evidence.LONGER] = rng.uniform(-0.5, 0.5, len(real))
+    made = {}
+    for kind, (count, spread) in rows.items():
+        made[kind] = np.zeros((count, evidence.EVIDENCE), np.float32)
+        made[kind][:, evidence.LONGER] = spread * rng.standard_normal(count)
+    found = possible(real, made)
+    within = np.abs(made[0][:, evidence.LONGER]) < 0.4995
+    assert 150 < len(found[0]) == pytest.approx(within.sum(), abs=3)
+    assert len(found[1]) == 500 and 2 not in found  # 99 are too few
+    assert {kind: len(some) for kind, some in possible(real + 9, made).items()} == {
+        kind: count for kind, (count, _) in rows.items()
+    }
 
 
 def test_a_verdict_keeps_its_side_and_its_kind() -> None:
@@ -238,6 +284,29 @@ def test_wrong_pairs_are_found_and_counted(share: float) -> None:
     assert examined.posterior.mean() == pytest.approx(wrong.mean(), abs=0.07)
     assert ((examined.posterior > 0.5) == called).all()
     assert told == sorted(told) and told[-1] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["matched", "filtered"])
+def test_wrong_pairs_whose_lengths_agree_are_found(how: str) -> None:
+    """As a corpus has them that was aligned by length, or filtered by its ratio."""
+    source, target = made_up(6_000, seed=11)
+    rng = np.random.default_rng(11)
+    wrong = rng.random(len(source)) < 0.2
+    places = np.flatnonzero(wrong)
+    if how == "matched":
+        sizes = np.array([len(target[place]) for place in places])
+        places = places[np.lexsort((rng.random(len(places)), sizes))]
+    taken = np.arange(len(target))
+    taken[places] = np.roll(places, 1)
+    target = [target[place] for place in taken]
+    ratio = np.array([len(t) / len(s) for s, t in zip(source, target, strict=True)])
+    kept = np.flatnonzero((ratio > 0.7) & (ratio < 1.3) if how == "filtered" else ratio > 0)
+    corpus = corpus_of([source[i] for i in kept], [target[i] for i in kept], 400)
+    called = verdicts.posterior(TextJudge(corpus, 1).verdicts(np.arange(len(kept)))) > 0.5
+    wrong = wrong[kept]
+    assert called[wrong].mean() > 0.9
+    assert wrong[called].mean() > 0.9
 
 
 @pytest.mark.slow

@@ -46,6 +46,15 @@ def random(stock: Stock) -> Ragged | None:
     return part(stock.sides.target, moved)
 
 
+def matched(stock: Stock) -> Ragged | None:
+    """The translation of another line that is as long as the pair's own: all but its words fits."""
+    sizes = np.diff(stock.sides.target.offsets)
+    order = np.lexsort((stock.rng.permutation(len(sizes)), sizes))
+    moved = np.empty_like(order)
+    moved[order] = np.roll(order, 1)
+    return part(stock.sides.target, moved)
+
+
 def half(stock: Stock) -> Ragged | None:
     """The first half of the translation."""
     return _first(stock, 2)
@@ -77,9 +86,35 @@ def spelled(alike: Ints, tokens: Ints) -> NDArray[np.int32] | None:
     return back[tokens] if (back[tokens] >= 0).all() else None
 
 
+def made(stock: Stock) -> dict[int, tuple[Ints, Sides]]:
+    """Return the decoys of each kind, by its place in `KINDS`, and the pairs [D] they are made of.
+
+    What says the same as the pair's own target is none.
+    """
+    found = {}
+    for place, make in enumerate(KINDS.values()):
+        if (target := make(stock)) is None:
+            continue
+        if len(rows := np.flatnonzero(differ(stock.sides.target, target))):
+            found[place] = rows, Sides(stock.sides.source, target).part(rows)
+    return found
+
+
+def differ(one: Ragged, other: Ragged) -> NDArray[np.bool_]:
+    """Return where sentences [P] of ``one`` are others than those of ``other``."""
+    sizes = np.diff(one.offsets)
+    out: NDArray[np.bool_] = sizes != np.diff(other.offsets)
+    rows = np.flatnonzero(~out)
+    some, others = part(one, rows), part(other, rows)
+    changed = np.append(0, np.cumsum(some.tokens != others.tokens))
+    out[rows] = np.diff(changed[some.offsets]) > 0
+    return out
+
+
 KINDS: dict[str, Callable[[Stock], Ragged | None]] = {
     "neighbour": neighbour,
     "random": random,
+    "matched": matched,
     "half": half,
     "third": third,
     "copy": copy,

@@ -12,7 +12,7 @@ from autoassist_fairseq.assistant import exact
 from autoassist_fairseq.assistant.corpus.features import Floats
 from autoassist_fairseq.assistant.exact import Doubles
 from autoassist_fairseq.assistant.wrong.detector import Detector
-from autoassist_fairseq.assistant.wrong.evidence import SIGNS
+from autoassist_fairseq.assistant.wrong.evidence import LONGER, SIGNS
 from autoassist_fairseq.assistant.wrong.posterior import SUREST, Posterior, kind_shares
 from autoassist_fairseq.assistant.wrong.trees import Trees
 
@@ -20,6 +20,9 @@ from autoassist_fairseq.assistant.wrong.trees import Trees
 RARE = 1e-4
 # Where fewer real pairs are wrong, they are too few for the trees to learn them as right ones.
 FEW = 0.02
+# The share of real pairs, at either end, whose ratio of lengths counts as out of reach; and how
+# many decoys of a kind there must be for it to be looked for.
+TAIL, LEAST_DECOYS = 0.0005, 100
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Judge:
     @classmethod
     def fit(cls, real: Floats, decoys: Mapping[int, Floats]) -> Judge:
         """Learn from evidence on real pairs [P, F] and on decoys of each kind [D, F]."""
+        decoys = possible(real, decoys)
         detectors = [Detector.fit(real, wrong) for wrong in decoys.values()]
         scored = [
             np.stack([one.score(rows) for one in detectors], 1) for rows in (real, *decoys.values())
@@ -62,6 +66,21 @@ class Judge:
         by_kind = np.stack([one.score(evidence) for one in self.detectors], 1)
         likeliest = np.argmax(by_kind + exact.log(np.maximum(self.shares, 1e-9)), 1)
         return self.kinds[likeliest], self.posterior.of(self.trees.score(evidence))
+
+
+def possible(real: Floats, decoys: Mapping[int, Floats]) -> dict[int, Floats]:
+    """Return those of the ``decoys`` [D, F] of each kind that the ``real`` pairs [P, F] could hold.
+
+    Corpora were aligned by length, or filtered by its ratio: what fell out is not there to be
+    counted, and what was left looks less wrong than most decoys. If nothing is possible, all is.
+    """
+    low, high = np.quantile(real[:, LONGER], [TAIL, 1 - TAIL])
+    within = {
+        kind: rows[(low <= rows[:, LONGER]) & (rows[:, LONGER] <= high)]
+        for kind, rows in decoys.items()
+    }
+    enough = {kind: rows for kind, rows in within.items() if len(rows) >= LEAST_DECOYS}
+    return enough or dict(decoys)
 
 
 def _good(scores: Doubles, shares: Doubles) -> Doubles:

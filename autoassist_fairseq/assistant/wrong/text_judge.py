@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ from autoassist_fairseq.errors import ANEW, StateError
 
 KINDS: tuple[str, ...] = (*decoys.KINDS, "language")
 # Counted up when verdicts change, so that remembered ones are judged anew.
-VERSION = 4
+VERSION = 5
 # Pairs that lexicon and detectors are learned from at most; with fewer than the least, none is.
 SAMPLE, LEAST = 100_000, 1_000
 # In fewer, rare words of one subject have passed for another language.
@@ -127,26 +126,25 @@ class TextJudge:
 
     def _compare(
         self, pairs: Ints, sides: Sides, fold: Ints, real: Floats, tell: Progress
-    ) -> Judge:
+    ) -> Judge | None:
         """Compare ``pairs`` [P] with decoys, again and again: in the end of those that seem right.
 
-        Half of what is half a translation is a quarter of one, and no decoy of a half.
+        Half of what is half a translation is a quarter of one, and no decoy of a half. None if all
+        targets are the same, so that there is no decoy.
         """
+        judge = None
         right = np.arange(len(pairs))
         for time in range(TIMES):
             tell("decoys", 0.7 + 0.3 * time / TIMES)
             before = _words(self._corpus.target, (pairs[right] - 1) % len(self._corpus))
             rng = np.random.default_rng([self._seed, len(self._corpus)])
             stock = decoys.Stock(sides.part(right), before, self._alike(), rng)
-            made = [make(stock) for make in decoys.KINDS.values()]
-            wrong = {
-                place: Sides(stock.sides.source, target)
-                for place, target in enumerate(made)
-                if target is not None
-            }
-            with ThreadPoolExecutor(len(wrong)) as pool:  # compiled loops let others run
-                measured = pool.map(self._measure, wrong.values(), repeat(fold[right]))
-                judge = Judge.fit(real, dict(zip(wrong, measured, strict=True)))
+            if not (made := decoys.made(stock)):
+                break
+            parts = [(wrong, fold[right[rows]]) for rows, wrong in made.values()]
+            with ThreadPoolExecutor(len(made)) as pool:  # compiled loops let others run
+                measured = pool.map(self._measure, *zip(*parts, strict=True))
+                judge = Judge.fit(real, dict(zip(made, measured, strict=True)))
             seem_right = np.flatnonzero(judge.of(real)[1] <= 0)
             right = seem_right if len(seem_right) >= LEAST // 4 else right
         return judge

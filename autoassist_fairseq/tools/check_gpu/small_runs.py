@@ -108,7 +108,7 @@ def whole_run(references: References, arm: str, precision: str, runner: Runner) 
     problems += of_skipping(expected, arm) + of_tap((killed, resumed), arm)
     told = [*problems, f"loss {whole[0]:.2f} to {whole[-1]:.2f} (CPU, fp32: "
             f"{losses_of(reference)[-1]:.2f}), {kept(expected, arm):.0%} of the pairs in the last "
-            f"pass, killed after {kill} of {len(expected)} updates, went on after {start}"]  # fmt: skip
+            f"pass, killed after {kill} of {len(expected)} updates, on after {start}"]  # fmt: skip
     return Outcome(not problems, "; ".join(told), {"losses": whole})
 
 

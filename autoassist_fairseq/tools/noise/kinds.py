@@ -45,6 +45,17 @@ def shuffled(text: Text, places: Places, rng: Rng) -> Lines:
     return [text.target[place] for place in places[moved]]
 
 
+def matched(text: Text, places: Places, rng: Rng) -> Lines:
+    """Return targets of others among them that are about as long: each, where it can, another."""
+    lines = [text.target[place] for place in places]
+    sizes = np.array([len(line) for line in lines])
+    order = np.lexsort((rng.permutation(len(lines)), sizes))
+    in_order = [lines[at] for at in order]
+    for position, at in enumerate(order):
+        lines[at] = _another(in_order, (position + 1) % len(in_order), in_order[position])
+    return lines
+
+
 def copied(text: Text, places: Places, rng: Rng) -> Lines:
     """Return their sources: pairs that were never translated."""
     return [text.source[place] for place in places]
@@ -162,6 +173,7 @@ def _has_words(text: Text, place: int) -> bool:
 
 KINDS: dict[str, Kind] = {
     "shuffle": Kind(shuffled),
+    "matched": Kind(matched),
     "copy": Kind(copied),
     "truncate": Kind(truncated),
     "neighbour": Kind(neighbours, _has_neighbour),
