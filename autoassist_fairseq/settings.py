@@ -19,14 +19,14 @@ POLICIES = {
     "1 / (P p)",
     "loss-table": "InfoBatch: pairs below the mean remembered loss are dropped at "
     "`--autoassist-rate`, all data for the last eighth of training; weight 1 / P(keep)",
-    "competence": "the easiest pairs, by length or rarity of the source, more of them as training "
-    "goes on; no warm-up",
+    "competence": "the easiest pairs, by length or rarity of the source, or by what it is worth "
+    "for the target, more of them as training goes on; no warm-up",
     "off": "fairseq's own batches: `--task translation`, digit for digit",
 }
 # Those that `keep` can be asked of: they say whom, not how many.
 AIMING = ("shrink", "random", "self-paced", "loss-table")
 FEATURE_FAMILIES = ("length", "frequency", "tokens", "expected")
-DIFFICULTIES = ("length", "rarity")
+DIFFICULTIES = ("length", "rarity", "worth")
 # What is done about hopeless pairs; the option may be auto, too, which is one of these by policy.
 HOPELESS = ("off", "keep", "cut", "weight")
 ON_ERROR = ("stop", "continue")

@@ -20,13 +20,14 @@ from autoassist_fairseq.settings import POLICIES
 pytestmark = pytest.mark.slow  # many passes of every policy: seconds in all
 
 PAIRS, BUDGET = 1500, Budget(60, 0)
-PLANNED = tuple(name for name in POLICIES if name != "off")
+PLANNED = (*(name for name in POLICIES if name != "off"), "by worth")
 CHOOSING = {
     "shrink": alone(),
     "random": alone(policy="random", rate=(0.4,)),
     "self-paced": alone(policy="self-paced", pace=4),
     "loss-table": alone(policy="loss-table", rate=(0.5,), passes=8),
     "competence": alone(policy="competence", pace=2),
+    "by worth": alone(policy="competence", difficulty="worth", pace=2),
 }
 SETTLED = [name for name in CHOOSING if name != "shrink"]
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.corpus.features import Corpus, WordTable
 from autoassist_fairseq.assistant.corpus.token_store import Ragged, Segment, TokenSide
+from autoassist_fairseq.assistant.policies.competence import by_worth
 from autoassist_fairseq.assistant.wrong import (
     decoys,
     detector_kernels,
@@ -24,7 +25,7 @@ from autoassist_fairseq.assistant.wrong.judge import Judge, possible
 from autoassist_fairseq.assistant.wrong.posterior import kind_shares
 from autoassist_fairseq.assistant.wrong.text_judge import KINDS, TextJudge
 from autoassist_fairseq.assistant.wrong.trees import Trees
-from autoassist_fairseq.errors import StateError
+from autoassist_fairseq.errors import StateError, UserError
 
 HELP = Path(__file__).parents[2] / "shared" / "data" / "libreoffice-help"
 END = 2
@@ -307,6 +308,28 @@ def test_wrong_pairs_whose_lengths_agree_are_found(how: str) -> None:
     wrong = wrong[kept]
     assert called[wrong].mean() > 0.9
     assert wrong[called].mean() > 0.9
+
+
+@pytest.mark.slow
+def test_easy_pairs_of_every_length_come_first_and_wrong_ones_last() -> None:
+    corpus, wrong = spoiled(0.1, seed=12)
+    everyone, text = np.arange(len(corpus)), TextJudge(corpus, seed=1)
+    hardness = by_worth(corpus, text, everyone)
+    # Ranks of ten parts, each of pairs that are about as long
+    sizes = corpus.target.sizes(everyone)
+    assert np.unique(hardness, return_counts=True)[1].tolist() == [10] * 400
+    order = np.argsort(sizes, kind="stable")
+    seen = text.examine(everyone)
+    worth = np.minimum(seen.worth, seen.worth_back)
+    for part in np.array_split(order, 10):
+        assert (np.diff(worth[part[np.argsort(hardness[part])]]) <= 0).all()
+        assert hardness[part].mean() == pytest.approx(0.5)
+    assert hardness[wrong].min() > 0.5 and hardness[wrong].mean() > 0.9
+    # What was read for it need not be read again.
+    assert (text._verdicts == TextJudge(corpus, seed=1).verdicts(everyone)).all()
+    with pytest.raises(UserError, match="must have 1,000 pairs to learn from, but `DATA` has 50"):
+        few = corpus_of([[4]] * 50, [[5]] * 50, 50)
+        by_worth(few, TextJudge(few, seed=1), np.arange(50))
 
 
 @pytest.mark.slow

@@ -80,7 +80,9 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
         DEFAULTS.pace, "full passes after which self-paced and competence have opened all pairs"
     )
     autoassist_difficulty: str = _option(
-        DEFAULTS.difficulty, f"what competence goes by: {', '.join(DIFFICULTIES)}"
+        DEFAULTS.difficulty,
+        f"what competence goes by: {', '.join(DIFFICULTIES)} (worth: how well the source explains "
+        "the target, by their text alone, among pairs that are as long)",
     )
     autoassist_presample: int = _option(
         DEFAULTS.presample, "candidates that importance scores for each pair that it trains on"

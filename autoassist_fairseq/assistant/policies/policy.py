@@ -18,6 +18,7 @@ from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
 from autoassist_fairseq.assistant.corpus.token_store import Ints
 from autoassist_fairseq.assistant.policies.rules import Floats
+from autoassist_fairseq.assistant.wrong.text_judge import TextJudge
 from autoassist_fairseq.settings import Settings
 
 
@@ -52,6 +53,7 @@ class Policy:
 
     Attributes:
         settled: whether whom it keeps is known when a pass begins.
+        text: who has read the text of the pairs, if the policy asked for it.
         frozen: what the pass goes by, by name; part of the state.
     """
 
@@ -59,6 +61,7 @@ class Policy:
 
     def __init__(self, assistant: Assistant, settings: Settings, ids: PairIds) -> None:
         self.assistant, self.settings, self.ids = assistant, settings, ids
+        self.text: TextJudge | None = None
         self.frozen: dict[str, float] = {}
 
     @property

@@ -49,7 +49,7 @@ class Hopeless(Policy):
         self.inner = inner
         corpus = inner.assistant.model.corpus
         assert isinstance(corpus, Corpus), "hopeless are pairs of sentences only"
-        self.opinion = Opinion(corpus)
+        self.opinion = Opinion(corpus, inner.text)
         self.frozen = {"pass": 0.0, "threshold": np.inf, "keep": 1.0, "weight": 1.0}
 
     @property

@@ -18,13 +18,11 @@ from autoassist_fairseq.assistant.wrong import verdicts
 from autoassist_fairseq.assistant.wrong.mixture import FEWEST, MOST, Mixture, fit
 from autoassist_fairseq.assistant.wrong.standard import Standard, standard_of
 from autoassist_fairseq.assistant.wrong.surprise import Surprise
-from autoassist_fairseq.assistant.wrong.text_judge import KINDS, TextJudge
+from autoassist_fairseq.assistant.wrong.text_judge import KINDS, SEED, TextJudge
 from autoassist_fairseq.assistant.wrong.vote import Vote, vote_of
 
 # In the first passes surprise without text says more about the order of the pairs than about them.
 FIRST_PASS = 3
-# Verdicts are the corpus's: the same for every seed of a run, and without one.
-SEED = 1
 # What hopeless pairs are called; the last one, if their text alone does not say so.
 NAMES = (*KINDS, "surprise")
 
@@ -34,6 +32,7 @@ class Opinion:
 
     Args:
         corpus: the pairs.
+        text: who has read them already.
 
     Attributes:
         surprise: what is remembered of every pair.
@@ -45,9 +44,9 @@ class Opinion:
         mixture: two kinds that surprise tells where text does not; None if there are not two.
     """
 
-    def __init__(self, corpus: Corpus) -> None:
+    def __init__(self, corpus: Corpus, text: TextJudge | None = None) -> None:
         self._corpus = corpus
-        self.surprise, self.text = Surprise(len(corpus)), TextJudge(corpus, SEED)
+        self.surprise, self.text = Surprise(len(corpus)), text or TextJudge(corpus, SEED)
         self.believed, self.seconds = float("nan"), 0.0
         self.standard, self.vote = Standard(), Vote()
         self.mixture: Mixture | None = None

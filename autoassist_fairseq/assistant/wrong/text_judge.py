@@ -24,6 +24,8 @@ from autoassist_fairseq.assistant.wrong.verdicts import UNKNOWN, Verdicts, packe
 from autoassist_fairseq.errors import ANEW, StateError
 
 KINDS: tuple[str, ...] = (*decoys.KINDS, "language")
+# Verdicts are the corpus's: the same for every seed of a run, and without one.
+SEED = 1
 # Counted up when verdicts change, so that remembered ones are judged anew.
 VERSION = 5
 # Pairs that lexicon and detectors are learned from at most; with fewer than the least, none is.
@@ -195,6 +197,7 @@ class TextJudge:
     def examine(self, pairs: Ints) -> Examination:
         """Return all that is found about ``pairs`` [P]."""
         kind, odds, evidence = self._judged(pairs)
+        self._verdicts[pairs] = packed(kind, odds)
         return Examination(
             probability(odds),
             kind,
