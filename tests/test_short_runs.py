@@ -48,6 +48,33 @@ def test_what_is_told(options: dict[str, Any], says: str) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
+        ({}, ""),
+        ({"passes": 5}, r"`--max-epoch` .* `--autoassist-pace` 8 means [\d,]+ updates .* is 5;"),
+        ({"passes": 9}, ""),
+        ({"updates": 300}, "`--max-update` ends this run before all pairs are open.* it is 300;"),
+        ({"updates": 100_000}, ""),
+        ({"policy": "self-paced", "passes": 5}, ""),
+    ],
+)
+def test_what_is_told_where_a_curriculum_is_too_long(options: dict[str, Any], says: str) -> None:
+    from autoassist_fairseq.plugin.announcing import ends_before_opening
+
+    settings = alone(**{"policy": "competence", "pace": 8.0, **options})
+    planner = make_planner(800, Budget(60, 0), settings)
+    now = planner.begin_pass(1, 1)
+    told = ends_before_opening(planner, now)
+    assert bool(told) == bool(says)
+    assert re.search(says, told), told
+    if says:  # as many as eight passes of all pairs have, not as eight of the first
+        needed = int(re.search(r"means ([\d,]+)", told)[1].replace(",", ""))  # type: ignore[index]
+        every = make_planner(800, Budget(60, 0), alone(policy="uniform")).begin_pass(1, 1)
+        assert needed == pytest.approx(8 * every.updates, rel=0.05)
+        assert needed > 20 * now.updates
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
         ({"passes": 2}, r"`--max-epoch` .* text tells none here.* pass 3 on .* but it is 2;"),
         ({"updates": 9}, "`--max-update` .* but it is 9;"),
         ({"passes": 3}, ""),

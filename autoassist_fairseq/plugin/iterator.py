@@ -13,6 +13,7 @@ from autoassist_fairseq.plugin.announcing import (
     announce,
     announce_hopeless,
     ends_before_finding,
+    ends_before_opening,
     ends_before_skipping,
 )
 from autoassist_fairseq.plugin.border import one_sentence
@@ -123,7 +124,8 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         self._warned = True
         skipping = ends_before_skipping(self.settings, now)
         finding = ends_before_finding(self.planner, now) if self._asked else ""
-        for told in filter(None, (skipping, finding)):
+        opening = ends_before_opening(self.planner, now)
+        for told in filter(None, (skipping, finding, opening)):
             logger.warning(told)
 
     def _next_plan(self) -> tuple[Plan, float]:
