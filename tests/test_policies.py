@@ -175,12 +175,19 @@ def test_the_loss_table_ends_with_all_data() -> None:
     assert len(trained(run_pass(counted, 99, 1))) < PAIRS, "updates, where they are given"
 
 
-def test_another_policy_may_take_over_within_a_pass() -> None:
-    planner = planner_of("random")
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("random", "competence"),
+        *[(a, b) for a in ("competence", "by worth") for b in ("competence", "by worth") if a != b],
+    ],
+)
+def test_another_policy_may_take_over_within_a_pass(before: str, after: str) -> None:
+    planner = planner_of(before)
     for index in (1, 2):
         run_pass(planner, index, 2)
     drive(planner, 3, stop=5)
-    other = planner_of("competence")
+    other = planner_of(after)
     other.load_state_dict(planner.state_dict())
     promised = other.current.updates if other.current else 0
     drive(other, 3, begin=False)

@@ -100,3 +100,12 @@ def test_the_table_remembers_what_came_and_nothing_else() -> None:
     assert again.losses.tobytes() == table.losses.tobytes()
     with pytest.raises(StateError, match="4 losses.*remembers 5.*--reset-dataloader"):
         LossTable(4).load_state_dict(table.state_dict())
+
+
+@given(pace=st.floats(0.1, 30))
+def test_a_curriculum_is_open_after_so_many_passes_and_no_fewer(pace: float) -> None:
+    passes = rules.passes_until_open(pace)
+    trained = [0.0]
+    for _ in range(passes):
+        trained.append(trained[-1] + rules.competence(trained[-1], pace))
+    assert trained[-1] >= pace > trained[-2]

@@ -6,6 +6,7 @@ import logging
 import math
 from collections import Counter
 
+from autoassist_fairseq.assistant.policies.rules import passes_until_open
 from autoassist_fairseq.assistant.wrong.hopeless import AT_ONCE, Hopeless
 from autoassist_fairseq.assistant.wrong.opinion import FIRST_PASS
 from autoassist_fairseq.schedule.order import Order
@@ -48,7 +49,7 @@ def ends_before_skipping(settings: Settings, now: Pass) -> str:
     if settings.policy in ("uniform", "importance", "competence") or now.index > 1:
         return ""
     updates = _warm_updates(settings, now)
-    for given, through, option in _ends(settings, now.updates):
+    for given, through, option in _ends(settings, now):
         if 0 < through <= updates:
             passes = round(updates / now.updates, 2)
             warmup = "updates" if settings.warmup_updates else "passes"
@@ -67,7 +68,7 @@ def ends_before_finding(planner: Planner, now: Pass) -> str:
     if planner.failed or not isinstance(policy, Hopeless) or policy.opinion.believed > 0:
         return ""
     needed = (FIRST_PASS - 1) * now.updates
-    for given, through, option in _ends(settings, now.updates):
+    for given, through, option in _ends(settings, now):
         if now.index == 1 and 0 < through <= needed:
             return (
                 f"autoassist: `--{option}` ends this run before a hopeless pair can be found: text "
@@ -83,25 +84,25 @@ def ends_before_opening(planner: Planner, now: Pass) -> str:
     if settings.policy != "competence" or now.index > 1:
         return ""
     order = Order(folder.ids, settings.seed, now.index)
-    updates = round(batches_of_all(order, folder, planner.budget) / now.group)
-    needed = round(settings.pace * updates)
-    for given, through, option in _ends(settings, updates):
-        if 0 < through < needed:
+    whole = batches_of_all(order, folder, planner.budget) / now.group
+    passes, updates = passes_until_open(settings.pace), round(settings.pace * whole)
+    for given, needed, what in (
+        (settings.passes, passes, "epoch"),
+        (settings.updates, updates, "update"),
+    ):
+        if 0 < given < needed:
             return (
-                f"autoassist: `--{option}` ends this run before all pairs are open: "
-                f"`--autoassist-pace` {settings.pace:g} means {needed:,} updates at least, and it "
-                f"is {given:,}; raise it, or lower the pace"
+                f"autoassist: `--max-{what}` ends this run before all pairs are open: "
+                f"`--autoassist-pace` {settings.pace:g} takes {needed:,} {what}s, and it is "
+                f"{given:,}; raise it, or lower the pace"
             )
     return ""
 
 
-def _ends(settings: Settings, updates: int) -> list[tuple[int, int, str]]:
-    """Return what may end the run: the value given, the updates that it allows, and its option.
-
-    Passes are reckoned to have so many ``updates``.
-    """
+def _ends(settings: Settings, now: Pass) -> list[tuple[int, int, str]]:
+    """Return what may end the run: the value given, the updates that it allows, and its option."""
     return [
-        (settings.passes, settings.passes * updates, "max-epoch"),
+        (settings.passes, settings.passes * now.updates, "max-epoch"),
         (settings.updates, settings.updates, "max-update"),
     ]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from fairseq.data import LanguagePairDataset, indexed_dataset
 
+from autoassist_fairseq.assistant.policies.competence import check_readable
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.plugin.corpus import corpus_of, eligible_pairs
 from autoassist_fairseq.plugin.state import identity
@@ -36,8 +37,11 @@ def check_folder(
     max_positions: Any,
     max_tokens: int | None,
     groups: Iterable[int],
+    read: bool,
 ) -> None:
     """Check that a folder can be trained on in updates of any of ``groups`` batches.
+
+    And, where the policy goes by what is ``read`` before, that there is enough to read.
 
     Raises:
         UserError: names the folder by its ``path`` ("" = the only one), and what does not fit.
@@ -45,6 +49,8 @@ def check_folder(
     try:
         ids = eligible_pairs(dataset, max_positions, max_tokens)
         check_enough(len(ids), max(groups, default=1))
+        if read:
+            check_readable(len(dataset))
     except UserError as error:
         raise UserError(f"{path}: {error}" if path else str(error)) from error
 

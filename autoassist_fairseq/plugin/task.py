@@ -162,6 +162,7 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
     def _look_at_folders(self, options: dict[str, Any], ranks: int) -> None:
         """Check what each folder of ``DATA`` will be asked for, before the first update."""
         paths, train = split_paths(self.cfg.data), self.cfg.train_subset
+        read = (self.settings.policy, self.settings.difficulty) == ("competence", "worth")
         here, first, freqs = self.datasets[train], options.get("epoch", 1), self.cfg.update_freq
         for epoch in range(first, first + len(paths)):
             coming = range(epoch, epoch + len(freqs) * len(paths), len(paths))
@@ -171,7 +172,7 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
                 with lengths_only():
                     self.load_dataset(train, epoch=epoch, combine=True)
             path = paths[(epoch - 1) % len(paths)] if len(paths) > 1 else ""
-            check_folder(path, self.datasets[train], *self._limits(options), groups)
+            check_folder(path, self.datasets[train], *self._limits(options), groups, read)
         self.datasets[train] = here
 
     def _spread(self, options: dict[str, Any]) -> Spread:

@@ -34,6 +34,11 @@ class Competence(Policy):
         for some in ids.blocks():
             self._hardness[some] = difficulty(corpus, some, settings.difficulty)
 
+    @property
+    def name(self) -> str:
+        """With what it goes by."""
+        return f"competence by {self.settings.difficulty}"
+
     def begin(self, moment: Moment) -> None:
         """Freeze how hard the pairs of this pass may be; they always fill an update."""
         share = max(rules.competence(moment.trained, self.settings.pace), moment.least)
@@ -58,13 +63,9 @@ def by_worth(corpus: Corpus, text: TextJudge, pairs: Ints) -> Floats:
     long ones would come last otherwise, as their words are further apart.
 
     Raises:
-        UserError: too few pairs to learn from what words say each other.
+        UserError: too few pairs, as `check_readable` says.
     """
-    if len(corpus) < LEAST:
-        raise UserError(
-            f"`--autoassist-difficulty worth` must have {LEAST:,} pairs to learn from, but `DATA` "
-            f"has {len(corpus):,}; use length or rarity."
-        )
+    check_readable(len(corpus))
     worth = np.empty(len(pairs), np.float32)
     for begin in range(0, len(pairs), rules.BLOCK):
         seen = text.examine(pairs[begin : begin + rules.BLOCK])
@@ -74,3 +75,12 @@ def by_worth(corpus: Corpus, text: TextJudge, pairs: Ints) -> Floats:
         order = part[np.argsort(-worth[part], kind="stable")]
         hardness[order] = (np.arange(len(part)) + 0.5) / max(len(part), 1)
     return hardness
+
+
+def check_readable(pairs: int) -> None:
+    """Raise `UserError` if so many ``pairs`` are too few to learn from what words say."""
+    if pairs < LEAST:
+        raise UserError(
+            f"`--autoassist-difficulty worth` must have {LEAST:,} pairs to learn from, but `DATA` "
+            f"has {pairs:,}; use length or rarity."
+        )

@@ -86,6 +86,14 @@ def competence(trained: float, pace: float) -> float:
     return float(min(1.0, np.sqrt(trained * (1 - first) / pace + first)))
 
 
+def passes_until_open(pace: float) -> int:
+    """Return after how many passes of a curriculum all pairs are open: the first ones are short."""
+    trained, passes = 0.0, 0
+    while trained < pace:
+        trained, passes = trained + competence(trained, pace), passes + 1
+    return passes
+
+
 def easiest(hardness: Floats, count: int) -> tuple[float, int]:
     """Return the hardness of the ``count`` easiest pairs' hardest, and the last of these.
 

@@ -53,6 +53,11 @@ class Hopeless(Policy):
         self.frozen = {"pass": 0.0, "threshold": np.inf, "keep": 1.0, "weight": 1.0}
 
     @property
+    def name(self) -> str:
+        """Of ``inner``."""
+        return self.inner.name
+
+    @property
     def settled(self) -> bool:  # type: ignore[override]
         """Classes change only between passes, so this is for ``inner`` to say."""
         return self.inner.settled
@@ -154,13 +159,14 @@ class Hopeless(Policy):
     def keep_probability(self, pairs: Ints, warm: bool = False) -> Floats:
         """Return P(keep) [P]: of hopeless pairs the chance to be examined again.
 
-        That is larger where it is not certain, so that a wrong verdict soon gets its retrial.
+        That is larger where it is not certain, so that a wrong verdict soon gets its retrial. None
+        is examined whose time ``inner`` says has not come.
         """
         keep = self.inner.keep_probability(pairs, warm)
         if self.frozen["keep"] == 1:
             return keep
         again = self._by_class(pairs, self.frozen["keep"])
-        return np.where(again < 1, again, keep)
+        return np.where(again < 1, again * (keep > 0), keep)
 
     def note(self, pairs: Ints, chances: Floats) -> None:
         """Remember with which chances [P] ``pairs`` [P] were kept: few that were stand for many."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -55,11 +54,10 @@ class Opinion:
         """Let the text get ready, if nobody has; what takes most pairs for wrong tells nothing."""
         if not np.isnan(self.believed):
             return
-        begin = time.perf_counter()
         self.text.prepare()
         share = sum(self.text.shares().values())
         self.believed = float(0 < share <= MOST)
-        self.seconds = time.perf_counter() - begin
+        self.seconds = self.text.seconds
 
     def of_text(self, pairs: Ints) -> Floats:
         """Return the log-odds [P] that ``pairs`` [P] are wrong, by their text alone."""

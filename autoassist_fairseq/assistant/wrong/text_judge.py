@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -74,10 +75,13 @@ class TextJudge:
         seed: of what is drawn for decoys.
         alike: [V'] the source word that is spelled like each target word, -1: none. Without it
             dictionaries of one size are taken for a joint one, and others for strangers.
+
+    Attributes:
+        seconds: that it took to get ready.
     """
 
     def __init__(self, corpus: Corpus, seed: int, alike: Ints | None = None) -> None:
-        self._seed, self._given = seed, alike
+        self._seed, self._given, self.seconds = seed, alike, 0.0
         self.attach(corpus)
 
     def attach(self, corpus: Corpus) -> None:
@@ -97,10 +101,12 @@ class TextJudge:
         """
         if self._ready:
             return
+        begin = time.perf_counter()
         tell = progress or (lambda what, share: None)
         if len(self._corpus) >= LEAST:
             self._learn(tell)
         self._ready = True
+        self.seconds = time.perf_counter() - begin
         tell("ready", 1.0)
 
     def _learn(self, tell: Progress) -> None:
@@ -136,8 +142,8 @@ class TextJudge:
         """
         judge = None
         right = np.arange(len(pairs))
-        for time in range(TIMES):
-            tell("decoys", 0.7 + 0.3 * time / TIMES)
+        for number in range(TIMES):
+            tell("decoys", 0.7 + 0.3 * number / TIMES)
             before = _words(self._corpus.target, (pairs[right] - 1) % len(self._corpus))
             rng = np.random.default_rng([self._seed, len(self._corpus)])
             stock = decoys.Stock(sides.part(right), before, self._alike(), rng)
