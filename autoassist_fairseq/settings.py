@@ -84,6 +84,12 @@ class Settings:
     seed: int = 1
 
     @property
+    def rule(self) -> str:
+        """The policy, and what it goes by: what is frozen for a pass fits no other rule."""
+        by = f" by {self.difficulty}" if self.policy == "competence" else ""
+        return self.policy + by
+
+    @property
     def expects(self) -> bool:
         """Whether losses are compared with what was to be expected."""
         return self.hopeless != "off" or "expected" in self.features

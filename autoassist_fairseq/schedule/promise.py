@@ -39,7 +39,7 @@ def promise(
     updates = int((warm * shares[1] + (1 - warm) * shares[0]) * every) // group
     window = passes.window_size(len(order), updates, settings.window)
     empty = np.zeros(math.ceil(len(order) / window), np.int64)
-    keep_all, policy = shares[0] >= 1, selection.policy.name
+    keep_all, policy = shares[0] >= 1, settings.rule
     now = Pass(index, order, window, group, empty, keep_all, settings.seed, policy)
     now = replace(now, warm=_warm_windows(now, warm))
     if keep_all or selection.settled(now, now.windows - 1):

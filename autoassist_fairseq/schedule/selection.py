@@ -35,7 +35,7 @@ class Selection:
         """Return whether `candidates` are final: unless another policy has taken over since."""
         if self.failed:
             return False
-        return now.policy == self.policy.name and self.policy.settles(now.warms(window))
+        return now.policy == self.policy.settings.rule and self.policy.settles(now.warms(window))
 
     def candidates(self, now: Pass, window: int) -> Ints:
         """Return the pairs of ``window`` that the policy leaves; the quota decides on the rest."""

@@ -34,11 +34,6 @@ class Competence(Policy):
         for some in ids.blocks():
             self._hardness[some] = difficulty(corpus, some, settings.difficulty)
 
-    @property
-    def name(self) -> str:
-        """With what it goes by."""
-        return f"competence by {self.settings.difficulty}"
-
     def begin(self, moment: Moment) -> None:
         """Freeze how hard the pairs of this pass may be; they always fill an update."""
         share = max(rules.competence(moment.trained, self.settings.pace), moment.least)

@@ -65,11 +65,6 @@ class Policy:
         self.frozen: dict[str, float] = {}
 
     @property
-    def name(self) -> str:
-        """What it goes by; what is frozen for a pass fits no policy of another name."""
-        return self.settings.policy
-
-    @property
     def warm(self) -> float:
         """The share of the pass, from its beginning, that warms up, in [0, 1]."""
         return 0.0
@@ -126,9 +121,9 @@ class Policy:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state in plain types and arrays."""
-        return {"name": self.name, "frozen": dict(self.frozen)}
+        return {"name": self.settings.rule, "frozen": dict(self.frozen)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned; of another policy, nothing fits."""
-        if state["name"] == self.name:
+        if state["name"] == self.settings.rule:
             self.frozen = {name: float(value) for name, value in state["frozen"].items()}

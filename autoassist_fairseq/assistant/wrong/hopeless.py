@@ -53,11 +53,6 @@ class Hopeless(Policy):
         self.frozen = {"pass": 0.0, "threshold": np.inf, "keep": 1.0, "weight": 1.0}
 
     @property
-    def name(self) -> str:
-        """Of ``inner``."""
-        return self.inner.name
-
-    @property
     def settled(self) -> bool:  # type: ignore[override]
         """Classes change only between passes, so this is for ``inner`` to say."""
         return self.inner.settled
