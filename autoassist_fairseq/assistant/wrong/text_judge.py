@@ -150,7 +150,8 @@ class TextJudge:
             if not (made := decoys.made(stock)):
                 break
             parts = [(wrong, fold[right[rows]]) for rows, wrong in made.values()]
-            with ThreadPoolExecutor(len(made)) as pool:  # compiled loops let others run
+            # Compiled loops let others run; of more threads the allocator keeps 20 MiB more.
+            with ThreadPoolExecutor(2) as pool:
                 measured = pool.map(self._measure, *zip(*parts, strict=True))
                 judge = Judge.fit(real, dict(zip(made, measured, strict=True)))
             seem_right = np.flatnonzero(judge.of(real)[1] <= 0)
