@@ -265,4 +265,4 @@ def test_a_curriculum_by_worth_does_not_begin_with_wrong_pairs() -> None:
         assert WRONG[pairs].mean() < 0.01
     # Its reader is the one who looks for wrong pairs: it has all verdicts already.
     assert hopeless_of(planner).opinion.text is hopeless_of(planner).inner.text
-    assert hopeless_of(planner).opinion.seconds > 0.01
+    assert hopeless_of(planner).opinion.seconds > 0

@@ -66,9 +66,7 @@ def test_what_is_told_where_a_curriculum_is_too_long(options: dict[str, Any], sa
     told = ends_before_opening(planner, now)
     assert bool(told) == bool(says)
     assert re.search(says, told), told
-    if (
-        "updates" in options and says
-    ):  # as many as eight passes of all pairs have, not as eight of the first
+    if "updates" in options and says:  # those of eight passes of all pairs, not of the first
         needed = int(re.search(r"takes ([\d,]+)", told)[1].replace(",", ""))  # type: ignore[index]
         every = make_planner(800, Budget(60, 0), alone(policy="uniform")).begin_pass(1, 1)
         assert needed == pytest.approx(8 * every.updates, rel=0.1)

@@ -29,7 +29,8 @@ class Competence(Policy):
         self._hardness: Floats = np.full(len(corpus), np.inf, np.float32)
         if settings.difficulty == "worth":
             self.text = TextJudge(corpus, SEED)
-            self._hardness[ids[:]] = by_worth(corpus, self.text, ids[:])
+            every = ids[:]
+            self._hardness[every] = by_worth(corpus, self.text, every)
             return
         for some in ids.blocks():
             self._hardness[some] = difficulty(corpus, some, settings.difficulty)
@@ -54,8 +55,8 @@ class Competence(Policy):
 def by_worth(corpus: Corpus, text: TextJudge, pairs: Ints) -> Floats:
     """Return how hard ``pairs`` [P] are: the share of those as long that say their source better.
 
-    The lesser of both worths tells, among the `PARTS` parts of the pairs by length of the target:
-    long ones would come last otherwise, as their words are further apart.
+    The lesser of both worths tells, among the `PARTS` parts of the pairs by length of the target,
+    so that it is no curriculum of lengths.
 
     Raises:
         UserError: too few pairs, as `check_readable` says.
