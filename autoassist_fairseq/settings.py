@@ -25,6 +25,8 @@ POLICIES = {
 }
 # Those that `keep` can be asked of: they say whom, not how many.
 AIMING = ("shrink", "random", "self-paced", "loss-table")
+# Those that open the pairs little by little.
+OPENING = ("self-paced", "competence")
 FEATURE_FAMILIES = ("length", "frequency", "tokens", "expected")
 DIFFICULTIES = ("length", "rarity", "worth")
 # What is done about hopeless pairs; the option may be auto, too, which is one of these by policy.
@@ -49,14 +51,15 @@ class Settings:
         lr: AdaGrad step size of the Assistant, > 0.
         rate: ``random``: share of the pairs that is dropped, ``loss-table``: chance that an easy
             pair is dropped; one for each pass, the last one for all after it; in [0, 1).
-        pace: ``self-paced``, ``competence``: full passes after which all pairs are open, > 0.
+        pace: ``self-paced``, ``competence``: full passes after which all pairs are open; 0 = as
+            many as are `rules.OPEN_AFTER` of training.
         difficulty: ``competence``: what makes a pair hard, of `DIFFICULTIES`.
         presample: ``importance``: candidates for each pair that is trained on, > 1.
         hopeless: what is done about hopeless pairs, of `HOPELESS`; ``off``: nobody looks for them.
         sure: how probable it must be that a pair is wrong before it is hopeless, in (0, 1).
         reexamine: chance of a hopeless pair to be trained on with ``hopeless='cut'``, and its
             weight with ``'weight'``, in (0, 1].
-        updates, passes: the end of training, for ``loss-table``; 0 = not known.
+        updates, passes: the end of training, for those that go by it (`paced`); 0 = not known.
         timeout: seconds that the Boss waits for the BossQueue before it gives up, > 0.
         on_error: what to do when the Assistant fails: ``stop``, or ``continue`` without it.
         seed: seed of every random stream.
@@ -71,8 +74,8 @@ class Settings:
     features: tuple[str, ...] = ("length", "frequency", "tokens")
     lr: float = 1.0
     rate: tuple[float, ...] = (0.5,)
-    pace: float = 20.0
-    difficulty: str = "length"
+    pace: float = 0.0
+    difficulty: str = "worth"
     presample: int = 3
     hopeless: str = "cut"
     sure: float = 0.5
@@ -88,6 +91,12 @@ class Settings:
         """The policy, and what it goes by: what is frozen for a pass fits no other rule."""
         by = f" by {self.difficulty}" if self.policy == "competence" else ""
         return self.policy + by
+
+    @property
+    def paced(self) -> bool:
+        """Whether the policy goes by how much of training is done."""
+        opens = not self.pace and not self.keep
+        return self.policy == "loss-table" or (opens and self.policy in OPENING)
 
     @property
     def expects(self) -> bool:
@@ -122,7 +131,11 @@ class Settings:
                 "in [0, 1), one for all passes or one for each, or a log",
                 ",".join(map(str, self.rate)),
             ),
-            "pace": (0 < self.pace < float("inf"), "a number of passes above 0", self.pace),
+            "pace": (
+                0 <= self.pace < float("inf"),
+                "a number of passes, or 0 (as long as training says)",
+                self.pace,
+            ),
             "difficulty": (
                 self.difficulty in DIFFICULTIES,
                 f"one of {', '.join(DIFFICULTIES)}",
@@ -145,10 +158,11 @@ class Settings:
             for name, (holds, rule, value) in named.items()
             if not holds
         ]
-        if self.policy == "loss-table" and not (self.updates or self.passes):
+        if self.paced and not (self.updates or self.passes):
+            pace = " or `--autoassist-pace`" if self.policy in OPENING else ""
             told.append(
-                "`--autoassist-policy loss-table` must know the end of training, but there is "
-                "none; give `--max-update`, `--max-epoch` or `--autoassist-updates`"
+                f"`--autoassist-policy {self.policy}` must know the end of training, but there is "
+                f"none; give `--max-update`, `--max-epoch`, `--autoassist-updates`{pace}"
             )
         if self.keep and self.policy not in AIMING:
             told.append(

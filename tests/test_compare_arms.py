@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from autoassist_fairseq.tools.compare.flags import (
     DEFAULTS,
     arm_flags,
     check_flags,
+    check_paces,
     common_flags,
 )
 from autoassist_fairseq.tools.compare.options import parser, seeds_of
@@ -125,6 +127,26 @@ def test_arms_that_do_not_go_together(texts: list[str], said: str) -> None:
 def test_flags_that_would_spoil_the_comparison(flags: list[str], said: str) -> None:
     with pytest.raises(UserError, match=said):
         check_flags(flags, "--")
+
+
+@pytest.mark.parametrize(
+    ("arm", "extra", "known"),
+    [
+        ("easy=competence", [], False),
+        ("self-paced", [], False),
+        ("easy=competence --autoassist-pace 3", [], True),
+        ("easy=competence --autoassist-pace 0", ["--autoassist-pace=2"], False),
+        ("easy=competence", ["--autoassist-pace", "2"], True),
+        ("easy=competence", ["--lr-scheduler", "autoassist_decay"], True),
+        ("self-paced --autoassist-keep 0.7", [], True),
+        ("shrink", [], True),
+    ],
+)
+def test_who_opens_pairs_by_the_end_is_told_where_it_is(
+    arm: str, extra: list[str], known: bool
+) -> None:
+    with contextlib.nullcontext() if known else pytest.raises(UserError, match="`--decay`"):
+        check_paces([parse_arm("uniform"), parse_arm(arm)], extra)
 
 
 def test_flags_that_are_free() -> None:

@@ -21,7 +21,7 @@ CASES: dict[str, dict[str, Any]] = {
     "random": {"policy": "random", "rate": (0.0, 0.2, 0.4)},
     "self-paced": {"policy": "self-paced", "pace": 4.0},
     "loss-table": {"policy": "loss-table", "passes": 20, "hopeless": "weight"},
-    "competence": {"policy": "competence", "pace": 6.0},
+    "competence": {"policy": "competence", "difficulty": "length", "pace": 6.0},
 }
 
 

@@ -32,7 +32,7 @@ CASES: dict[str, tuple[str, str, str]] = {
     ),
     "bad numbers of the peers": (
         "good",
-        "--autoassist-rate 0.5,1 --autoassist-pace 0 --autoassist-difficulty words"
+        "--autoassist-rate 0.5,1 --autoassist-pace -1 --autoassist-difficulty words"
         " --autoassist-presample 1 --autoassist-updates -1",
         "rate.*0.5,1.0.*pace.*difficulty.*length, rarity.*presample.*updates",
     ),
@@ -45,6 +45,11 @@ CASES: dict[str, tuple[str, str, str]] = {
         "good",
         "--autoassist-policy loss-table --max-tokens 100 --max-epoch 0",
         "`--autoassist-policy loss-table` .*--max-update.*--autoassist-updates",
+    ),
+    "no end of a curriculum": (
+        "good",
+        "--autoassist-policy competence --max-tokens 100 --max-epoch 0",
+        "`--autoassist-policy competence` .*--max-update.* or `--autoassist-pace`",
     ),
     "curriculum": (
         "good",

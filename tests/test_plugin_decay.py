@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ from binarised import Binarised
 from training import Run, Server
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.plugin.decay import BudgetDecay, budget_of, spend
+from autoassist_fairseq.plugin.decay import BudgetDecay, budget_of, progress, spend
 
 pytestmark = pytest.mark.slow
 
@@ -40,6 +41,7 @@ def test_the_rate_by_hand() -> None:
         rates.append(scheduler.step_update(update))
         spend(250, 9.0)
     # Warm-up 1/4, 2/4, 3/4, 1, 1; left 1, 3/4, 2/4, 1/4, 0
+    assert progress() == 1.5
     assert rates == pytest.approx([PEAK / 4, PEAK * 3 / 8, PEAK * 3 / 8, PEAK / 4, 0, 0])
     assert scheduler.optimizer.rate == 0
 
@@ -48,10 +50,10 @@ def test_passes_and_no_end() -> None:
     scheduler = decay("passes=4")
     spend(10, 0.5)
     spend(10, 1.0)
-    assert scheduler.rate == pytest.approx(PEAK * 3 / 4)
+    assert scheduler.rate == pytest.approx(PEAK * 3 / 4) and progress() == 0.25
     scheduler = decay("tokens=inf")
     spend(1e9, 1.0)
-    assert scheduler.rate == PEAK
+    assert scheduler.rate == PEAK and math.isnan(progress())
 
 
 def test_what_was_spent_is_saved_and_the_budget_is_not() -> None:
@@ -87,11 +89,12 @@ def train(server: Server, corpus: Binarised, folder: Path, *flags: Any, ranks: i
     return server.run_ranks("fairseq-train", corpus.data, *spread, save_dir=folder, ranks=ranks)[0]
 
 
-@pytest.mark.parametrize("policy", ["off", "shrink"])
+@pytest.mark.parametrize("policy", ["off", "shrink", "competence"])  # which opens by the budget
 def test_training_ends_at_0_and_goes_on_exactly(
     policy: str, server: Server, few: Binarised, tmp_path: Path
 ) -> None:
-    flags = ("--autoassist-policy", policy, "--autoassist-budget", "passes=3", "--batch-size", 8)
+    which = ("--autoassist-policy", policy, "--autoassist-difficulty", "length")
+    flags = (*which, "--autoassist-budget", "passes=3", "--batch-size", 8)
     whole = train(server, few, tmp_path / "whole", *flags)
     assert whole.status == 0, whole.output
     rates = [float(one["lr"]) for one in whole.logged("train_inner")]

@@ -25,7 +25,7 @@ POLICIES = {
     "self-paced": "--autoassist-pace 3",
     "importance": "--autoassist-presample 2",
     "loss-table": "--autoassist-rate 0.6",
-    "competence": "--autoassist-pace 1.5",
+    "competence": "--autoassist-difficulty length",
 }
 
 

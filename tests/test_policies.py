@@ -11,6 +11,7 @@ from corpora import alone, boss_losses, make_planner, run_pass
 from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.corpus.difficulty import difficulty
+from autoassist_fairseq.assistant.wrong.text_judge import TextJudge
 from autoassist_fairseq.schedule.messages import Feedback
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.plan import Plan
@@ -26,7 +27,7 @@ CHOOSING = {
     "random": alone(policy="random", rate=(0.4,)),
     "self-paced": alone(policy="self-paced", pace=4),
     "loss-table": alone(policy="loss-table", rate=(0.5,), passes=8),
-    "competence": alone(policy="competence", pace=2),
+    "competence": alone(policy="competence", difficulty="length", pace=2),
     "by worth": alone(policy="competence", difficulty="worth", pace=2),
 }
 SETTLED = [name for name in CHOOSING if name != "shrink"]
@@ -128,6 +129,39 @@ def test_competence_opens_the_easy_pairs_first() -> None:
     assert sizes == sorted(sizes) and sizes[0] < 0.05 * PAIRS and sizes[-1] == PAIRS
 
 
+@pytest.mark.parametrize("policy", ["competence", "self-paced"])
+@pytest.mark.parametrize("end", ["updates", "passes", "budget"])
+def test_pairs_are_open_after_four_fifths_of_training(policy: str, end: str) -> None:
+    settings: dict[str, Any] = {"pace": 0.0, "warmup_passes": 0.0}
+    settings |= {"updates": 800} if end == "updates" else {"passes": 10}
+    planner = planner_of(policy, **settings)
+    for index in range(1, 11):
+        done = index / 12 if end == "budget" else float("nan")  # beside what the settings say
+        now = planner.begin_pass(index, 1, done)
+        done = {"updates": now.updates and planner.updates_before / 800, "budget": done}.get(
+            end, (index - 1) / 10
+        )
+        drive(planner, index, begin=False)
+        open_to_all = planner.policy.keep_probability(planner.folder.ids[:]).all()
+        assert open_to_all == (done >= 0.8 or (index == 1 and policy == "self-paced"))
+        share = np.mean(planner.policy.keep_probability(planner.folder.ids[:]))
+        if policy == "competence":
+            assert share == pytest.approx(max(np.sqrt(min(done / 0.8, 1)), 0.01), abs=2e-3)
+
+
+def test_what_text_has_told_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    planner = planner_of("by worth")
+    run_pass(planner, 1, 1)
+    saved = planner.state_dict()
+    expected = [trained(run_pass(planner, index, 1)) for index in (2, 3)]
+    monkeypatch.setattr(TextJudge, "examine", None)  # who reads again, fails
+    again = planner_of("by worth")
+    again.load_state_dict(saved)
+    assert [trained(run_pass(again, index, 1)).tolist() for index in (2, 3)] == [
+        pairs.tolist() for pairs in expected
+    ]
+
+
 def test_rarity_is_minus_the_log_probability_of_the_sentence() -> None:
     corpus = make_planner(30, BUDGET, alone()).assistant.model.corpus
     rarity = difficulty(corpus, np.arange(30), "rarity")
@@ -170,9 +204,9 @@ def test_the_loss_table_ends_with_all_data() -> None:
     planner = planner_of("loss-table")  # 8 passes: the last eighth is the last pass
     sizes = [len(trained(run_pass(planner, index, 1))) for index in range(1, 9)]
     assert sizes[0] == sizes[-1] == PAIRS and max(sizes[1:-1]) < 0.85 * PAIRS
-    counted = planner_of("loss-table", updates=2 * 10**9)
+    counted = planner_of("loss-table", updates=2 * 10**9, passes=0)
     run_pass(counted, 1, 1)
-    assert len(trained(run_pass(counted, 99, 1))) < PAIRS, "updates, where they are given"
+    assert len(trained(run_pass(counted, 99, 1))) < PAIRS, "by updates, if no pass ends it"
 
 
 @pytest.mark.parametrize(

@@ -31,13 +31,13 @@ def test_a_rate_for_each_pass_and_the_last_one_for_the_rest() -> None:
 
 def test_the_self_paced_limit_reaches_all_pairs_at_its_pace() -> None:
     losses = floats(*range(1, 9))  # 8 pairs: a quarter, then half, then three quarters, then all
-    limits = [rules.self_paced_limit(losses, generation, 4) for generation in (1, 2, 3, 4, 5)]
-    assert limits == [2, 4, 6, np.inf, np.inf]
+    limits = [rules.self_paced_limit(losses, way) for way in (0, 1 / 3, 2 / 3, 1, 4 / 3, NAN)]
+    assert limits == [2, 4, 6, np.inf, np.inf, np.inf]
     # Pairs of unknown loss count as too hard, until there is no known one left.
-    assert rules.self_paced_limit(floats(1, 2, *[NAN] * 6), 1, 4) == 2
+    assert rules.self_paced_limit(floats(1, 2, *[NAN] * 6), 0) == 2
     # Losses that are all alike say nothing: all pairs, not none.
-    assert rules.self_paced_limit(floats(*[3] * 8), 1, 4) == np.inf
-    assert rules.self_paced_limit(floats(1, NAN, NAN, NAN), 3, 4) == np.inf
+    assert rules.self_paced_limit(floats(*[3] * 8), 0) == np.inf
+    assert rules.self_paced_limit(floats(1, NAN, NAN, NAN), 2 / 3) == np.inf
 
 
 def test_self_paced_weights() -> None:

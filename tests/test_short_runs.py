@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow  # importing torch and fairseq takes seconds
         ({"passes": 2}, ""),
         ({}, ""),
         ({"updates": 100_000}, ""),
-        ({"policy": "competence", "passes": 1}, ""),
+        ({"policy": "competence", "difficulty": "length", "passes": 1}, ""),
         ({"policy": "uniform", "passes": 1}, ""),
         ({"passes": 1, "warmup_passes": 0}, ""),
         ({"passes": 1, "warmup_passes": 0.25}, ""),
@@ -55,12 +55,13 @@ def test_what_is_told(options: dict[str, Any], says: str) -> None:
         ({"updates": 300}, "`--max-update` ends this run before all pairs are open.* it is 300;"),
         ({"updates": 100_000}, ""),
         ({"policy": "self-paced", "passes": 5}, ""),
+        ({"pace": 0.0, "passes": 9}, ""),
     ],
 )
 def test_what_is_told_where_a_curriculum_is_too_long(options: dict[str, Any], says: str) -> None:
     from autoassist_fairseq.plugin.announcing import ends_before_opening
 
-    settings = alone(**{"policy": "competence", "pace": 8.0, **options})
+    settings = alone(**{"policy": "competence", "difficulty": "length", "pace": 8.0, **options})
     planner = make_planner(800, Budget(60, 0), settings)
     now = planner.begin_pass(1, 1)
     told = ends_before_opening(planner, now)

@@ -26,6 +26,8 @@ POLICIES: dict[str, tuple[object, ...]] = {
     "competence": (
         "--autoassist-policy",
         "competence",
+        "--autoassist-difficulty",
+        "length",
         "--autoassist-pace",
         0.05,
         "--max-epoch",

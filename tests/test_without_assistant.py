@@ -20,7 +20,7 @@ CASES: dict[str, dict[str, Any]] = {
     "shrink, hopeless cut": {"hopeless": "cut"},
     "loss-table": {"policy": "loss-table", "passes": 8},
     "self-paced, hopeless weighted": {"policy": "self-paced", "hopeless": "weight"},
-    "competence": {"policy": "competence"},
+    "competence": {"policy": "competence", "difficulty": "length", "passes": 4},
 }
 
 

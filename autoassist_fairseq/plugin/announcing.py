@@ -81,7 +81,7 @@ def ends_before_finding(planner: Planner, now: Pass) -> str:
 def ends_before_opening(planner: Planner, now: Pass) -> str:
     """Return one sentence if the run ends before a curriculum has opened all pairs, else ""."""
     settings, folder = planner.settings, planner.folder
-    if settings.policy != "competence" or now.index > 1:
+    if settings.policy != "competence" or not settings.pace or now.index > 1:
         return ""
     order = Order(folder.ids, settings.seed, now.index)
     whole = batches_of_all(order, folder, planner.budget) / now.group

@@ -120,6 +120,12 @@ def budget_of(text: str) -> tuple[str, float]:
     return kind, amount
 
 
+def progress() -> float:
+    """Return the share of the budget that is spent; NaN if there is none."""
+    now = BudgetDecay.current
+    return now.spent / now.total if now is not None and math.isfinite(now.total) else math.nan
+
+
 def spend(tokens: float, passes: float) -> None:
     """Tell the scheduler of this process, if it is `BudgetDecay`, of an update."""
     if BudgetDecay.current is not None:

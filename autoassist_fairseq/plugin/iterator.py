@@ -8,7 +8,7 @@ from typing import Any
 
 from fairseq.data import LanguagePairDataset, iterators
 
-from autoassist_fairseq.plugin import state
+from autoassist_fairseq.plugin import decay, state
 from autoassist_fairseq.plugin.announcing import (
     announce,
     announce_hopeless,
@@ -109,7 +109,8 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
             self._restored = False
             self.worker.attempt(lambda: rebase(self.planner, group))
         else:
-            self.worker.attempt(lambda: self.planner.begin_pass(self.epoch, group))
+            progress = decay.progress()
+            self.worker.attempt(lambda: self.planner.begin_pass(self.epoch, group, progress))
         now = self.planner.current
         assert now is not None
         announce(now, len(self.planner.folder.ids), self.planner.learned)

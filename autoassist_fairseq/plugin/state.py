@@ -149,7 +149,7 @@ def _tell_changes(saved: dict[str, Any], settings: Settings) -> None:
     for name, now in asdict(settings).items():
         before = tuple(saved[name]) if isinstance(now, tuple) else saved[name]
         option = {"seed": "--seed", **END}.get(name, f"--autoassist-{name.replace('_', '-')}")
-        if before != now and (name not in END or settings.policy == "loss-table"):
+        if before != now and (name not in END or settings.paced):
             logger.info(f"autoassist: {option} changed from {before} to {now} on resume")
     if any(saved[name] != getattr(settings, name) for name in METHOD):
         words = (f"--autoassist-{name} {saved[name]}" for name in METHOD)

@@ -12,7 +12,7 @@ from fairseq.tasks.translation import TranslationTask
 from fairseq.utils import resolve_max_positions, split_paths
 
 from autoassist_fairseq.plugin.border import TRAINING, one_sentence, program
-from autoassist_fairseq.plugin.decay import spend
+from autoassist_fairseq.plugin.decay import BudgetDecay, spend
 from autoassist_fairseq.plugin.feedback import Ticket
 from autoassist_fairseq.plugin.files import (
     check_folders,
@@ -53,6 +53,7 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         super().__init__(cfg, src_dict, tgt_dict)
         # fairseq's default of -1 would give the first of several train splits a negative length.
         cfg.upsample_primary = max(1, cfg.upsample_primary)
+        BudgetDecay.current = None  # of another training in this process
         self._positions: Any = None
         self._criterion: Any = None
         self._tap: LossTap | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from typing import Any
 
@@ -91,14 +92,15 @@ class Planner:
             self.memories = memories
         self.folder = folder
 
-    def begin_pass(self, index: int, group: int) -> Pass:
+    def begin_pass(self, index: int, group: int, progress: float = math.nan) -> Pass:
         """Promise the length of pass ``index`` (from 1) at ``group`` batches per update.
 
-        Everything sent so far must be learned: the forecast rests on it.
+        ``progress`` is the share of training that is done, if that is known better than the
+        settings say. Everything sent so far must be learned: the forecast rests on it.
         """
         before = self.updates_before + (self.current.updates if self.current else 0)
         if not self.failed:
-            self.policy.begin(self._moment(index, group, before))
+            self.policy.begin(self._moment(index, group, before, progress))
             self._aim(index)
         now = promise(self.selection, self.folder, self.budget, self.settings, index, group)
         # All that may fail is over: from here on the planner changes.
@@ -112,19 +114,21 @@ class Planner:
             pairs = Order(self.folder.ids, self.settings.seed, index)[:SAMPLE]
             self.policy.aim(pairs, self.folder.target_sizes[pairs], self.settings.keep)
 
-    def _moment(self, index: int, group: int, before: int) -> Moment:
+    def _moment(self, index: int, group: int, before: int, progress: float = math.nan) -> Moment:
         """Return where training stands when pass ``index`` begins."""
-        progress = float("nan")
-        if self.settings.updates:
-            progress = before / self.settings.updates
-        elif self.settings.passes:
-            progress = (index - 1) / self.settings.passes
+        if math.isnan(progress):
+            progress = self._progress(index, before)
         updates = 1.0
         if self.settings.warmup_updates:
             order = Order(self.folder.ids, self.settings.seed, index)
             updates = max(batches_of_all(order, self.folder, self.budget) / group, 1.0)
         least = group / len(self.folder.ids)
         return Moment(index, self.trained, progress, least, before, updates)
+
+    def _progress(self, index: int, before: int) -> float:
+        """Return the share of training that is done, by the end that comes first; NaN: unknown."""
+        ends = (before, self.settings.updates), (index - 1, self.settings.passes)
+        return max((done / end for done, end in ends if end), default=math.nan)
 
     def resume(self, begun: Pass) -> None:
         """Go on with ``begun``, of which nothing is planned yet."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from autoassist_fairseq.assistant.assistant import Assistant
@@ -25,20 +28,31 @@ class Competence(Policy):
 
     def __init__(self, assistant: Assistant, settings: Settings, ids: PairIds) -> None:
         super().__init__(assistant, settings, ids)
-        corpus = assistant.model.corpus
-        self._hardness: Floats = np.full(len(corpus), np.inf, np.float32)
+        self._hardness: Floats = np.empty(0, np.float32)
         if settings.difficulty == "worth":
-            self.text = TextJudge(corpus, SEED)
-            every = ids[:]
-            self._hardness[every] = by_worth(corpus, self.text, every)
-            return
-        for some in ids.blocks():
-            self._hardness[some] = difficulty(corpus, some, settings.difficulty)
+            self.text = TextJudge(assistant.model.corpus, SEED)
+
+    @property
+    def hardness(self) -> Floats:
+        """How hard every pair is [P]; infinite: not to be trained on."""
+        if not len(self._hardness):
+            corpus = self.assistant.model.corpus
+            hardness = np.full(len(corpus), np.inf, np.float32)
+            if self.text is not None:
+                every = self.ids[:]
+                hardness[every] = by_worth(corpus, self.text, every)
+            else:
+                for some in self.ids.blocks():
+                    hardness[some] = difficulty(corpus, some, self.settings.difficulty)
+            self._hardness = hardness
+        return self._hardness
 
     def begin(self, moment: Moment) -> None:
         """Freeze how hard the pairs of this pass may be; they always fill an update."""
-        share = max(rules.competence(moment.trained, self.settings.pace), moment.least)
-        limit, ties = rules.easiest(self._hardness, round(share * len(self.ids)))
+        pace = self.settings.pace
+        done, of = (moment.trained, pace) if pace else (moment.progress, rules.OPEN_AFTER)
+        share = max(rules.competence(done, of), moment.least)
+        limit, ties = rules.easiest(self.hardness, round(share * len(self.ids)))
         self.frozen = {"limit": limit, "last": float(ties)}
 
     def keep_probability(self, pairs: Ints, warm: bool = False) -> Floats:
@@ -46,10 +60,23 @@ class Competence(Policy):
 
         (All, before a pass has begun.)
         """
-        limit, hardness = self.frozen.get("limit", np.inf), self._hardness[pairs]
-        open_ties = (hardness == limit) & (pairs <= self.frozen.get("last", np.inf))
+        if not self.frozen:
+            return np.ones(len(pairs), np.float32)
+        limit, hardness = self.frozen["limit"], self.hardness[pairs]
+        open_ties = (hardness == limit) & (pairs <= self.frozen["last"])
         keep: Floats = ((hardness < limit) | open_ties).astype(np.float32)
         return keep
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state, with what the text of the pairs has told: to read it takes long."""
+        told = {"hardness": self._hardness} if self.text is not None else {}
+        return {**super().state_dict(), **told}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        super().load_state_dict(state)
+        if state["name"] == self.settings.rule and "hardness" in state:
+            self._hardness = state["hardness"]
 
 
 def by_worth(corpus: Corpus, text: TextJudge, pairs: Ints) -> Floats:

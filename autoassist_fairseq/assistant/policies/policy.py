@@ -29,7 +29,7 @@ class Moment:
     Attributes:
         index: the pass, from 1.
         trained: tokens trained on so far, in full passes.
-        progress: updates done as a share of all of training; NaN if its end is not known.
+        progress: the share of all of training that is done; NaN if its end is not known.
         least: the share of pairs that fills one update.
         before: updates done so far.
         updates: of a pass that keeps every pair.

@@ -17,6 +17,8 @@ Q = 4
 FIRST_SHARE = 0.25
 # Competence curriculum (Platanios et al. 2019): c0.
 FIRST_COMPETENCE = 0.01
+# The share of training after which all pairs are open, where `pace` does not say it.
+OPEN_AFTER = 0.8
 # InfoBatch: the share of training at its end that uses all data, unweighted.
 LAST_SHARE = 0.125
 # Pairs that are looked at in one go.
@@ -39,17 +41,17 @@ def rate_of_pass(rates: tuple[float, ...], index: int) -> float:
     return rates[min(index, len(rates)) - 1]
 
 
-def self_paced_limit(losses: Floats, generation: int, generations: int) -> float:
+def self_paced_limit(losses: Floats, way: float) -> float:
     """Return lambda: the n-th smallest of ``losses`` [P], n growing from a quarter of them to all.
 
     Args:
         losses: remembered, nats per token; NaN = unknown, which counts as too hard.
-        generation: from 1; from ``generations`` on the limit is infinite: all pairs, weight 1.
-        generations: after how many passes all pairs are reached.
+        way: how far training is on the way to all pairs; from 1 on, or if it is not known (NaN),
+            the limit is infinite: all pairs, weight 1.
     """
-    if generation >= generations:
+    if not way < 1:
         return float("inf")
-    share = FIRST_SHARE + (1 - FIRST_SHARE) * (generation - 1) / max(generations - 1, 1)
+    share = FIRST_SHARE + (1 - FIRST_SHARE) * way
     count = max(1, int(share * len(losses)))
     known = losses[~np.isnan(losses)]
     if count > len(known):

@@ -19,10 +19,16 @@ class SelfPaced(Remembering):
 
     def freeze(self, moment: Moment) -> dict[str, float]:
         """Return lambda of this generation, the first after the warm-up being 1."""
-        warm = self.settings.warmup_updates / moment.updates or self.settings.warmup_passes
-        generation = moment.index - math.ceil(warm)
         losses = self.ids.of(self.table.losses)
-        return {"limit": rules.self_paced_limit(losses, generation, round(self.settings.pace))}
+        return {"limit": rules.self_paced_limit(losses, self._way(moment))}
+
+    def _way(self, moment: Moment) -> float:
+        """Return how far training is on the way to all pairs; 1 or more: there."""
+        if not self.settings.pace:
+            return moment.progress / rules.OPEN_AFTER
+        warm = self.settings.warmup_updates / moment.updates or self.settings.warmup_passes
+        generations = max(round(self.settings.pace), 1)
+        return (moment.index - math.ceil(warm) - 1) / max(generations - 1, 1) + (generations == 1)
 
     def aimed(self, pairs: Ints, tokens: Ints, share: float) -> dict[str, float]:
         """Return the loss below which the share lies, the same in every generation."""

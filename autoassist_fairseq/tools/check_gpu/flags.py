@@ -34,7 +34,14 @@ ARMS: dict[str, tuple[str, ...]] = {
     "importance": ("--autoassist-policy", "importance", "--autoassist-presample", "2"),
     "self-paced": ("--autoassist-policy", "self-paced", "--autoassist-pace", "4"),
     "random": ("--autoassist-policy", "random", "--autoassist-rate", "0.4"),
-    "competence": ("--autoassist-policy", "competence", "--autoassist-pace", "1"),
+    "competence": (
+        "--autoassist-policy",
+        "competence",
+        "--autoassist-pace",
+        "1",
+        "--autoassist-difficulty",
+        "length",
+    ),
     "uniform": ("--autoassist-policy", "uniform"),
     "off": ("--autoassist-policy", "off"),
 }

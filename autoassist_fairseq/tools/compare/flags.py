@@ -7,6 +7,7 @@ from pathlib import Path
 
 import autoassist_fairseq
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.settings import OPENING
 from autoassist_fairseq.tools.common.words import as_words, model_size, value_of
 from autoassist_fairseq.tools.compare.arms import Arm
 
@@ -81,6 +82,26 @@ def check_flags(flags: Sequence[str], where: str) -> None:
             f"({', '.join(SCHEDULERS)}), since epochs and validations differ between arms, but has "
             f"{scheduler}."
         )
+
+
+def check_paces(arms: Sequence[Arm], extra: Sequence[str]) -> None:
+    """Require that arms which open the pairs by the end of training are told where it is.
+
+    The updates that a budget comes to are known for certain only when it is nearly spent.
+
+    Raises:
+        UserError: names the arm.
+    """
+    for arm in arms:
+        given = [*as_words(DEFAULTS), *extra, *arm.flags]
+        asked = (value_of(given, f"--autoassist-{name}") for name in ("pace", "keep"))
+        known = value_of(given, "--lr-scheduler") == DECAY or any(float(v or 0) for v in asked)
+        if arm.policy in OPENING and not known:
+            raise UserError(
+                f"`--arm {arm.name}` must know where training ends, for it opens the pairs by "
+                "that, but `--budget` tells the updates only as they come; give `--decay`, "
+                "`--budget passes=P`, or the arm --autoassist-pace."
+            )
 
 
 def common_flags(
