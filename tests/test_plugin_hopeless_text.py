@@ -40,11 +40,11 @@ def wrong_of(seed: int) -> np.ndarray:
     return spoiled(PAIRS, 0.25, seed)[2]
 
 
-def setup_of(data: Path | str, ranks: int, freq: int = 1) -> Setup:
+def setup_of(data: Path | str, ranks: int, freq: int = 1, more: tuple[object, ...] = ()) -> Setup:
     flags = (
         *TASK,  # and no option of it
         *("--batch-size", 96 // ranks // freq, "--max-epoch", 2, "--num-workers", 0),
-        *("--save-interval-updates", INTERVAL, "--dropout", 0),
+        *("--save-interval-updates", INTERVAL, "--dropout", 0, *more),
     )
     return Setup(data, flags, ranks, (freq,))  # type: ignore[arg-type]
 
@@ -86,8 +86,9 @@ def test_two_ranks_leave_out_whom_one_does(
     assert [whole.pairs(n) for n in (1, 2)] == [other.pairs(n) for n in (1, 2)]
 
 
+@pytest.mark.parametrize("easy_first", [False, True])
 def test_killed_within_the_first_passes_over_two_folders_it_resumes_exactly(
-    server: Server, data: Path, tmp_path: Path
+    easy_first: bool, server: Server, data: Path, tmp_path: Path
 ) -> None:
     same = [
         word
@@ -95,11 +96,16 @@ def test_killed_within_the_first_passes_over_two_folders_it_resumes_exactly(
         for word in (option, data / f"dict.{language}.txt")
     ]
     second = noisy(server, tmp_path / "noisy", 1, *same)
-    setup = setup_of(f"{data}:{second}", 1)
+    easy = ("--autoassist-policy", "competence", "--max-epoch", 4) if easy_first else ()
+    setup = setup_of(f"{data}:{second}", 1, more=easy)
     unbroken = setup.launch(server, tmp_path / "unbroken")
     assert unbroken[0].status == 0, unbroken[0].output
     kept, wrong = np.bincount(unbroken[0].trained(2), minlength=PAIRS), wrong_of(1)
-    assert kept[wrong].mean() < 0.75 and kept[~wrong].mean() > 0.97
+    if easy_first:  # each folder is visited twice: its easy half, then almost all of it
+        kept_of = [len(unbroken[0].trained(index)) for index in (1, 2, 3, 4)]
+        assert kept_of[0] == 20 and sorted(kept_of) == kept_of and kept[wrong].sum() < 10
+    else:
+        assert kept[wrong].mean() < 0.75 and kept[~wrong].mean() > 0.97
     places = micro_batches(unbroken)
     kills = [Kill(0, places[len(places) * part // 4]) for part in (1, 3)]
     assert_resumes_exactly(server, setup, unbroken, kills, INTERVAL, tmp_path / "broken")
