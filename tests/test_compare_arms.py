@@ -140,13 +140,18 @@ def test_flags_that_would_spoil_the_comparison(flags: list[str], said: str) -> N
         ("easy=competence", ["--lr-scheduler", "autoassist_decay"], True),
         ("self-paced --autoassist-keep 0.7", [], True),
         ("shrink", [], True),
+        ("x=random --autoassist-keep {uniform}", [], True),
     ],
 )
 def test_who_opens_pairs_by_the_end_is_told_where_it_is(
     arm: str, extra: list[str], known: bool
 ) -> None:
     with contextlib.nullcontext() if known else pytest.raises(UserError, match="`--decay`"):
-        check_paces([parse_arm("uniform"), parse_arm(arm)], extra)
+        check_paces([parse_arm("uniform"), parse_arm(arm)], extra, "tokens")
+    check_paces([parse_arm(arm)], extra, "passes")
+    if parse_arm(arm).policy == "competence" and not any("pace" in w for w in (arm, *extra)):
+        with pytest.raises(UserError, match="`--budget` seconds tells it only as it comes"):
+            check_paces([parse_arm(arm)], extra, "seconds")
 
 
 def test_flags_that_are_free() -> None:

@@ -190,6 +190,8 @@ def test_stock_and_planned_runs_go_on_with_each_other_s_checkpoints(
         assert back.status == 0, back.output
         assert "this checkpoint holds no Assistant; it starts fresh" in back.output
         assert back.logged("train_inner")[0]["num_updates"] == "161"
+        last = load(tmp_path / name / "checkpoint_last.pt")["extra_state"]["train_iterator"]
+        assert last["autoassist"]["started"] == 160
 
 
 def test_options_may_change_and_the_log_says_so(

@@ -41,7 +41,7 @@ def test_the_rate_by_hand() -> None:
         rates.append(scheduler.step_update(update))
         spend(250, 9.0)
     # Warm-up 1/4, 2/4, 3/4, 1, 1; left 1, 3/4, 2/4, 1/4, 0
-    assert progress() == 1.5
+    assert progress(9) == 1.5
     assert rates == pytest.approx([PEAK / 4, PEAK * 3 / 8, PEAK * 3 / 8, PEAK / 4, 0, 0])
     assert scheduler.optimizer.rate == 0
 
@@ -50,10 +50,12 @@ def test_passes_and_no_end() -> None:
     scheduler = decay("passes=4")
     spend(10, 0.5)
     spend(10, 1.0)
-    assert scheduler.rate == pytest.approx(PEAK * 3 / 4) and progress() == 0.25
+    assert (
+        scheduler.rate == pytest.approx(PEAK * 3 / 4) and progress(1) == 0.25 == progress(0) + 0.25
+    )
     scheduler = decay("tokens=inf")
     spend(1e9, 1.0)
-    assert scheduler.rate == PEAK and math.isnan(progress())
+    assert scheduler.rate == PEAK and math.isnan(progress(1))
 
 
 def test_what_was_spent_is_saved_and_the_budget_is_not() -> None:

@@ -97,15 +97,17 @@ def test_killed_within_the_first_passes_over_two_folders_it_resumes_exactly(
     ]
     second = noisy(server, tmp_path / "noisy", 1, *same)
     easy = ("--autoassist-policy", "competence", "--max-epoch", 4) if easy_first else ()
-    setup = setup_of(f"{data}:{second}", 1, more=easy)
+    ranks = 1 + easy_first
+    setup = setup_of(f"{data}:{second}", ranks, more=easy)
     unbroken = setup.launch(server, tmp_path / "unbroken")
-    assert unbroken[0].status == 0, unbroken[0].output
-    kept, wrong = np.bincount(unbroken[0].trained(2), minlength=PAIRS), wrong_of(1)
+    assert {run.status for run in unbroken} == {0}, unbroken[0].output
+    passes = [[pair for run in unbroken for pair in run.trained(index)] for index in (1, 2, 3, 4)]
+    kept, wrong = np.bincount(passes[1], minlength=PAIRS), wrong_of(1)
     if easy_first:  # each folder is visited twice: its easy half, then almost all of it
-        kept_of = [len(unbroken[0].trained(index)) for index in (1, 2, 3, 4)]
+        kept_of = [*map(len, passes)]
         assert kept_of[0] == 20 and sorted(kept_of) == kept_of and kept[wrong].sum() < 10
     else:
         assert kept[wrong].mean() < 0.75 and kept[~wrong].mean() > 0.97
     places = micro_batches(unbroken)
-    kills = [Kill(0, places[len(places) * part // 4]) for part in (1, 3)]
+    kills = [Kill(ranks - 1, places[len(places) * part // 4]) for part in (1, 3)]
     assert_resumes_exactly(server, setup, unbroken, kills, INTERVAL, tmp_path / "broken")

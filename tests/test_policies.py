@@ -149,6 +149,18 @@ def test_pairs_are_open_after_four_fifths_of_training(policy: str, end: str) -> 
             assert share == pytest.approx(max(np.sqrt(min(done / 0.8, 1)), 0.01), abs=2e-3)
 
 
+def test_an_assistant_that_begins_late_goes_by_what_is_left() -> None:
+    planner = planner_of("competence", pace=0.0, updates=900)
+    run_pass(planner, 1, 1)
+    planner.started = 100  # as fairseq counts its updates
+    again = planner_of("competence", pace=0.0, updates=900)
+    again.load_state_dict(planner.state_dict())
+    again.updates_before = 160
+    again.begin_pass(2, 1)
+    share = again.policy.keep_probability(again.folder.ids[:]).mean()
+    assert share == pytest.approx(np.sqrt(160 / 800 / 0.8), abs=2e-3)
+
+
 def test_what_text_has_told_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     planner = planner_of("by worth")
     run_pass(planner, 1, 1)

@@ -6,7 +6,7 @@ import logging
 import math
 from collections import Counter
 
-from autoassist_fairseq.assistant.policies.rules import passes_until_open
+from autoassist_fairseq.assistant.policies.rules import last_competence, passes_until_open
 from autoassist_fairseq.assistant.wrong.hopeless import AT_ONCE, Hopeless
 from autoassist_fairseq.assistant.wrong.opinion import FIRST_PASS
 from autoassist_fairseq.schedule.order import Order
@@ -22,6 +22,14 @@ VERBS = {
     "random": "dropping at random",
     "uniform": "keeping every pair that is not hopeless",
 }
+
+
+# Of a curriculum that leaves out so few pairs to the end nothing is said.
+MOST = 0.9
+TOO_SHORT = (
+    "autoassist: `--max-update` or `--max-epoch` ends this run before its curriculum is over: the "
+    "last pass has {:.0%} of the pairs; raise it, or use another `--autoassist-policy`"
+)
 
 
 def announce(now: Pass, pairs: int, done: int) -> None:
@@ -81,10 +89,13 @@ def ends_before_finding(planner: Planner, now: Pass) -> str:
 def ends_before_opening(planner: Planner, now: Pass) -> str:
     """Return one sentence if the run ends before a curriculum has opened all pairs, else ""."""
     settings, folder = planner.settings, planner.folder
-    if settings.policy != "competence" or not settings.pace or now.index > 1:
+    if settings.policy != "competence" or now.index > 1:
         return ""
     order = Order(folder.ids, settings.seed, now.index)
     whole = batches_of_all(order, folder, planner.budget) / now.group
+    if not settings.pace:
+        share = last_competence(whole, settings.updates, settings.passes)
+        return TOO_SHORT.format(share) if share < MOST else ""
     passes, updates = passes_until_open(settings.pace), round(settings.pace * whole)
     for given, needed, what in (
         (settings.passes, passes, "epoch"),

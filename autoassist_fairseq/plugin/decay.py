@@ -120,10 +120,12 @@ def budget_of(text: str) -> tuple[str, float]:
     return kind, amount
 
 
-def progress() -> float:
-    """Return the share of the budget that is spent; NaN if there is none."""
+def progress(passes: int) -> float:
+    """Return the share of the budget that is spent after so many ``passes``; NaN: there is none."""
     now = BudgetDecay.current
-    return now.spent / now.total if now is not None and math.isfinite(now.total) else math.nan
+    if now is None or not math.isfinite(now.total):
+        return math.nan
+    return (passes if now.kind == "passes" else now.spent) / now.total
 
 
 def spend(tokens: float, passes: float) -> None:

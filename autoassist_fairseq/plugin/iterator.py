@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,7 +60,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         self._sampler = PlannedSampler(self._next_plan, spread.rank, spread.ranks)
         self._pad = dataset.tgt_dict.pad()
         self._current: iterators.CountingIterator | None = None
-        self._asked, self._restored, self._warned = asked, False, False
+        self._asked, self._restored, self._warned, self._begun = asked, False, False, 0
 
     def turn_to(self, dataset: LanguagePairDataset, folder: Folder) -> None:
         """Train on ``dataset``, the next of several folders: the same run, other pairs."""
@@ -94,6 +95,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         self.settle()
         micros = self.spread.update_freq(self.epoch)
         now = self._begin(micros * self.spread.ranks)
+        self._begun = self.planner.updates_before + self.planner.learned
         self._sampler.begin(self.planner.learned, now.updates, micros)
         window = self.planner.next_window
         self.worker.start()
@@ -109,7 +111,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
             self._restored = False
             self.worker.attempt(lambda: rebase(self.planner, group))
         else:
-            progress = decay.progress()
+            progress = decay.progress(self.epoch - 1)
             self.worker.attempt(lambda: self.planner.begin_pass(self.epoch, group, progress))
         now = self.planner.current
         assert now is not None
@@ -123,9 +125,10 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         if self._warned:
             return
         self._warned = True
+        known = math.isnan(decay.progress(0))  # else the budget ends the run, in no updates
         skipping = ends_before_skipping(self.settings, now)
         finding = ends_before_finding(self.planner, now) if self._asked else ""
-        opening = ends_before_opening(self.planner, now)
+        opening = ends_before_opening(self.planner, now) if known else ""
         for told in filter(None, (skipping, finding, opening)):
             logger.warning(told)
 
@@ -146,6 +149,11 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
     @one_sentence
     def _advance(self, batches: Iterator[Any]) -> Any:
         return next(batches, None)
+
+    def count_from(self, update: int) -> None:
+        """Hear the number that fairseq gives the first update: an Assistant may begin later."""
+        if self.planner.started < 0:
+            self.planner.started = max(0, update - self._begun)
 
     def settle(self) -> None:
         """Hand on every loss, and wait until the Assistant has learned it; then its state rests."""

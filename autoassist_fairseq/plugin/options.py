@@ -80,7 +80,8 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
     autoassist_pace: float = _option(
         DEFAULTS.pace,
         "full passes after which self-paced and competence have opened all pairs; 0: after "
-        f"{OPEN_AFTER} of training, as --max-update or --max-epoch says, or --autoassist-budget",
+        f"{OPEN_AFTER} of training, as --max-update or --max-epoch says, or, beside one of these, "
+        "--autoassist-budget",
     )
     autoassist_difficulty: str = _option(
         DEFAULTS.difficulty,

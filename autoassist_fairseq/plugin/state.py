@@ -23,17 +23,18 @@ from autoassist_fairseq.errors import ANEW, StateError
 from autoassist_fairseq.schedule.folder import CORPUS
 from autoassist_fairseq.schedule.planner import Planner
 from autoassist_fairseq.schedule.planner_state import convert
-from autoassist_fairseq.settings import Settings
+from autoassist_fairseq.settings import OPENING, Settings
 
 logger = logging.getLogger(__name__)
 
 # Changes with whatever an older state cannot be gone on with: what is stored, random streams, the
 # order of pairs. The versions before this one did not say which they were.
 FORMAT, FIRST_VERSION = 4, "0.1.0"
-# The end of training, which only one policy goes by; changing it is nothing special.
+# The end of training, which few policies go by; changing it is nothing special.
 END = {"passes": "--max-epoch", "updates": "--max-update"}
-# What another version may have another default of.
-METHOD = ("policy", "hopeless")
+# What another version may have another default of, and what goes with some policies only.
+METHOD = ("policy", "hopeless", "pace", "difficulty")
+PACED = {"pace": OPENING, "difficulty": ("competence",)}
 
 
 def identity(dataset: LanguagePairDataset, ids: PairIds, corpus: Corpus) -> dict[str, str]:
@@ -146,11 +147,15 @@ def _check(saved: dict[str, str], here: dict[str, str], skip: str) -> None:
 def _tell_changes(saved: dict[str, Any], settings: Settings) -> None:
     """Log what changed; a setting that the version which saved did not have was its default."""
     saved = asdict(Settings()) | saved
+    idle = [name for name, policies in PACED.items() if settings.policy not in policies]
     for name, now in asdict(settings).items():
+        if name in idle:
+            continue
         before = tuple(saved[name]) if isinstance(now, tuple) else saved[name]
         option = {"seed": "--seed", **END}.get(name, f"--autoassist-{name.replace('_', '-')}")
         if before != now and (name not in END or settings.paced):
             logger.info(f"autoassist: {option} changed from {before} to {now} on resume")
-    if any(saved[name] != getattr(settings, name) for name in METHOD):
-        words = (f"--autoassist-{name} {saved[name]}" for name in METHOD)
+    method = [name for name in METHOD if name not in idle or saved["policy"] in PACED[name]]
+    if any(saved[name] != getattr(settings, name) for name in method):
+        words = (f"--autoassist-{name} {saved[name]}" for name in method)
         logger.info(f"autoassist: to go on as before, give `{' '.join(words)}`")

@@ -203,6 +203,8 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         if not isinstance(ticket, Ticket) or ignore_grad:
             return super().train_step(sample, *step, **kwargs)
         first = self._begin(ticket)
+        assert self._iterator is not None
+        self._iterator.count_from(update_num)
         order, losses = sample[ORDER], None
         assert self._tap is not None
         try:

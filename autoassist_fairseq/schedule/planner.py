@@ -56,6 +56,7 @@ class Planner:
 
     Attributes:
         trained: tokens trained on so far, in full passes.
+        started: updates of the run before it began to plan; -1 = not known yet.
         saved_budget: what a batch could hold where a restored state comes from.
         memories: what policies remember of the folders that are not at hand, by name.
     """
@@ -68,7 +69,7 @@ class Planner:
         self.policy = policy_of(self.assistant, settings, folder.ids)
         self.selection = Selection(self.policy)
         self.memories: dict[str, Any] = {}
-        self.trained, self.updates_before = 0.0, 0
+        self.trained, self.updates_before, self.started = 0.0, 0, -1
         self.live: deque[Plan] = deque()
         self.current: Pass | None = None
         # Outlives a pass: the first plan of the next one reports what its last windows taught.
@@ -127,8 +128,10 @@ class Planner:
 
     def _progress(self, index: int, before: int) -> float:
         """Return the share of training that is done, by the end that comes first; NaN: unknown."""
-        ends = (before, self.settings.updates), (index - 1, self.settings.passes)
-        return max((done / end for done, end in ends if end), default=math.nan)
+        shares = [(index - 1) / self.settings.passes] if self.settings.passes else []
+        if self.settings.updates:
+            shares.append(before / max(self.settings.updates - max(self.started, 0), 1))
+        return max(shares, default=math.nan)
 
     def resume(self, begun: Pass) -> None:
         """Go on with ``begun``, of which nothing is planned yet."""

@@ -34,6 +34,7 @@ def state_of(planner: Planner) -> dict[str, Any]:
         "memories": {} if failed else planner.memories,
         "trained": planner.trained,
         "updates_before": planner.updates_before,
+        "started": planner.started,
         "pass": None,
     }
     if now is not None and planner.learned == now.updates:
@@ -66,6 +67,7 @@ def restore(planner: Planner, state: dict[str, Any]) -> None:
             planner.policy.load_state_dict(planner.memories.pop(planner.folder.name))
     planner.trained = float(state["trained"])
     planner.updates_before = state["updates_before"]
+    planner.started = state.get("started", 0)
     if state["pass"] is None:
         planner.current = None
     else:

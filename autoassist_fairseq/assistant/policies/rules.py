@@ -88,6 +88,22 @@ def competence(trained: float, pace: float) -> float:
     return float(min(1.0, np.sqrt(trained * (1 - first) / pace + first)))
 
 
+def last_competence(whole: float, updates: int, passes: int) -> float:
+    """Return the share of pairs that is open in the last pass of a curriculum over all of training.
+
+    Args:
+        whole: updates of a pass over all pairs.
+        updates: at which training ends; 0 = at no update.
+        passes: the same in passes; what comes first counts.
+    """
+    done, index, share = 0.0, 0, 0.0
+    while not (updates and done >= updates) and not (passes and index >= passes):
+        progress = max(done / updates if updates else 0.0, index / passes if passes else 0.0)
+        share = competence(progress, OPEN_AFTER)
+        done, index = done + max(share * whole, 1.0), index + 1
+    return share
+
+
 def passes_until_open(pace: float) -> int:
     """Return after how many passes of a curriculum all pairs are open: the first ones are short."""
     trained, passes = 0.0, 0

@@ -19,13 +19,20 @@ class SelfPaced(Remembering):
 
     def freeze(self, moment: Moment) -> dict[str, float]:
         """Return lambda of this generation, the first after the warm-up being 1."""
-        losses = self.ids.of(self.table.losses)
-        return {"limit": rules.self_paced_limit(losses, self._way(moment))}
+        losses, since = self.ids.of(self.table.losses), self.frozen.get("since", moment.progress)
+        return {
+            "limit": rules.self_paced_limit(losses, self._way(moment, since)),
+            "since": since,
+        }
 
-    def _way(self, moment: Moment) -> float:
-        """Return how far training is on the way to all pairs; 1 or more: there."""
+    def _way(self, moment: Moment, since: float) -> float:
+        """Return how far training is on the way to all pairs; 1 or more: there.
+
+        ``since`` is the share of training after which the warm-up was over.
+        """
         if not self.settings.pace:
-            return moment.progress / rules.OPEN_AFTER
+            left = rules.OPEN_AFTER - since
+            return (moment.progress - since) / left if left > 0 else 1.0
         warm = self.settings.warmup_updates / moment.updates or self.settings.warmup_passes
         generations = max(round(self.settings.pace), 1)
         return (moment.index - math.ceil(warm) - 1) / max(generations - 1, 1) + (generations == 1)

@@ -34,14 +34,7 @@ ARMS: dict[str, tuple[str, ...]] = {
     "importance": ("--autoassist-policy", "importance", "--autoassist-presample", "2"),
     "self-paced": ("--autoassist-policy", "self-paced", "--autoassist-pace", "4"),
     "random": ("--autoassist-policy", "random", "--autoassist-rate", "0.4"),
-    "competence": (
-        "--autoassist-policy",
-        "competence",
-        "--autoassist-pace",
-        "1",
-        "--autoassist-difficulty",
-        "length",
-    ),
+    "competence": ("--autoassist-policy", "competence"),
     "uniform": ("--autoassist-policy", "uniform"),
     "off": ("--autoassist-policy", "off"),
 }
@@ -64,7 +57,7 @@ def passes_of(arm: str) -> int:
 
 def corpus_of(arm: str) -> str:
     """Return the name of the corpus of `CORPORA` that ``arm`` trains on."""
-    return "read" if arm == "text cut" else "small"
+    return "read" if arm in ("text cut", "competence") else "small"
 
 
 def precision_flags(precision: str, cuda: bool) -> list[str]:

@@ -84,23 +84,29 @@ def check_flags(flags: Sequence[str], where: str) -> None:
         )
 
 
-def check_paces(arms: Sequence[Arm], extra: Sequence[str]) -> None:
+def check_paces(arms: Sequence[Arm], extra: Sequence[str], kind: str) -> None:
     """Require that arms which open the pairs by the end of training are told where it is.
 
     The updates that a budget comes to are known for certain only when it is nearly spent.
+
+    Args:
+        arms: all of them.
+        extra: flags of all arms.
+        kind: of the budget.
 
     Raises:
         UserError: names the arm.
     """
     for arm in arms:
-        given = [*as_words(DEFAULTS), *extra, *arm.flags]
-        asked = (value_of(given, f"--autoassist-{name}") for name in ("pace", "keep"))
-        known = value_of(given, "--lr-scheduler") == DECAY or any(float(v or 0) for v in asked)
+        given = [*extra, *arm.flags]
+        decays = kind == "tokens" and value_of(given, "--lr-scheduler") == DECAY
+        paces = {value_of(given, f"--autoassist-{name}") for name in ("pace", "keep")}
+        known = kind == "passes" or decays or paces - {None, "0", "0.0"}
         if arm.policy in OPENING and not known:
             raise UserError(
                 f"`--arm {arm.name}` must know where training ends, for it opens the pairs by "
-                "that, but `--budget` tells the updates only as they come; give `--decay`, "
-                "`--budget passes=P`, or the arm --autoassist-pace."
+                f"that, but `--budget` {kind} tells it only as it comes; give the arm "
+                "--autoassist-pace, or use `--budget tokens=N` with `--decay`, or passes=P."
             )
 
 

@@ -107,8 +107,7 @@ def jobs_of(args: argparse.Namespace, arms: Sequence[Arm], extra: Sequence[str])
             "`--` must leave --keep-last-epochs to --average, which needs those checkpoints; leave "
             "it out."
         )
-    if budget.kind != "passes":
-        flags.check_paces(arms, extra)
+    flags.check_paces(arms, extra, budget.kind)
     epochs = args.average if budget.kind == "passes" and args.average > 1 else 0
     test = _test(args, corpora[None], [corpus.data for corpus in corpora.values()])
     device = () if "--cpu" in extra or _gpu() else ("--cpu",)

@@ -64,7 +64,11 @@ def check(args: argparse.Namespace) -> None:
         for name, value in least.items()
         if (given := getattr(args, name)) is not None and given < value
     ]
-    for name, low, high in (("lr", 0.0, math.inf), ("passes", 0.0, math.inf)):
+    for name, low, high in (
+        ("lr", 0.0, math.inf),
+        ("passes", 0.0, math.inf),
+        ("pace", 0.0, math.inf),
+    ):
         given = getattr(args, name)
         if given is not None and not low < given < high:
             told.append(f"`--{name}` must be a finite number above 0, but is {given:g}")

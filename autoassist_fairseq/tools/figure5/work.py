@@ -73,6 +73,7 @@ def job_of(
         rate=rate,
         pace=min(MAXGEN, passes) if args.pace is None else args.pace,
         presample=args.presample,
+        difficulty="length",
         hopeless="off",  # images have no text
         updates=updates,
         seed=seed,
