@@ -38,9 +38,9 @@ ARMS: dict[str, tuple[str, ...]] = {
     "uniform": ("--autoassist-policy", "uniform"),
     "off": ("--autoassist-policy", "off"),
 }
-# The Boss's losses tell hopeless pairs from the third pass on, text from the first; the first
-# passes of competence are short.
-PASSES = {"hopeless cut": 4, "hopeless weight": 4, "competence": 9, "text cut": 2}
+# The Boss's losses tell hopeless pairs from the third pass on, text from the first; of five passes
+# of competence the last has all pairs.
+PASSES = {"hopeless cut": 4, "hopeless weight": 4, "competence": 5, "text cut": 2}
 ALL = ("uniform", "off")  # arms that skip nothing
 SAVE_EVERY = 5
 COMMON = (
