@@ -80,6 +80,7 @@ def measure(
         yield launching.ratio_row(large, small, repeats, target)
         if not quick:
             yield from launching.first_updates(large, pairs)
+            yield from launching.reading(large, small, pairs)
     if "training" in groups:
         yield from training.rows(large, tiny, quick)
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from autoassist_fairseq.tools.bench.programs import PAPER, Watched, tiny_model, watch
+from autoassist_fairseq.tools.bench.programs import OURS, PAPER, Watched, tiny_model, watch
 from autoassist_fairseq.tools.bench.rows import Row
 from autoassist_fairseq.tools.common.child import program
 
 MAX_TOKENS = 400
 UPDATES = 50
+# What reads the text of the pairs before the first update.
+READING = {
+    "with the defaults": OURS,
+    "with easy pairs first": (*OURS, "--autoassist-policy", "competence", "--max-epoch", "5"),
+}
 
 
-def start(data: Path, ours: bool, updates: int = 1, workers: int = 1) -> Watched:
-    """Train a tiny model on ``data`` up to ``updates``."""
-    words = [program("fairseq-train"), data, *tiny_model(), *(PAPER if ours else ())]
+def start(data: Path, task: Sequence[str] = (), updates: int = 1, workers: int = 1) -> Watched:
+    """Train a tiny model on ``data`` up to ``updates``, as fairseq does or with our ``task``."""
+    words = [program("fairseq-train"), data, *tiny_model(), *task]
     # fairseq makes its folder for checkpoints even where it saves none.
     words += ["--save-dir", data, "--max-tokens", MAX_TOKENS, "--num-workers", workers]
     return watch(words, updates)
@@ -24,8 +29,8 @@ def start(data: Path, ours: bool, updates: int = 1, workers: int = 1) -> Watched
 
 def ratio_row(data: Path, smaller: Path, repeats: int, target: float) -> Row:
     """Measure starts on ``data`` in turns, after one on ``smaller``."""
-    start(smaller, ours=True)  # compiles what Numba keeps on disk
-    starts = [(start(data, ours=True), start(data, ours=False)) for _ in range(repeats)]
+    start(smaller, PAPER)  # compiles what Numba keeps on disk
+    starts = [(start(data, PAPER), start(data)) for _ in range(repeats)]
     times = [[one.first for one in side] for side in zip(*starts, strict=True)]
     return Row(
         "from launch to the first update, beside fairseq in the same run, ratio",
@@ -40,11 +45,24 @@ def ratio_row(data: Path, smaller: Path, repeats: int, target: float) -> Row:
 def first_updates(data: Path, pairs: int) -> Iterator[Row]:
     """Tell time and peak memory of the first updates with and without loading processes."""
     for workers in (0, 2):
-        mine, its = (start(data, ours, UPDATES, workers) for ours in (True, False))
+        mine, its = (start(data, task, UPDATES, workers) for task in (PAPER, ()))
         yield Row(
             f"start and {UPDATES} updates, {pairs:,} pairs, --num-workers {workers}, s",
             mine.seconds,
             beside=f"fairseq {its.seconds:.2f}; peak of its own memory {_mib(mine)}, fairseq "
+            f"{_mib(its)}",
+        )
+
+
+def reading(data: Path, smaller: Path, pairs: int) -> Iterator[Row]:
+    """Tell time and peak memory up to the first update where text is read before it."""
+    for what, task in READING.items():
+        start(smaller, task)  # compiles what Numba keeps on disk
+        mine, its = start(data, task), start(data)
+        yield Row(
+            f"from launch to the first update {what}, {pairs:,} pairs, s",
+            mine.first,
+            beside=f"fairseq {its.first:.2f}; peak of its own memory {_mib(mine)}, fairseq "
             f"{_mib(its)}",
         )
 
