@@ -78,10 +78,16 @@ def test_the_paper_s_settings(
     assert Path(value(words, "--user-dir")).name == "autoassist_fairseq"
 
 
+@pytest.mark.parametrize("given", [(), ("--policy", "competence")])
+def test_hopeless_pairs_are_cut_where_no_paper_says_what_a_policy_is(
+    given: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "--autoassist-hopeless" not in dry_run(capsys, "base", *given)
+
+
 def test_the_default_is_the_task_s(capsys: pytest.CaptureFixture[str]) -> None:
     words = dry_run(capsys, "base")
     assert value(words, "--autoassist-policy") == Settings().policy
-    assert "--autoassist-hopeless" not in words
 
 
 def test_a_baseline_differs_in_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,8 +28,9 @@ def parser(recipe: recipes.Recipe) -> argparse.ArgumentParser:
     )
     add = p.add_argument
     add("data", metavar="DATA", help="binarised corpus with a joined dictionary")
-    policy = "who is kept (default: uniform: all but hopeless pairs); with the others, such as the "
-    policy += "paper's rule, shrink, hopeless pairs are not looked for"
+    policy = "who is kept (default: uniform: all but hopeless pairs; competence: of these the easy "
+    policy += "first); with the others, such as the paper's rule, shrink, hopeless pairs are not "
+    policy += "looked for"
     add("--policy", default="uniform", metavar="|".join(POLICIES), help=policy)
     folder = f"checkpoints (default: checkpoints/wmt14_{recipe.name}_POLICY)"
     add("--save-dir", metavar="DIR", help=folder)

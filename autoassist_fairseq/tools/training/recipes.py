@@ -13,6 +13,8 @@ from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.words import Options, model_size
 
 PAPER_GPUS = 8
+# Policies that no paper has by themselves: hopeless pairs are cut beside them.
+OURS = ("uniform", "competence")
 PAPER_TOKENS_SEEN = 6e9
 CPU_OPTIONS = {"--cpu": None, "--distributed-backend": "gloo", "--ddp-backend": "legacy_ddp"}
 
@@ -155,7 +157,7 @@ def train_options(
         "--log-format": "json",
         "--log-interval": 100,
     }
-    if policy != "uniform":  # as published, the others look for no hopeless pairs
+    if policy not in OURS:  # as published, the others look for no hopeless pairs
         options["--autoassist-hopeless"] = "off"
     if recipe.precision != "fp32":
         options[f"--{recipe.precision}"] = None
