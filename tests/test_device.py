@@ -108,7 +108,7 @@ def test_what_breaks_off_shares_nothing(
 
     finished: list[Any] = []
     monkeypatch.setattr(TranslationTask, "train_step", step)
-    monkeypatch.setattr(Task, "_begin", lambda task, ticket: True)
+    monkeypatch.setattr(Task, "_begin", lambda task, ticket, update: True)
     monkeypatch.setattr(Task, "_finish", lambda task, *args: finished.append(args))
     monkeypatch.setattr(Task, "_draw", lambda task, *args: None)
     task: Any = Task.__new__(Task)

@@ -202,9 +202,7 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         step = (model, criterion, optimizer, update_num, ignore_grad)
         if not isinstance(ticket, Ticket) or ignore_grad:
             return super().train_step(sample, *step, **kwargs)
-        first = self._begin(ticket)
-        assert self._iterator is not None
-        self._iterator.count_from(update_num)
+        first = self._begin(ticket, update_num)
         order, losses = sample[ORDER], None
         assert self._tap is not None
         try:
@@ -247,8 +245,9 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
             tokens = float(sum(log.get("ntokens", 0) for log in logging_outputs))
             spend(tokens, now.epoch - 1 + now.iterations_in_epoch / max(len(now), 1))
 
-    def _begin(self, ticket: Ticket) -> bool:
+    def _begin(self, ticket: Ticket, update: int) -> bool:
         assert self._iterator is not None
+        self._iterator.count_from(update)
         self._iterator.worker.raise_failure()
         return self._iterator.collector.begin(ticket)
 
