@@ -248,8 +248,8 @@ def test_the_command_from_images_to_page(
         (["--set", "cifar10"], "`--data` must be given for `--set cifar10`"),
         (["--device", "cuda:77"], "`--device` must be one that torch can use"),
         (
-            ["--base-prob", "0", "--pace", "-1", "--assistant-lr", "-1"],
-            "`--base-prob` must be .*`--assistant-lr` must be .*`--pace` must be",
+            ["--base-prob", "0", "--pace", "0", "--assistant-lr", "-1"],
+            "`--pace` must be .*`--base-prob` must be .*`--assistant-lr` must be",
         ),
     ],
 )

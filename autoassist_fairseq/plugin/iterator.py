@@ -125,10 +125,10 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         if self._warned:
             return
         self._warned = True
-        known = math.isnan(decay.progress(0))  # else the budget ends the run, in no updates
+        counted = math.isnan(decay.progress(0))  # else a budget ends the run, not updates or passes
         skipping = ends_before_skipping(self.settings, now)
         finding = ends_before_finding(self.planner, now) if self._asked else ""
-        opening = ends_before_opening(self.planner, now) if known else ""
+        opening = ends_before_opening(self.planner, now) if counted else ""
         for told in filter(None, (skipping, finding, opening)):
             logger.warning(told)
 

@@ -2,7 +2,8 @@
 
 Only plain types and tensors, so that torch loads it with ``weights_only=True``. Size: 8 bytes per
 dictionary word, at most two windows of pairs at 4 bytes each (8 with weights), 4 bytes per pair for
-policies that remember losses, and 6 where hopeless pairs are looked for: of all folders of DATA.
+policies that remember losses or, by worth, how hard pairs are, and 6 where hopeless pairs are
+looked for: of all folders of DATA.
 """
 
 from __future__ import annotations

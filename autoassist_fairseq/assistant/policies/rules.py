@@ -81,8 +81,8 @@ def competence(trained: float, pace: float) -> float:
     """Return c(t) = min(1, sqrt(t (1 - c0^2) / T + c0^2)), the share of pairs that are open.
 
     Args:
-        trained: t, tokens trained on, in full passes.
-        pace: T, in full passes; at T all pairs are open.
+        trained: t, tokens trained on in full passes, or the share of training that is done.
+        pace: T, in the same; at T all pairs are open.
     """
     first = FIRST_COMPETENCE**2
     return float(min(1.0, np.sqrt(trained * (1 - first) / pace + first)))

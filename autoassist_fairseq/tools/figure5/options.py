@@ -64,13 +64,9 @@ def check(args: argparse.Namespace) -> None:
         for name, value in least.items()
         if (given := getattr(args, name)) is not None and given < value
     ]
-    for name, low, high in (
-        ("lr", 0.0, math.inf),
-        ("passes", 0.0, math.inf),
-        ("pace", 0.0, math.inf),
-    ):
+    for name in ("lr", "passes", "pace"):
         given = getattr(args, name)
-        if given is not None and not low < given < high:
+        if given is not None and not 0 < given < math.inf:
             told.append(f"`--{name}` must be a finite number above 0, but is {given:g}")
     if not 0 <= args.momentum < 1:
         told.append(f"`--momentum` must be in [0, 1), but is {args.momentum:g}")
@@ -84,7 +80,6 @@ def check(args: argparse.Namespace) -> None:
         base_prob=args.base_prob,
         lr=args.assistant_lr,
         rate=(args.rate,),
-        pace=1.0 if args.pace is None else args.pace,
         presample=args.presample,
         hopeless="off",
     )

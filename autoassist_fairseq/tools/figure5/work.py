@@ -73,8 +73,8 @@ def job_of(
         rate=rate,
         pace=min(MAXGEN, passes) if args.pace is None else args.pace,
         presample=args.presample,
-        difficulty="length",
-        hopeless="off",  # images have no text
+        difficulty="length",  # not of text, which images have none
+        hopeless="off",
         updates=updates,
         seed=seed,
     )
