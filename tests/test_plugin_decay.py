@@ -29,7 +29,7 @@ class Optimizer:
 
 
 def decay(budget: str, warmup: int = 0, lr: tuple[float, ...] = (PEAK,)) -> BudgetDecay:
-    cfg = SimpleNamespace(lr=lr, warmup_updates=warmup, autoassist_budget=budget)
+    cfg = SimpleNamespace(lr=lr, warmup_updates=warmup, autoassist_budget=budget, use_bmuf=False)
     scheduler = BudgetDecay(cfg, None)
     scheduler.optimizer = Optimizer()
     return scheduler
@@ -115,7 +115,16 @@ def test_two_ranks_spend_what_one_does(server: Server, few: Binarised, tmp_path:
     assert rates[0] == rates[1] and len(set(rates[0])) > 5
 
 
-def test_a_budget_that_is_none_is_told(server: Server, few: Binarised, tmp_path: Path) -> None:
-    run = train(server, few, tmp_path, "--batch-size", 8)
+@pytest.mark.parametrize(
+    ("flags", "rule"),
+    [
+        ((), "`--autoassist-budget` must be tokens=N or passes=P"),
+        (("--autoassist-budget", "passes=3", "--use-bmuf"), "`--use-bmuf` must be left out"),
+    ],
+)
+def test_what_leaves_no_budget_to_count_is_told(
+    flags: tuple[str, ...], rule: str, server: Server, few: Binarised, tmp_path: Path
+) -> None:
+    run = train(server, few, tmp_path, "--batch-size", 8, *flags)
     assert run.status == 1 and "Traceback" not in run.output
-    assert "autoassist: error: `--autoassist-budget` must be tokens=N or passes=P" in run.output
+    assert f"autoassist: error: {rule}" in run.output

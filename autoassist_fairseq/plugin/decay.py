@@ -37,6 +37,7 @@ class BudgetDecayConfig(FairseqDataclass):  # type: ignore[misc]
         },
     )
     lr: Any = II("optimization.lr")
+    use_bmuf: Any = II("optimization.use_bmuf")
 
 
 @register_lr_scheduler(NAME, dataclass=BudgetDecayConfig)
@@ -51,7 +52,7 @@ class BudgetDecay(FairseqLRScheduler):  # type: ignore[misc]
         spent: of the budget, by all ranks.
 
     Raises:
-        UserError: a budget that is none, or several learning rates.
+        UserError: a budget that is none, several learning rates, or ``--use-bmuf``.
     """
 
     current: "BudgetDecay | None" = None
@@ -65,6 +66,11 @@ class BudgetDecay(FairseqLRScheduler):  # type: ignore[misc]
             raise UserError(
                 f"`--lr` must be one number with `--lr-scheduler {NAME}`, which changes it by "
                 f"itself, but is {rates}; give the highest."
+            )
+        if cfg.use_bmuf:
+            raise UserError(
+                f"`--use-bmuf` must be left out with `--lr-scheduler {NAME}`, since each of its "
+                "ranks knows its own tokens only, but is given; use another schedule."
             )
         self.peak, self.spent = float(rates[0]), 0.0
         self.updates, self.warmup = 0, int(cfg.warmup_updates)
