@@ -52,7 +52,8 @@ class Settings:
         rate: ``random``: share of the pairs that is dropped, ``loss-table``: chance that an easy
             pair is dropped; one for each pass, the last one for all after it; in [0, 1).
         pace: ``self-paced``, ``competence``: full passes after which all pairs are open; 0 = as
-            many as are `rules.OPEN_AFTER` of training.
+            many as are `rules.OPEN_AFTER` of training, but for ``competence`` `rules.OPEN_PASSES`
+            at most.
         difficulty: ``competence``: what makes a pair hard, of `DIFFICULTIES`.
         presample: ``importance``: candidates for each pair that is trained on, > 1.
         hopeless: what is done about hopeless pairs, of `HOPELESS`; ``off``: nobody looks for them.
@@ -158,7 +159,8 @@ class Settings:
             for name, (holds, rule, value) in named.items()
             if not holds
         ]
-        if self.paced and not (self.updates or self.passes):
+        needs_end = self.paced and self.policy != "competence"
+        if needs_end and not (self.updates or self.passes):
             pace = " or `--autoassist-pace`" if self.policy in OPENING else ""
             told.append(
                 f"`--autoassist-policy {self.policy}` must know the end of training, but there is "

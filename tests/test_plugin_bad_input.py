@@ -48,8 +48,8 @@ CASES: dict[str, tuple[str, str, str]] = {
     ),
     "no end of a curriculum": (
         "good",
-        "--autoassist-policy competence --max-tokens 100 --max-epoch 0",
-        "`--autoassist-policy competence` .*--max-update.* or `--autoassist-pace`",
+        "--autoassist-policy self-paced --max-tokens 100 --max-epoch 0",
+        "`--autoassist-policy self-paced` .*--max-update.* or `--autoassist-pace`",
     ),
     "curriculum": (
         "good",

@@ -102,6 +102,14 @@ def test_the_table_remembers_what_came_and_nothing_else() -> None:
         LossTable(4).load_state_dict(table.state_dict())
 
 
+def test_what_is_open_follows_the_end_that_comes_first() -> None:
+    assert rules.open_share(0.75, NAN) == rules.competence(0.75, 3)
+    assert rules.open_share(0.75, 0.1) == rules.competence(0.75, 3)
+    assert rules.open_share(0.75, 0.4) == rules.competence(0.4, 0.8)
+    assert rules.open_share(3, 0.1) == rules.open_share(0, 0.8) == 1
+    assert rules.open_share(0.75, 0.4, pace=6) == rules.competence(0.75, 6)
+
+
 @given(pace=st.floats(0.1, 30))
 def test_a_curriculum_is_open_after_so_many_passes_and_no_fewer(pace: float) -> None:
     passes = rules.passes_until_open(pace)

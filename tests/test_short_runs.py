@@ -59,6 +59,7 @@ def test_what_is_told(options: dict[str, Any], says: str) -> None:
         ({"pace": 0.0, "passes": 1}, "curriculum is over: the last pass has 1% of the pairs"),
         ({"pace": 0.0, "updates": 60}, "curriculum is over"),
         ({"pace": 0.0, "updates": 900}, ""),
+        ({"pace": 0.0}, ""),
     ],
 )
 def test_what_is_told_where_a_curriculum_is_too_long(options: dict[str, Any], says: str) -> None:

@@ -94,6 +94,8 @@ def ends_before_opening(planner: Planner, now: Pass) -> str:
     order = Order(folder.ids, settings.seed, now.index)
     whole = batches_of_all(order, folder, planner.budget) / now.group
     if not settings.pace:
+        if not (settings.updates or settings.passes):
+            return ""
         share = last_competence(whole, settings.updates, settings.passes)
         return TOO_SHORT.format(share) if share < MOST else ""
     passes, updates = passes_until_open(settings.pace), round(settings.pace * whole)

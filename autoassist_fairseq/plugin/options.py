@@ -13,7 +13,7 @@ from fairseq.data.encoders import TOKENIZER_REGISTRY
 from fairseq.tasks.translation import TranslationConfig
 from omegaconf import II
 
-from autoassist_fairseq.assistant.policies.rules import OPEN_AFTER
+from autoassist_fairseq.assistant.policies.rules import OPEN_AFTER, OPEN_PASSES
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.plugin.rates import rates_from
 from autoassist_fairseq.settings import (
@@ -81,7 +81,7 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
         DEFAULTS.pace,
         "full passes after which self-paced and competence have opened all pairs; 0: after "
         f"{OPEN_AFTER} of training, as --max-update or --max-epoch says, or, beside one of these, "
-        "--autoassist-budget",
+        f"--autoassist-budget, and competence after {OPEN_PASSES:g} full passes at the latest",
     )
     autoassist_difficulty: str = _option(
         DEFAULTS.difficulty,
@@ -109,7 +109,7 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
     autoassist_updates: int = _option(
         DEFAULTS.updates,
         "updates of the whole training, for the policies that go by its end (loss-table, "
-        "self-paced, competence); 0: as --max-update says, or --max-epoch",
+        "self-paced, competence if it is short); 0: as --max-update says, or --max-epoch",
     )
     autoassist_timeout: float = _option(
         DEFAULTS.timeout,

@@ -49,9 +49,8 @@ class Competence(Policy):
 
     def begin(self, moment: Moment) -> None:
         """Freeze how hard the pairs of this pass may be; they always fill an update."""
-        pace = self.settings.pace
-        done, of = (moment.trained, pace) if pace else (moment.progress, rules.OPEN_AFTER)
-        share = max(rules.competence(done, of), moment.least)
+        share = rules.open_share(moment.trained, moment.progress, self.settings.pace)
+        share = max(share, moment.least)
         limit, ties = rules.easiest(self.hardness, round(share * len(self.ids)))
         self.frozen = {"limit": limit, "last": float(ties)}
 

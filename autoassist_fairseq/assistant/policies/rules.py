@@ -17,8 +17,9 @@ Q = 4
 FIRST_SHARE = 0.25
 # Competence curriculum (Platanios et al. 2019): c0.
 FIRST_COMPETENCE = 0.01
-# The share of training after which all pairs are open, where `pace` does not say it.
-OPEN_AFTER = 0.8
+# Where `pace` does not say it, all pairs are open after this share of training; of a competence
+# curriculum also after so many full passes, if that is earlier.
+OPEN_AFTER, OPEN_PASSES = 0.8, 3.0
 # InfoBatch: the share of training at its end that uses all data, unweighted.
 LAST_SHARE = 0.125
 # Pairs that are looked at in one go.
@@ -88,18 +89,31 @@ def competence(trained: float, pace: float) -> float:
     return float(min(1.0, np.sqrt(trained * (1 - first) / pace + first)))
 
 
+def open_share(trained: float, progress: float, pace: float = 0.0) -> float:
+    """Return the share of the pairs that are open in a pass that begins.
+
+    Args:
+        trained: tokens trained on, in full passes.
+        progress: the share of training that is done; NaN = its end is not known.
+        pace: full passes after which all pairs are open; 0 = `OPEN_PASSES`, or after `OPEN_AFTER`
+            of training if that is earlier.
+    """
+    way = trained / (pace or OPEN_PASSES)
+    return competence(way if pace else float(np.fmax(way, progress / OPEN_AFTER)), 1.0)
+
+
 def last_competence(whole: float, updates: int, passes: int) -> float:
-    """Return the share of pairs that is open in the last pass of a curriculum over all of training.
+    """Return the share of pairs that is open in the last pass of a curriculum without a pace.
 
     Args:
         whole: updates of a pass over all pairs.
         updates: at which training ends; 0 = at no update.
-        passes: the same in passes; what comes first counts.
+        passes: the same in passes; what comes first counts. One of both must be given.
     """
     done, index, share = 0.0, 0, 0.0
     while not (updates and done >= updates) and not (passes and index >= passes):
         progress = max(done / updates if updates else 0.0, index / passes if passes else 0.0)
-        share = competence(progress, OPEN_AFTER)
+        share = open_share(done / whole, progress)
         done, index = done + max(share * whole, 1.0), index + 1
     return share
 
