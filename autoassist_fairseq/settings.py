@@ -61,6 +61,7 @@ class Settings:
         reexamine: chance of a hopeless pair to be trained on with ``hopeless='cut'``, and its
             weight with ``'weight'``, in (0, 1].
         updates, passes: the end of training, for those that go by it (`paced`); 0 = not known.
+        folders: data folders that make the training set, one of which each pass is over.
         timeout: seconds that the Boss waits for the BossQueue before it gives up, > 0.
         on_error: what to do when the Assistant fails: ``stop``, or ``continue`` without it.
         seed: seed of every random stream.
@@ -83,6 +84,7 @@ class Settings:
     reexamine: float = 0.05
     updates: int = 0
     passes: int = 0
+    folders: int = 1
     timeout: float = 300.0
     on_error: str = "stop"
     seed: int = 1
@@ -134,7 +136,7 @@ class Settings:
             ),
             "pace": (
                 0 <= self.pace < float("inf"),
-                "a number of passes, or 0 (as long as training says)",
+                "a number of passes, or 0 (as the policy has it)",
                 self.pace,
             ),
             "difficulty": (

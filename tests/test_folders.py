@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from corpora import alone, boss_losses, make_folder, run_pass
 
+from autoassist_fairseq.assistant.policies.rules import competence
 from autoassist_fairseq.schedule.folder import Folder
 from autoassist_fairseq.schedule.messages import Feedback
 from autoassist_fairseq.schedule.packing import Budget
@@ -53,6 +54,18 @@ def test_competence_grows_from_folder_to_folder() -> None:
     for index, pairs in enumerate(run(planner_of("competence")), 1):
         shares.append(len(pairs) / len(folder_of(index).ids))
     assert all(np.diff(shares) > 0) and shares[0] < 0.05 and shares[6] > 0.3
+
+
+def test_without_a_pace_three_passes_are_three_over_all_folders() -> None:
+    settings = alone(policy="competence", difficulty="length", folders=2)
+    planner = Planner(folder_of(1), BUDGET, settings)
+    for index in range(1, 19):
+        if index > 1:
+            planner.turn_to(folder_of(index))
+        before = planner.trained  # folders
+        kept = len(trained(run_pass(planner, index, GROUP))) / len(folder_of(index).ids)
+        assert kept == pytest.approx(max(competence(before / 2, 3), 0.01), abs=0.01)
+    assert before > 6 and kept == 1
 
 
 @pytest.mark.parametrize("case", ["self-paced", "loss-table"])

@@ -119,7 +119,7 @@ def test_two_ranks_spend_what_one_does(server: Server, few: Binarised, tmp_path:
     ("flags", "rule"),
     [
         ((), "`--autoassist-budget` must be tokens=N or passes=P"),
-        (("--autoassist-budget", "passes=3", "--use-bmuf"), "`--use-bmuf` must be left out"),
+        (("--autoassist-budget", "tokens=900", "--use-bmuf"), "`--use-bmuf` must be left out"),
     ],
 )
 def test_what_leaves_no_budget_to_count_is_told(

@@ -107,7 +107,7 @@ def test_what_is_open_follows_the_end_that_comes_first() -> None:
     assert rules.open_share(0.75, 0.1) == rules.competence(0.75, 3)
     assert rules.open_share(0.75, 0.4) == rules.competence(0.4, 0.8)
     assert rules.open_share(3, 0.1) == rules.open_share(0, 0.8) == 1
-    assert rules.open_share(0.75, 0.4, pace=6) == rules.competence(0.75, 6)
+    assert rules.last_competence(100, 0, 10**12) == 1  # and is told at once
 
 
 @given(pace=st.floats(0.1, 30))

@@ -96,7 +96,7 @@ def ends_before_opening(planner: Planner, now: Pass) -> str:
     if not settings.pace:
         if not (settings.updates or settings.passes):
             return ""
-        share = last_competence(whole, settings.updates, settings.passes)
+        share = last_competence(whole, settings.updates, settings.passes, settings.folders)
         return TOO_SHORT.format(share) if share < MOST else ""
     passes, updates = passes_until_open(settings.pace), round(settings.pace * whole)
     for given, needed, what in (

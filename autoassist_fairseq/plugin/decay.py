@@ -52,7 +52,7 @@ class BudgetDecay(FairseqLRScheduler):  # type: ignore[misc]
         spent: of the budget, by all ranks.
 
     Raises:
-        UserError: a budget that is none, several learning rates, or ``--use-bmuf``.
+        UserError: a budget that is none, several learning rates, or ``--use-bmuf`` beside tokens.
     """
 
     current: "BudgetDecay | None" = None
@@ -67,10 +67,11 @@ class BudgetDecay(FairseqLRScheduler):  # type: ignore[misc]
                 f"`--lr` must be one number with `--lr-scheduler {NAME}`, which changes it by "
                 f"itself, but is {rates}; give the highest."
             )
-        if cfg.use_bmuf:
+        if cfg.use_bmuf and self.kind == "tokens":
             raise UserError(
-                f"`--use-bmuf` must be left out with `--lr-scheduler {NAME}`, since each of its "
-                "ranks knows its own tokens only, but is given; use another schedule."
+                "`--use-bmuf` must be left out with `--autoassist-budget tokens=N`, since each of "
+                "its ranks knows its own tokens only, but is given; use passes=P, or another "
+                "schedule."
             )
         self.peak, self.spent = float(rates[0]), 0.0
         self.updates, self.warmup = 0, int(cfg.warmup_updates)

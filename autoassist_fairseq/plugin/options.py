@@ -11,6 +11,7 @@ from typing import Any, Optional
 from fairseq.data.data_utils import post_process
 from fairseq.data.encoders import TOKENIZER_REGISTRY
 from fairseq.tasks.translation import TranslationConfig
+from fairseq.utils import split_paths
 from omegaconf import II
 
 from autoassist_fairseq.assistant.policies.rules import OPEN_AFTER, OPEN_PASSES
@@ -80,8 +81,8 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
     autoassist_pace: float = _option(
         DEFAULTS.pace,
         "full passes after which self-paced and competence have opened all pairs; 0: after "
-        f"{OPEN_AFTER} of training, as --max-update or --max-epoch says, or, beside one of these, "
-        f"--autoassist-budget, and competence after {OPEN_PASSES:g} full passes at the latest",
+        f"{OPEN_AFTER} of training, as --max-update, --max-epoch or --autoassist-budget says, "
+        f"competence after {OPEN_PASSES:g} full passes at the latest",
     )
     autoassist_difficulty: str = _option(
         DEFAULTS.difficulty,
@@ -109,7 +110,7 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
     autoassist_updates: int = _option(
         DEFAULTS.updates,
         "updates of the whole training, for the policies that go by its end (loss-table, "
-        "self-paced, competence if it is short); 0: as --max-update says, or --max-epoch",
+        "self-paced, competence); 0: as --max-update says, or --max-epoch",
     )
     autoassist_timeout: float = _option(
         DEFAULTS.timeout,
@@ -161,6 +162,7 @@ def settings_from(cfg: Any) -> Settings:
         reexamine=float(cfg.autoassist_reexamine),
         updates=int(cfg.autoassist_updates or cfg.max_update or 0),
         passes=int(cfg.max_epoch or 0),
+        folders=len(split_paths(cfg.data)),
         timeout=float(cfg.autoassist_timeout),
         on_error=cfg.autoassist_on_error,
         seed=int(cfg.seed),

@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 # Changes with whatever an older state cannot be gone on with: what is stored, random streams, the
 # order of pairs. The versions before this one did not say which they were.
 FORMAT, FIRST_VERSION = 4, "0.1.0"
-# The end of training, which few policies go by; changing it is nothing special.
-END = {"passes": "--max-epoch", "updates": "--max-update"}
+# How long training is, which few policies go by; changing it is nothing special.
+END = {"passes": "--max-epoch", "updates": "--max-update", "folders": "the folders of `DATA`"}
 # What another version may have another default of, and what goes with some policies only.
 METHOD = ("policy", "hopeless", "pace", "difficulty")
 PACED = {"pace": OPENING, "difficulty": ("competence",)}

@@ -49,7 +49,11 @@ class Competence(Policy):
 
     def begin(self, moment: Moment) -> None:
         """Freeze how hard the pairs of this pass may be; they always fill an update."""
-        share = rules.open_share(moment.trained, moment.progress, self.settings.pace)
+        trained, pace = moment.trained, self.settings.pace
+        if pace:
+            share = rules.competence(trained, pace)
+        else:
+            share = rules.open_share(trained / self.settings.folders, moment.progress)
         share = max(share, moment.least)
         limit, ties = rules.easiest(self.hardness, round(share * len(self.ids)))
         self.frozen = {"limit": limit, "last": float(ties)}

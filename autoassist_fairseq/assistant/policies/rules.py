@@ -89,31 +89,29 @@ def competence(trained: float, pace: float) -> float:
     return float(min(1.0, np.sqrt(trained * (1 - first) / pace + first)))
 
 
-def open_share(trained: float, progress: float, pace: float = 0.0) -> float:
-    """Return the share of the pairs that are open in a pass that begins.
+def open_share(trained: float, progress: float) -> float:
+    """Return the share of the pairs that are open in a pass that begins, where no pace is given.
 
     Args:
-        trained: tokens trained on, in full passes.
+        trained: tokens trained on, in full passes over the whole training set.
         progress: the share of training that is done; NaN = its end is not known.
-        pace: full passes after which all pairs are open; 0 = `OPEN_PASSES`, or after `OPEN_AFTER`
-            of training if that is earlier.
     """
-    way = trained / (pace or OPEN_PASSES)
-    return competence(way if pace else float(np.fmax(way, progress / OPEN_AFTER)), 1.0)
+    return competence(float(np.fmax(trained / OPEN_PASSES, progress / OPEN_AFTER)), 1.0)
 
 
-def last_competence(whole: float, updates: int, passes: int) -> float:
+def last_competence(whole: float, updates: int, passes: int, folders: int = 1) -> float:
     """Return the share of pairs that is open in the last pass of a curriculum without a pace.
 
     Args:
-        whole: updates of a pass over all pairs.
+        whole: updates of a pass over all pairs of a folder.
         updates: at which training ends; 0 = at no update.
         passes: the same in passes; what comes first counts. One of both must be given.
+        folders: of which each pass is over one.
     """
     done, index, share = 0.0, 0, 0.0
-    while not (updates and done >= updates) and not (passes and index >= passes):
+    while share < 1 and not (updates and done >= updates) and not (passes and index >= passes):
         progress = max(done / updates if updates else 0.0, index / passes if passes else 0.0)
-        share = open_share(done / whole, progress)
+        share = open_share(done / (whole * folders), progress)
         done, index = done + max(share * whole, 1.0), index + 1
     return share
 
