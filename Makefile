@@ -11,9 +11,11 @@ PIP := env -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT PIP_USER=0 PIP_DISABLE_PIP_VE
 	PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	$(BIN)/python -m pip install -qq
 
-# Files side by side; one thread each, or the processes would wait for each other's. Compiled files
-# are kept, whatever the shell says: compiling them again takes longer than the fast tests.
-TESTS := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+# Files side by side, in the order that tests/conftest.py gives them; one thread each, or the processes
+# would wait for each other's. Compiled files are kept, whatever the shell says: compiling them again
+# takes longer than the fast tests.
+TESTS := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 \
+	--dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup demo test soak check bench bench-quick docs docs-tables clean
 
