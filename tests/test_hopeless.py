@@ -91,6 +91,21 @@ def test_nobody_is_hopeless_before_the_third_pass() -> None:
     assert np.isinf(planner.policy.surprise_threshold)
 
 
+@pytest.mark.parametrize(("chance", "says"), [(1.0, False), (0.3, True)])
+def test_surprise_has_a_say_where_those_measured_stand_for_nearly_all(
+    chance: float, says: bool
+) -> None:
+    """A curriculum's first passes are short, and its pairs surprise less from update to update."""
+    opinion = hopeless_of(planner_of()).opinion
+    opinion.believed = 0.0
+    some = np.arange(0.3 * PAIRS, dtype=np.int64)
+    losses = np.where(some % 3, 2.0, 6.0) + np.random.default_rng(1).normal(0, 0.3, len(some))
+    opinion.surprise.learn(some, losses, np.full(len(some), 3.0), 2)
+    opinion.surprise.note(np.arange(PAIRS), np.full(PAIRS, chance, np.float32))
+    opinion.weigh(3, PAIRS, parted=False)
+    assert (opinion.mixture is not None) == says
+
+
 def test_keep_finds_them_and_cuts_nobody() -> None:
     planner, plain = planner_of(hopeless="keep"), planner_of(hopeless="off")
     assert run(planner, range(1, 5)) == run(plain, range(1, 5))

@@ -266,3 +266,14 @@ def test_a_curriculum_by_worth_does_not_begin_with_wrong_pairs() -> None:
     # Its reader is the one who looks for wrong pairs: it has all verdicts already.
     assert hopeless_of(planner).opinion.text is hopeless_of(planner).inner.text
     assert hopeless_of(planner).opinion.seconds > 0
+
+
+@pytest.mark.parametrize("difficulty", ["length", "rarity"])
+def test_a_curriculum_opens_an_update_of_pairs_that_are_not_cut(difficulty: str) -> None:
+    """It would find too few otherwise, and the pass would keep every pair, wrong ones as well."""
+    planner, group = planner_of(policy="competence", difficulty=difficulty, pace=6.0), 16
+    now = planner.begin_pass(1, group)
+    assert not now.keep_all and now.updates >= 1
+    keep = planner.policy.keep_probability(np.arange(PAIRS)) == 1
+    assert group <= keep.sum() < 0.1 * PAIRS
+    assert not hopeless_of(planner).hopeless(np.flatnonzero(keep)).any()

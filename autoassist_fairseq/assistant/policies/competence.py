@@ -26,6 +26,8 @@ PARTS = 10
 class Competence(Policy):
     """``competence``: the easiest pairs, more of them as training goes on; no warm-up."""
 
+    opens = True
+
     def __init__(self, assistant: Assistant, settings: Settings, ids: PairIds) -> None:
         super().__init__(assistant, settings, ids)
         self._hardness: Floats = np.empty(0, np.float32)
@@ -48,7 +50,7 @@ class Competence(Policy):
         return self._hardness
 
     def begin(self, moment: Moment) -> None:
-        """Freeze how hard the pairs of this pass may be; they always fill an update."""
+        """Freeze how hard the pairs of this pass may be; they fill an update."""
         trained, pace = moment.trained, self.settings.pace
         if pace:
             share = rules.competence(trained, pace)

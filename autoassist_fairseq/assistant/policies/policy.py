@@ -53,11 +53,13 @@ class Policy:
 
     Attributes:
         settled: whether whom it keeps is known when a pass begins.
+        opens: whether it is a curriculum: `Moment.least` counts, and `begin` may be called again.
         text: who has read the text of the pairs, if the policy asked for it.
         frozen: what the pass goes by, by name; part of the state.
     """
 
     settled: ClassVar[bool] = True
+    opens: ClassVar[bool] = False
 
     def __init__(self, assistant: Assistant, settings: Settings, ids: PairIds) -> None:
         self.assistant, self.settings, self.ids = assistant, settings, ids

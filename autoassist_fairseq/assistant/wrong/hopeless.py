@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,25 @@ class Hopeless(Policy):
             "keep": rate if treat == "cut" else 1.0,
             "weight": rate if treat == "weight" else 1.0,
         }
+        self._open_enough(moment)
+
+    def _open_enough(self, moment: Moment) -> None:
+        """Let a curriculum open so many pairs that an update is left when hopeless ones are cut."""
+        needed = round(moment.least * len(self.ids))
+        cuts = self.inner.opens and self.frozen["keep"] < 1
+        while cuts and moment.least < 1 and not self._leaves(needed):
+            moment = replace(moment, least=min(2 * moment.least, 1.0))
+            self.inner.begin(moment)
+
+    def _leaves(self, needed: int) -> bool:
+        """Return whether ``inner`` keeps so many pairs that are not cut, at least."""
+        left = 0
+        for some in self.ids.blocks():
+            open_pairs = some[self.inner.keep_probability(some) > 0]
+            left += int(np.count_nonzero(~self.hopeless(open_pairs)))
+            if left >= needed:
+                break
+        return left >= needed
 
     def aim(self, pairs: Ints, tokens: Ints, share: float) -> None:
         """Let ``inner`` keep so much of the others that with the hopeless ones it is ``share``."""
@@ -124,7 +144,8 @@ class Hopeless(Policy):
 
     def _class(self, index: int) -> float:
         """Class every pair; return the threshold, where surprise alone decides."""
-        self.opinion.weigh(index, parted=bool(np.isfinite(self.surprise_threshold)))
+        parted = bool(np.isfinite(self.surprise_threshold))
+        self.opinion.weigh(index, len(self.ids), parted)
         for begin in range(0, len(self.ids), SAMPLE):
             some = self.ids[begin : begin + SAMPLE]
             told, before = self.opinion.of_text(some), self._classes(some) > OTHER

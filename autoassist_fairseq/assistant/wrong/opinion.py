@@ -21,7 +21,9 @@ from autoassist_fairseq.assistant.wrong.text_judge import KINDS, SEED, TextJudge
 from autoassist_fairseq.assistant.wrong.vote import Vote, vote_of
 
 # In the first passes surprise without text says more about the order of the pairs than about them.
-FIRST_PASS = 3
+# So it does where those that were trained on in the last pass stand for fewer than this share: a
+# curriculum's first passes are short, and have the easiest only.
+FIRST_PASS, MOST_SEEN = 3, 0.8
 # What hopeless pairs are called; the last one, if their text alone does not say so.
 NAMES = (*KINDS, "surprise")
 
@@ -71,7 +73,7 @@ class Opinion:
             return np.full(len(pairs), len(KINDS))
         return kinds_of(self.text.verdicts(pairs))
 
-    def weigh(self, index: int, parted: bool) -> None:
+    def weigh(self, index: int, pairs: int, parted: bool) -> None:
         """Set what surprises are worth in pass ``index``, from what was measured in the last one.
 
         Not from what is remembered: pairs that are left out keep the surprise that they were left
@@ -80,6 +82,7 @@ class Opinion:
 
         Args:
             index: of the pass that begins, 2 or more.
+            pairs: that are to be trained on.
             parted: whether surprise told two kinds before.
         """
         some = self.surprise.sample
@@ -92,7 +95,8 @@ class Opinion:
         self.vote, self.mixture = vote_of(surprises, odds, weights), None
         chance = verdicts.probability(odds)
         wrong = exact.dot(weights, chance) / max(float(weights.sum()), 1.0)
-        if index >= FIRST_PASS and wrong < FEWEST:
+        seen = float(weights.sum()) * self.surprise.step
+        if index >= FIRST_PASS and seen >= MOST_SEEN * pairs and wrong < FEWEST:
             found = fit(surprises, weights)
             self.mixture = found if found is not None and found.parts(before=parted) else None
 
