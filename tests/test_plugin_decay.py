@@ -28,6 +28,12 @@ class Optimizer:
         self.rate = rate
 
 
+@pytest.fixture(autouse=True)
+def counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the task says when it is made."""
+    monkeypatch.setattr(BudgetDecay, "counted", True)
+
+
 def decay(budget: str, warmup: int = 0, lr: tuple[float, ...] = (PEAK,)) -> BudgetDecay:
     cfg = SimpleNamespace(lr=lr, warmup_updates=warmup, autoassist_budget=budget, use_bmuf=False)
     scheduler = BudgetDecay(cfg, None)
@@ -67,6 +73,27 @@ def test_what_was_spent_is_saved_and_the_budget_is_not() -> None:
     other.load_state_dict(before.state_dict())  # tokens are no passes
     other.load_state_dict({"best": None})  # nor did another scheduler count
     assert other.spent == 0
+    other.step_begin_epoch(2)  # but the first pass is over, whoever counted
+    assert other.rate == other.optimizer.rate == pytest.approx(PEAK / 2)
+
+
+def test_a_pass_that_goes_on_has_spent_what_was_saved() -> None:
+    scheduler = decay("passes=4")
+    spend(10, 1.5)
+    scheduler.step_begin_epoch(2)
+    assert scheduler.spent == 1.5
+    scheduler.step_begin_epoch(1)  # --reset-dataloader
+    assert scheduler.spent == 0
+
+
+def test_a_budget_that_is_spent_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    scheduler = decay("tokens=1000")
+    scheduler.step_begin_epoch(1)
+    assert not caplog.text
+    spend(1001, 1.0)
+    for epoch in (2, 3):
+        scheduler.step_begin_epoch(epoch)
+    assert caplog.text.count("`--autoassist-budget` is spent (1,001 of 1,000 tokens)") == 1
 
 
 @pytest.mark.parametrize("bad", ["", "tokens", "tokens=0", "tokens=nan", "seconds=5", "passes=-1"])
@@ -78,6 +105,12 @@ def test_bad_budgets(bad: str) -> None:
 def test_several_rates_are_refused() -> None:
     with pytest.raises(UserError, match="`--lr` must be one number"):
         decay("tokens=9", lr=(0.1, 0.2))
+
+
+def test_another_task_counts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BudgetDecay, "counted", False)
+    with pytest.raises(UserError, match="must go with `--task autoassist_translation`"):
+        decay("passes=3")
 
 
 def train(server: Server, corpus: Binarised, folder: Path, *flags: Any, ranks: int = 1) -> Run:

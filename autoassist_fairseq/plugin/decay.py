@@ -6,6 +6,7 @@ updates would stop one arm in its middle. This one goes by what was trained on.
 No ``from __future__ import annotations`` here: fairseq reads the types of the fields.
 """
 
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from omegaconf import II
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.plugin.border import one_sentence
+
+logger = logging.getLogger(__name__)
 
 NAME = "autoassist_decay"
 KINDS = ("tokens", "passes")
@@ -50,16 +53,25 @@ class BudgetDecay(FairseqLRScheduler):  # type: ignore[misc]
 
     Attributes:
         spent: of the budget, by all ranks.
+        counted: whether the task of this process tells what is spent, with `spend`.
 
     Raises:
-        UserError: a budget that is none, several learning rates, or ``--use-bmuf`` beside tokens.
+        UserError: a budget that is none, several learning rates, a task that counts nothing, or
+            ``--use-bmuf`` beside tokens.
     """
 
     current: "BudgetDecay | None" = None
+    counted = False
 
     @one_sentence
     def __init__(self, cfg: Any, optimizer: Any) -> None:
         super().__init__(cfg, optimizer)
+        if not self.counted:
+            raise UserError(
+                f"`--lr-scheduler {NAME}` must go with `--task autoassist_translation`, which "
+                "counts what is spent, but goes with another task; give that one, with "
+                "`--autoassist-policy off` for fairseq's own batches."
+            )
         self.kind, self.total = budget_of(str(cfg.autoassist_budget))
         rates = list(cfg.lr)
         if len(rates) != 1:
@@ -74,8 +86,24 @@ class BudgetDecay(FairseqLRScheduler):  # type: ignore[misc]
                 "schedule."
             )
         self.peak, self.spent = float(rates[0]), 0.0
-        self.updates, self.warmup = 0, int(cfg.warmup_updates)
+        self.updates, self.warmup, self._told = 0, int(cfg.warmup_updates), False
         BudgetDecay.current = self
+
+    def step_begin_epoch(self, epoch: int) -> None:
+        """Count passes from the beginning of the run, whoever set the rate in those before.
+
+        Warn, once, where all of the budget is spent and training begins all the same.
+        """
+        if self.kind == "passes" and not epoch - 1 <= self.spent < epoch:
+            self.spent = epoch - 1.0
+        self.optimizer.set_lr(self.rate)
+        if self.spent >= self.total and not self._told:
+            self._told = True
+            logger.warning(
+                f"autoassist: `--autoassist-budget` is spent ({self.spent:,.0f} of "
+                f"{self.total:,.0f} {self.kind}): the learning rate is 0 from here on; give more, "
+                "or `--reset-lr-scheduler` to begin a new one"
+            )
 
     def step_update(self, num_updates: int) -> float:
         """Set the rate for the update after ``num_updates``, and return it."""
@@ -99,7 +127,7 @@ class BudgetDecay(FairseqLRScheduler):  # type: ignore[misc]
         return {**super().state_dict(), "spent": self.spent, "kind": self.kind}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on as saved; after another schedule, which counted nothing, the whole budget is left.
+        """Go on as saved; after another schedule, which counted none, all tokens are left.
 
         The budget itself is what the command line says now.
         """

@@ -53,7 +53,7 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         super().__init__(cfg, src_dict, tgt_dict)
         # fairseq's default of -1 would give the first of several train splits a negative length.
         cfg.upsample_primary = max(1, cfg.upsample_primary)
-        BudgetDecay.current = None  # of another training in this process
+        BudgetDecay.current, BudgetDecay.counted = None, True  # it may be another training's
         self._positions: Any = None
         self._criterion: Any = None
         self._tap: LossTap | None = None
