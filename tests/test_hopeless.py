@@ -100,7 +100,8 @@ def test_surprise_has_a_say_where_those_measured_stand_for_nearly_all(
     opinion.believed = 0.0
     some = np.arange(0.3 * PAIRS, dtype=np.int64)
     losses = np.where(some % 3, 2.0, 6.0) + np.random.default_rng(1).normal(0, 0.3, len(some))
-    opinion.surprise.learn(some, losses, np.full(len(some), 3.0), 2)
+    expected = np.full(len(some), 3, np.float32)
+    opinion.surprise.learn(some, losses.astype(np.float32), expected, 2)
     opinion.surprise.note(np.arange(PAIRS), np.full(PAIRS, chance, np.float32))
     opinion.weigh(3, PAIRS, parted=False)
     assert (opinion.mixture is not None) == says

@@ -174,6 +174,16 @@ def test_an_assistant_that_begins_late_goes_by_what_is_left() -> None:
     assert share == pytest.approx(np.sqrt(160 / 800 / 0.8), abs=2e-3)
 
 
+def test_where_updates_are_counted_anew_so_is_what_is_left() -> None:
+    planner = planner_of("competence", pace=0.0, updates=900)
+    run_pass(planner, 1, 1)
+    planner.started = -100  # as `AutoAssistIterator.count_from` says
+    planner.updates_before, planner.current = 280, None
+    planner.begin_pass(2, 1)
+    share = planner.policy.keep_probability(planner.folder.ids[:]).mean()
+    assert share == pytest.approx(np.sqrt(180 / 900 / 0.8), abs=2e-3)
+
+
 def test_what_text_has_told_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     planner = planner_of("by worth")
     run_pass(planner, 1, 1)
@@ -226,9 +236,10 @@ def test_the_loss_table_s_weighted_sums_are_unbiased() -> None:
 
 
 def test_the_loss_table_ends_with_all_data() -> None:
-    planner = planner_of("loss-table")  # 8 passes: the last eighth is the last pass
-    sizes = [len(trained(run_pass(planner, index, 1))) for index in range(1, 9)]
-    assert sizes[0] == sizes[-1] == PAIRS and max(sizes[1:-1]) < 0.85 * PAIRS
+    for passes in (8, 4):  # the last eighth is the last pass, or the end of it
+        planner = planner_of("loss-table", passes=passes)
+        sizes = [len(trained(run_pass(planner, index, 1))) for index in range(1, passes + 1)]
+        assert sizes[0] == sizes[-1] == PAIRS and max(sizes[1:-1]) < 0.85 * PAIRS
     counted = planner_of("loss-table", updates=2 * 10**9, passes=0)
     run_pass(counted, 1, 1)
     assert len(trained(run_pass(counted, 99, 1))) < PAIRS, "by updates, if no pass ends it"

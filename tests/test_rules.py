@@ -107,7 +107,22 @@ def test_what_is_open_follows_the_end_that_comes_first() -> None:
     assert rules.open_share(0.75, 0.1) == rules.competence(0.75, 3)
     assert rules.open_share(0.75, 0.4) == rules.competence(0.4, 0.8)
     assert rules.open_share(3, 0.1) == rules.open_share(0, 0.8) == 1
-    assert rules.last_competence(100, 0, 10**12) == 1  # and is told at once
+    end = rules.End(passes=10**12)
+    assert rules.last_competence(100, end, end) == 1  # and is told at once
+
+
+def test_a_curriculum_that_goes_by_a_later_end_than_training_s_has_not_opened() -> None:
+    short, long = rules.End(100), rules.End(1000)
+    assert rules.last_competence(100, short, long) < 0.4 < rules.last_competence(100, short, short)
+    assert rules.End(10, 4).share(5, 1) == 0.5 and rules.End().share(5, 1) == 0
+
+
+@pytest.mark.parametrize(
+    ("passes", "whole"), [(3, []), (4, [4]), (5, [5]), (8, [8]), (10, [10]), (16, [15, 16])]
+)
+def test_the_last_eighth_begins_with_the_nearest_pass(passes: int, whole: list[int]) -> None:
+    found = [i for i in range(1, passes + 1) if rules.in_last_share((i - 1) / passes, i)]
+    assert found == whole
 
 
 @given(pace=st.floats(0.1, 30))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from corpora import alone, make_planner
 
+from autoassist_fairseq.assistant.policies.rules import End
 from autoassist_fairseq.schedule.packing import Budget
 
 pytestmark = pytest.mark.slow  # importing torch and fairseq takes seconds
@@ -40,7 +42,7 @@ def test_what_is_told(options: dict[str, Any], says: str) -> None:
 
     settings = alone(**options)
     now = make_planner(800, Budget(60, 0), settings).begin_pass(1, 1)
-    told = ends_before_skipping(settings, now)
+    told = ends_before_skipping(settings, now, End(settings.updates, settings.passes))
     assert bool(told) == bool(says)
     assert re.search(says, told), told
 
@@ -68,7 +70,7 @@ def test_what_is_told_where_a_curriculum_is_too_long(options: dict[str, Any], sa
     settings = alone(**{"policy": "competence", "difficulty": "length", "pace": 8.0, **options})
     planner = make_planner(800, Budget(60, 0), settings)
     now = planner.begin_pass(1, 1)
-    told = ends_before_opening(planner, now)
+    told = ends_before_opening(planner, now, End(settings.updates, settings.passes))
     assert bool(told) == bool(says)
     assert re.search(says, told), told
     if (
@@ -78,6 +80,35 @@ def test_what_is_told_where_a_curriculum_is_too_long(options: dict[str, Any], sa
         every = make_planner(800, Budget(60, 0), alone(policy="uniform")).begin_pass(1, 1)
         assert needed == pytest.approx(8 * every.updates, rel=0.1)
         assert needed > 20 * now.updates
+
+
+@pytest.mark.parametrize(
+    ("budget", "end", "says"),
+    [
+        (("passes", 2.0), End(), "the last pass has 79%"),
+        (("passes", 9.0), End(), ""),
+        (("passes", 9.0), End(passes=2), "curriculum is over"),
+        (("tokens", 1_000.0), End(), "curriculum is over"),
+        (("tokens", 1e6), End(), ""),
+        (("tokens", 1e6), End(60), "curriculum is over"),
+    ],
+)
+def test_a_budget_counts_and_so_does_what_ends_training_before(
+    budget: tuple[str, float], end: End, says: str
+) -> None:
+    from autoassist_fairseq.plugin.announcing import ends_before_opening
+
+    planner = make_planner(800, Budget(60, 0), alone(policy="competence", difficulty="length"))
+    told = ends_before_opening(planner, planner.begin_pass(1, 1), end, budget)
+    assert bool(told) == bool(says) and re.search(says, told), told
+
+
+def test_what_ends_training_is_not_what_the_assistant_is_told() -> None:
+    from autoassist_fairseq.plugin.announcing import ends_before_skipping
+
+    settings = alone(updates=30)  # --autoassist-updates
+    now = make_planner(800, Budget(60, 0), settings).begin_pass(1, 1)
+    assert not ends_before_skipping(settings, now, End(90_000))
 
 
 @pytest.mark.parametrize(
@@ -94,6 +125,21 @@ def test_what_is_told_where_text_is_too_short_to_tell(options: dict[str, Any], s
 
     settings = alone(**{"policy": "uniform", "hopeless": "cut", **options})
     planner = make_planner(800, Budget(60, 0), settings)
-    told = ends_before_finding(planner, planner.begin_pass(1, 1))
+    told = ends_before_finding(
+        planner, planner.begin_pass(1, 1), End(settings.updates, settings.passes)
+    )
     assert bool(told) == bool(says)
     assert re.search(says, told), told
+
+
+def test_fairseq_may_count_from_0_again() -> None:
+    from autoassist_fairseq.plugin.iterator import AutoAssistIterator
+
+    planner = SimpleNamespace(started=-1)
+    run: Any = SimpleNamespace(planner=planner, _begun=0)
+    AutoAssistIterator.count_from(run, 40)
+    assert planner.started == 40, "an Assistant that begins late"
+    run._begun = 100
+    for update in (0, 1):  # --reset-optimizer, but not --reset-dataloader
+        AutoAssistIterator.count_from(run, update)
+    assert planner.started == -100

@@ -6,7 +6,7 @@ import logging
 import math
 from collections import Counter
 
-from autoassist_fairseq.assistant.policies.rules import last_competence, passes_until_open
+from autoassist_fairseq.assistant.policies.rules import End, last_competence, passes_until_open
 from autoassist_fairseq.assistant.wrong.hopeless import AT_ONCE, Hopeless
 from autoassist_fairseq.assistant.wrong.opinion import FIRST_PASS
 from autoassist_fairseq.schedule.order import Order
@@ -27,8 +27,9 @@ VERBS = {
 # Of a curriculum that leaves out so few pairs to the end nothing is said.
 MOST = 0.9
 TOO_SHORT = (
-    "autoassist: `--max-update` or `--max-epoch` ends this run before its curriculum is over: the "
-    "last pass has {:.0%} of the pairs; raise it, or use another `--autoassist-policy`"
+    "autoassist: `--max-update`, `--max-epoch` or `--autoassist-budget` ends this run before its "
+    "curriculum is over: the last pass has {:.0%} of the pairs; raise it, or use another "
+    "`--autoassist-policy`"
 )
 
 
@@ -49,15 +50,15 @@ def _manner(now: Pass) -> str:
     return warm + VERBS.get(now.policy, now.policy)
 
 
-def ends_before_skipping(settings: Settings, now: Pass) -> str:
-    """Return one sentence if the run, as long as it is to be, ends before a pair can be skipped.
+def ends_before_skipping(settings: Settings, now: Pass, end: End) -> str:
+    """Return one sentence if the run, up to its ``end``, is over before a pair can be skipped.
 
     ``now`` is its first pass, by whose length those after it are reckoned.
     """
     if settings.policy in ("uniform", "importance", "competence") or now.index > 1:
         return ""
     updates = _warm_updates(settings, now)
-    for given, through, option in _ends(settings, now):
+    for given, through, option in _ends(end, now):
         if 0 < through <= updates:
             passes = round(updates / now.updates, 2)
             warmup = "updates" if settings.warmup_updates else "passes"
@@ -70,53 +71,64 @@ def ends_before_skipping(settings: Settings, now: Pass) -> str:
     return ""
 
 
-def ends_before_finding(planner: Planner, now: Pass) -> str:
+def ends_before_finding(planner: Planner, now: Pass, end: End) -> str:
     """Return one sentence if the run ends before a hopeless pair can be found, else ""."""
-    policy, settings = planner.policy, planner.settings
+    policy = planner.policy
     if planner.failed or not isinstance(policy, Hopeless) or policy.opinion.believed > 0:
         return ""
     needed = (FIRST_PASS - 1) * now.updates
-    for given, through, option in _ends(settings, now):
+    for given, through, option in _ends(end, now):
         if now.index == 1 and 0 < through <= needed:
             return (
                 f"autoassist: `--{option}` ends this run before a hopeless pair can be found: text "
                 f"tells none here, and losses do from pass {FIRST_PASS} on (after {needed:,} "
-                f"updates), but it is {given:,}; raise it, or give `--autoassist-hopeless off`"
+                f"updates), but it is {given:,.0f}; raise it, or give `--autoassist-hopeless off`"
             )
     return ""
 
 
-def ends_before_opening(planner: Planner, now: Pass) -> str:
-    """Return one sentence if the run ends before a curriculum has opened all pairs, else ""."""
+def ends_before_opening(
+    planner: Planner, now: Pass, end: End, budget: tuple[str, float] | None = None
+) -> str:
+    """Return one sentence if the run ends before a curriculum has opened all pairs, else "".
+
+    ``budget`` is the scheduler's, by which a curriculum goes rather than by the settings.
+    """
     settings, folder = planner.settings, planner.folder
     if settings.policy != "competence" or now.index > 1:
         return ""
     order = Order(folder.ids, settings.seed, now.index)
     whole = batches_of_all(order, folder, planner.budget) / now.group
-    if not settings.pace:
-        if not (settings.updates or settings.passes):
-            return ""
-        share = last_competence(whole, settings.updates, settings.passes, settings.folders)
-        return TOO_SHORT.format(share) if share < MOST else ""
-    passes, updates = passes_until_open(settings.pace), round(settings.pace * whole)
-    for given, needed, what in (
-        (settings.passes, passes, "epoch"),
-        (settings.updates, updates, "update"),
-    ):
-        if 0 < given < needed:
+    told = End(settings.updates, settings.passes)
+    if budget:
+        kind, total = budget
+        tokens = max(folder.target_tokens, 1)
+        told = End(passes=total) if kind == "passes" else End(total / tokens * whole)
+        end = End(*(min(a or b, b or a) for a, b in zip(end, told, strict=True)))
+    if settings.pace:
+        return _paced_too_long(settings.pace, whole, end)
+    share = last_competence(whole, end, told, settings.folders) if any(end) else 1.0
+    return TOO_SHORT.format(share) if share < MOST else ""
+
+
+def _paced_too_long(pace: float, whole: float, end: End) -> str:
+    """Return one sentence if not all pairs are open after ``pace`` passes of ``whole`` updates."""
+    needs = ((end.passes, passes_until_open(pace), "epoch"), (end.updates, pace * whole, "update"))
+    for given, needed, what in needs:
+        if 0 < given < round(needed):
             return (
                 f"autoassist: `--max-{what}` ends this run before all pairs are open: "
-                f"`--autoassist-pace` {settings.pace:g} takes {needed:,} {what}s, and it is "
-                f"{given:,}; raise it, or lower the pace"
+                f"`--autoassist-pace` {pace:g} takes {needed:,.0f} {what}s, and it is "
+                f"{given:,.0f}; raise it, or lower the pace"
             )
     return ""
 
 
-def _ends(settings: Settings, now: Pass) -> list[tuple[int, int, str]]:
+def _ends(end: End, now: Pass) -> list[tuple[float, float, str]]:
     """Return what may end the run: the value given, the updates that it allows, and its option."""
     return [
-        (settings.passes, settings.passes * now.updates, "max-epoch"),
-        (settings.updates, settings.updates, "max-update"),
+        (end.passes, end.passes * now.updates, "max-epoch"),
+        (end.updates, end.updates, "max-update"),
     ]
 
 

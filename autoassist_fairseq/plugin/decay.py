@@ -155,6 +155,12 @@ def budget_of(text: str) -> tuple[str, float]:
     return kind, amount
 
 
+def finite_budget() -> tuple[str, float] | None:
+    """Return the kind and the size of the budget of this process; None: there is no end."""
+    now = BudgetDecay.current
+    return (now.kind, now.total) if now and math.isfinite(now.total) else None
+
+
 def progress(passes: int) -> float:
     """Return the share of the budget that is spent after so many ``passes``; NaN: there is none."""
     now = BudgetDecay.current

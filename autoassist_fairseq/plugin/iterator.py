@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator
 from typing import Any
 
 from fairseq.data import LanguagePairDataset, iterators
 
+from autoassist_fairseq.assistant.policies.rules import End
 from autoassist_fairseq.plugin import decay, state
 from autoassist_fairseq.plugin.announcing import (
     announce,
@@ -26,11 +26,13 @@ from autoassist_fairseq.plugin.weighting import add_weights
 from autoassist_fairseq.schedule.folder import Folder
 from autoassist_fairseq.schedule.passes import Pass
 from autoassist_fairseq.schedule.plan import Plan
-from autoassist_fairseq.schedule.planner import Planner
+from autoassist_fairseq.schedule.planner import UNKNOWN, Planner
 from autoassist_fairseq.schedule.rebase import rebase
 from autoassist_fairseq.schedule.worker import Worker
 
 logger = logging.getLogger(__name__)
+
+NOWHERE = End()
 
 
 class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
@@ -42,6 +44,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         spread: how training is spread over processes.
         epoch: the first epoch, from 1.
         asked: whether hopeless pairs are looked for because the user said so.
+        end: where fairseq ends training, whatever the Assistant is told.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         spread: Spread,
         epoch: int = 1,
         asked: bool = False,
+        end: End = NOWHERE,
     ) -> None:
         self.dataset, self.spread = dataset, spread
         self.settings, self.epoch = planner.settings, epoch
@@ -60,7 +64,8 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         self._sampler = PlannedSampler(self._next_plan, spread.rank, spread.ranks)
         self._pad = dataset.tgt_dict.pad()
         self._current: iterators.CountingIterator | None = None
-        self._asked, self._restored, self._warned, self._begun = asked, False, False, 0
+        self._asked, self._end = asked, end
+        self._restored, self._warned, self._begun = False, False, 0
 
     def turn_to(self, dataset: LanguagePairDataset, folder: Folder) -> None:
         """Train on ``dataset``, the next of several folders: the same run, other pairs."""
@@ -125,10 +130,9 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         if self._warned:
             return
         self._warned = True
-        counted = math.isnan(decay.progress(0))  # else a budget ends the run, not updates or passes
-        skipping = ends_before_skipping(self.settings, now)
-        finding = ends_before_finding(self.planner, now) if self._asked else ""
-        opening = ends_before_opening(self.planner, now) if counted else ""
+        skipping = ends_before_skipping(self.settings, now, self._end)
+        finding = ends_before_finding(self.planner, now, self._end) if self._asked else ""
+        opening = ends_before_opening(self.planner, now, self._end, decay.finite_budget())
         for told in filter(None, (skipping, finding, opening)):
             logger.warning(told)
 
@@ -151,9 +155,12 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         return next(batches, None)
 
     def count_from(self, update: int) -> None:
-        """Hear the number that fairseq gives the first update: an Assistant may begin later."""
-        if self.planner.started < 0:
-            self.planner.started = max(0, update - self._begun)
+        """Hear the number that fairseq gives an update: an Assistant may have begun later.
+
+        Or fairseq counts anew (``--reset-optimizer``), where the Assistant goes on.
+        """
+        if self.planner.started == UNKNOWN or update == 0 < self._begun:
+            self.planner.started = update - self._begun
 
     def settle(self) -> None:
         """Hand on every loss, and wait until the Assistant has learned it; then its state rests."""

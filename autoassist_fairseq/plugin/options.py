@@ -81,7 +81,7 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
     autoassist_pace: float = _option(
         DEFAULTS.pace,
         "full passes after which self-paced and competence have opened all pairs; 0: after "
-        f"{OPEN_AFTER} of training, as --max-update, --max-epoch or --autoassist-budget says, "
+        f"{OPEN_AFTER} of training, as --max-update or --max-epoch says, or a budget beside them, "
         f"competence after {OPEN_PASSES:g} full passes at the latest",
     )
     autoassist_difficulty: str = _option(

@@ -11,6 +11,7 @@ from fairseq.tasks import register_task
 from fairseq.tasks.translation import TranslationTask
 from fairseq.utils import resolve_max_positions, split_paths
 
+from autoassist_fairseq.assistant.policies.rules import End
 from autoassist_fairseq.plugin.border import TRAINING, one_sentence, program
 from autoassist_fairseq.plugin.decay import BudgetDecay, spend
 from autoassist_fairseq.plugin.feedback import Ticket
@@ -155,7 +156,8 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         folder = folder_of(dataset, *self._limits(options))
         planner = Planner(folder, budget, self.settings)
         asked = self.cfg.autoassist_hopeless != AUTO
-        return AutoAssistIterator(dataset, planner, spread, options.get("epoch", 1), asked)
+        end = End(max(0, self.cfg.max_update or 0), self.settings.passes)
+        return AutoAssistIterator(dataset, planner, spread, options.get("epoch", 1), asked, end)
 
     def _limits(self, options: dict[str, Any]) -> tuple[Any, int | None]:
         return self._positions or options.get("max_positions"), options.get("max_tokens")

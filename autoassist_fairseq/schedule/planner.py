@@ -31,6 +31,8 @@ Ints = NDArray[Any]
 
 logger = logging.getLogger(__name__)
 
+UNKNOWN = -1  # as states hold it
+
 NO_EFFECT = (
     "autoassist: warm-up is over, but pass {} skipped no pair: the Assistant saves nothing; "
     "lower `--autoassist-base-prob`, or use `--autoassist-policy uniform`"
@@ -56,7 +58,8 @@ class Planner:
 
     Attributes:
         trained: tokens trained on so far, in full passes.
-        started: updates of the run before it began to plan; -1 = not known yet.
+        started: updates of the run before it began to plan; below 0: of those that it planned so
+            many are not of this run, which counts anew; `UNKNOWN` = none has come yet.
         saved_budget: what a batch could hold where a restored state comes from.
         memories: what policies remember of the folders that are not at hand, by name.
     """
@@ -69,7 +72,7 @@ class Planner:
         self.policy = policy_of(self.assistant, settings, folder.ids)
         self.selection = Selection(self.policy)
         self.memories: dict[str, Any] = {}
-        self.trained, self.updates_before, self.started = 0.0, 0, -1
+        self.trained, self.updates_before, self.started = 0.0, 0, UNKNOWN
         self.live: deque[Plan] = deque()
         self.current: Pass | None = None
         # Outlives a pass: the first plan of the next one reports what its last windows taught.
@@ -130,7 +133,9 @@ class Planner:
         """Return the share of training that is done, by the end that comes first; NaN: unknown."""
         shares = [(index - 1) / self.settings.passes] if self.settings.passes else []
         if self.settings.updates:
-            shares.append(before / max(self.settings.updates - max(self.started, 0), 1))
+            started = 0 if self.started == UNKNOWN else self.started
+            done = max(before + min(started, 0), 0)
+            shares.append(done / max(self.settings.updates - max(started, 0), 1))
         return max(shares, default=math.nan)
 
     def resume(self, begun: Pass) -> None:

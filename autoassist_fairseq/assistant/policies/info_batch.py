@@ -18,7 +18,7 @@ class InfoBatch(Remembering):
     def freeze(self, moment: Moment) -> dict[str, float]:
         """Return the mean and the rate; all data for the last share of training."""
         rate = rules.rate_of_pass(self.settings.rate, moment.index)
-        if moment.progress >= 1 - rules.LAST_SHARE:
+        if rules.in_last_share(moment.progress, moment.index):
             rate = 0.0
         return {"limit": self.table.mean(self.ids), "rate": rate}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +89,32 @@ def competence(trained: float, pace: float) -> float:
     return float(min(1.0, np.sqrt(trained * (1 - first) / pace + first)))
 
 
+class End(NamedTuple):
+    """Where training ends.
+
+    Attributes:
+        updates: after so many; 0 = after none.
+        passes: the same in passes; what comes first counts.
+    """
+
+    updates: float = 0
+    passes: float = 0
+
+    def share(self, updates: float, passes: float) -> float:
+        """Return the share of training that is done after so much of it; 0 if it has no end."""
+        done = updates / self.updates if self.updates else 0.0
+        return max(done, passes / self.passes if self.passes else 0.0)
+
+
+def in_last_share(progress: float, index: int) -> bool:
+    """Return whether the middle of pass ``index`` (from 1) is in the `LAST_SHARE` of training.
+
+    ``progress`` is the share that is done when it begins: of passes that were as long.
+    """
+    middle = progress * (1 + 0.5 / (index - 1)) if index > 1 else progress
+    return middle >= 1 - LAST_SHARE - 1e-9
+
+
 def open_share(trained: float, progress: float) -> float:
     """Return the share of the pairs that are open in a pass that begins, where no pace is given.
 
@@ -99,19 +125,18 @@ def open_share(trained: float, progress: float) -> float:
     return competence(float(np.fmax(trained / OPEN_PASSES, progress / OPEN_AFTER)), 1.0)
 
 
-def last_competence(whole: float, updates: int, passes: int, folders: int = 1) -> float:
+def last_competence(whole: float, end: End, told: End, folders: int = 1) -> float:
     """Return the share of pairs that is open in the last pass of a curriculum without a pace.
 
     Args:
         whole: updates of a pass over all pairs of a folder.
-        updates: at which training ends; 0 = at no update.
-        passes: the same in passes; what comes first counts. One of both must be given.
+        end: of training. One of both must be given.
+        told: the end that the curriculum goes by.
         folders: of which each pass is over one.
     """
     done, index, share = 0.0, 0, 0.0
-    while share < 1 and not (updates and done >= updates) and not (passes and index >= passes):
-        progress = max(done / updates if updates else 0.0, index / passes if passes else 0.0)
-        share = open_share(done / (whole * folders), progress)
+    while share < 1 and end.share(done, index) < 1:
+        share = open_share(done / (whole * folders), told.share(done, index))
         done, index = done + max(share * whole, 1.0), index + 1
     return share
 
