@@ -179,6 +179,17 @@ def test_what_is_saved_within_a_pass_goes_on_as_if_never_stopped(policy: str) ->
     assert states[0].tobytes() == states[1].tobytes() and np.isfinite(states[0]).any()
 
 
+def test_who_fills_a_pass_that_is_no_longer_cut_is_drawn_whatever_the_length() -> None:
+    stopped, resumed = planner_of(), planner_of(hopeless="off")
+    seen = trained(run(stopped, range(1, 5), stop=7)[-7:])
+    resumed.load_state_dict(stopped.state_dict())
+    kept = np.concatenate([seen, trained(run(resumed, range(4, 5)))])
+    sizes = np.maximum(resumed.folder.source_sizes, resumed.folder.target_sizes)
+    left = np.setdiff1d(np.arange(PAIRS), kept)
+    assert len(kept) + len(left) == PAIRS and len(left) > 0.2 * PAIRS
+    assert sizes[left].mean() == pytest.approx(sizes.mean(), rel=0.1)
+
+
 def test_a_policy_may_change_on_resume_within_a_pass() -> None:
     for before, after in (("off", "cut"), ("cut", "off"), ("cut", "weight"), ("weight", "cut")):
         stopped, resumed = planner_of(hopeless=before), planner_of(hopeless=after)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,6 +72,11 @@ def restore(planner: Planner, state: dict[str, Any]) -> None:
         planner.current = None
     else:
         _restore_pass(planner, state["pass"])
+        # Nobody cuts any more whom the quotas do not count: who fills them is drawn.
+        cut = state["policy"].get("hopeless", {}).get("keep", 1.0) < 1
+        if cut and planner.settings.hopeless == "off" and planner.current is not None:
+            chosen = f"{planner.current.policy} and the cut"
+            planner.current = replace(planner.current, policy=chosen)
 
 
 def _restore_pass(planner: Planner, saved: dict[str, Any]) -> None:
