@@ -1,3 +1,3 @@
 #!/usr/bin/env bash
 # A door to `autoassist prepare iwslt14`: see its --help.
-exec "$(dirname "${BASH_SOURCE[0]}")/../scripts/autoassist.sh" prepare iwslt14 "$@"
+exec "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../scripts/autoassist.sh" prepare iwslt14 "$@"

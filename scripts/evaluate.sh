@@ -1,3 +1,3 @@
 #!/usr/bin/env bash
 # A door to `autoassist evaluate`: see its --help.
-exec "$(dirname "${BASH_SOURCE[0]}")/../scripts/autoassist.sh" evaluate "$@"
+exec "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../scripts/autoassist.sh" evaluate "$@"

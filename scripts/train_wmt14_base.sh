@@ -1,3 +1,3 @@
 #!/usr/bin/env bash
 # A door to `autoassist train base`: see its --help.
-exec "$(dirname "${BASH_SOURCE[0]}")/../scripts/autoassist.sh" train base "$@"
+exec "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../scripts/autoassist.sh" train base "$@"

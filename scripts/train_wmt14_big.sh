@@ -1,3 +1,3 @@
 #!/usr/bin/env bash
 # A door to `autoassist train big`: see its --help.
-exec "$(dirname "${BASH_SOURCE[0]}")/../scripts/autoassist.sh" train big "$@"
+exec "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../scripts/autoassist.sh" train big "$@"

@@ -20,6 +20,7 @@ from autoassist_fairseq.tools.common.files import (
     sha256,
     staged,
     write_json,
+    write_text,
 )
 from autoassist_fairseq.tools.dataprep.parallel import blocks, ordered_map
 from autoassist_fairseq.tools.dataprep.reading import RawPair, Source, decoded, read_blocks
@@ -150,6 +151,23 @@ def test_a_staged_folder_replaces_the_old_one(tmp_path: Path) -> None:
             part.mkdir()
             (part / name).touch()
     assert [path.name for path in target.iterdir()] == ["two"]
+
+
+def test_links_are_followed_and_a_pipe_is_written_to(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for name in ("file", "folder"):
+        (tmp_path / name).symlink_to(tmp_path / "there" / name)
+    for _ in range(2):  # what is there already, too
+        write_text(tmp_path / "file", "new")
+        with staged(tmp_path / "folder") as part:
+            part.mkdir()
+    assert (tmp_path / "there" / "file").read_text() == "new"
+    assert (tmp_path / "folder").is_symlink() and (tmp_path / "there" / "folder").is_dir()
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_text(tmp_path / "pipe", "through")
+    assert os.read(reader, 99) == b"through" and (tmp_path / "pipe").is_fifo()
+    os.close(reader)
 
 
 def test_json_that_was_cut_off_counts_as_missing(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from translations import BASELINE, REFERENCE, SYSTEM
 
+from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.scoring.metrics import tokenised_bleu
 from autoassist_fairseq.tools.scoring.text import (
     moses_tokens,
@@ -158,3 +159,5 @@ def test_lines_are_read_as_sacrebleu_reads_them(
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(data)))
     for path in (tmp_path / "a.txt", tmp_path / "a.gz", tmp_path / "mark.txt", "-"):
         assert read_lines(path, "--sys") == expected
+    with pytest.raises(UserError, match="`--ref` - must hold at least one line"):
+        read_lines("-", "--ref")  # both cannot be

@@ -56,8 +56,13 @@ def open_text(path: Path) -> BinaryIO:
 def staged(target: Path) -> Iterator[Path]:
     """A path to write to, which becomes ``target`` (file or folder) when all is on the disk.
 
-    Others rely on what is there whole: after a power cut it must not be there empty.
+    Others rely on what is there whole: after a power cut it must not be there empty. Links are
+    followed; a pipe or a device is written to as it is.
     """
+    if target.exists() and not target.is_file() and not target.is_dir():
+        yield target
+        return
+    target = target.resolve()
     part = target.with_name(f"{target.name}.part")
     _remove(part)
     part.parent.mkdir(parents=True, exist_ok=True)

@@ -47,8 +47,7 @@ def read_lines(path: Path | str, option: str) -> list[str]:
         UserError: missing, empty, or not UTF-8 (with the numbers of the lines).
     """
     try:
-        with sys.stdin.buffer if str(path) == "-" else open_text(Path(path)) as stream:
-            data = stream.read()
+        data = _bytes_of(str(path))
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"`{option}` {path} must be a readable file: {error}.") from error
     if not data:
@@ -63,6 +62,13 @@ def read_lines(path: Path | str, option: str) -> list[str]:
             f"{listed(bad)}; convert it, for example with iconv."
         )
     return [line.decode("utf-8").rstrip() for line in raw]
+
+
+def _bytes_of(path: str) -> bytes:
+    if path == "-":
+        return sys.stdin.buffer.read()  # once: a second file that is - is empty
+    with open_text(Path(path)) as stream:
+        return stream.read()
 
 
 def listed(numbers: Sequence[int]) -> str:
