@@ -11,10 +11,18 @@ from autoassist_fairseq.errors import UserError
 
 @dataclass(frozen=True)
 class Outputs:
-    """The files of one evaluation, in ``folder``."""
+    """The files of one evaluation, in ``folder``.
+
+    Those of another split than ``test`` bear its name: who finds plain ``hypotheses.txt``, as the
+    report does, takes them for the test set's, and several splits lie beside each other.
+    """
 
     folder: Path
     subset: str
+
+    def _named(self, stem: str, suffix: str) -> Path:
+        mark = "" if self.subset == "test" else f"-{self.subset}"
+        return self.folder / f"{stem}{mark}{suffix}"
 
     @property
     def averaged(self) -> Path:
@@ -29,17 +37,17 @@ class Outputs:
     @property
     def plain(self) -> Path:
         """The hypotheses as plain text."""
-        return self.folder / "hypotheses.txt"
+        return self._named("hypotheses", ".txt")
 
     @property
     def tokens(self) -> Path:
         """The hypotheses' tokens, on the Moses track."""
-        return self.folder / "hypotheses.tok"
+        return self._named("hypotheses", ".tok")
 
     @property
     def reference(self) -> Path:
         """The reference's tokens, on the Moses track."""
-        return self.folder / "reference.tok"
+        return self._named("reference", ".tok")
 
     def spare(self, option: str, paths: Sequence[str]) -> None:
         """Require ``paths``, which ``option`` names and which are read again, to stay as they are.
