@@ -38,8 +38,9 @@ def curve(name: str, spoiled: NDArray[np.bool_], numbers: NDArray[np.floating]) 
     return Curve(name, float(roc_auc_score(spoiled, numbers)), false, true)
 
 
-def told(value: float | None) -> str:
-    """Return a share in [0, 1] for a table; a dash for what could not be reckoned."""
+def told(found: Curve | float | None) -> str:
+    """Return an area, or a share in [0, 1], for a table; a dash for what could not be reckoned."""
+    value = found.area if isinstance(found, Curve) else found
     return "-" if value is None or np.isnan(value) else f"{value:.3f}"
 
 

@@ -48,7 +48,7 @@ class Judged:
     @property
     def row(self) -> tuple[str, ...]:
         """The line of the table below `HEADER`."""
-        areas = (told(one and one.area) for one in (self.surprise, self.loss))
+        areas = told(self.surprise), told(self.loss)
         shares = f"{self.hopeless:.1%}", told(self.precision), told(self.recall)
         return (self.name, f"{self.measured:,}", *areas, *shares)
 

@@ -41,8 +41,7 @@ def judged(paths: Sequence[Path], noise: Path) -> tuple[str, list[Curve | None]]
         precision = precision_score(bad, verdicts, zero_division=np.nan)
         recall = recall_score(bad, verdicts, zero_division=np.nan)
         shares = [f"{verdicts[kinds == kind].mean():.3f}" for kind in (GOOD, *names)]
-        area = told(curves[-1] and curves[-1].area)
-        numbers = area, f"{verdicts.mean():.1%}", told(precision), told(recall)
+        numbers = told(curves[-1]), f"{verdicts.mean():.1%}", told(precision), told(recall)
         rows.append((path.stem, *numbers, *shares))
     return aligned(rows), curves
 
