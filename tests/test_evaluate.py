@@ -175,6 +175,48 @@ def test_what_data_prep_left_is_found(
     assert capsys.readouterr().out.count(" 68.87 ") == 3
 
 
+@pytest.mark.parametrize("option", ["--baseline", "--ref"])
+def test_what_will_be_written_over_is_neither_baseline_nor_reference(
+    generate: Path, corpus: Path, option: str
+) -> None:
+    out = corpus / "run" / "evaluation"
+    out.mkdir()
+    before = (corpus / "ref").read_text()
+    (out / "hypotheses.txt").write_text(before)
+    (corpus / "link").symlink_to(out / "hypotheses.txt")
+    generate.write_text("#!/bin/sh\nexit 1\n")
+    for name in ("run/evaluation/hypotheses.txt", "link"):
+        with pytest.raises(
+            UserError, match=f"^`{option}` .* {name} would .*; give another `--out`"
+        ):
+            main([*COMMAND, option, name])
+    assert (out / "hypotheses.txt").read_text() == before
+    assert sorted(path.name for path in out.iterdir()) == ["hypotheses.txt"]
+
+
+def test_translations_of_another_split_bear_its_name(generate: Path, corpus: Path) -> None:
+    split_files(corpus / "bin", "test1.en-de.en.idx", "test1.en-de.de.idx")
+    assert main([*COMMAND]) == 0
+    out = corpus / "run" / "evaluation"
+    before = (out / "hypotheses.txt").read_text()
+    generate.write_text(generate.read_text().replace("'no'", "'ja'"))
+    assert main([*COMMAND, "--gen-subset", "test1"]) == 0
+    assert (out / "hypotheses.txt").read_text() == before
+    assert (out / "hypotheses-test1.txt").read_text() == "Ein Kleinbetrieb, ja.\n" * 1000
+    for name in ("generate-test1.txt", "hypotheses-test1.tok", "reference-test1.tok"):
+        assert (out / name).is_file()
+
+
+def test_a_baseline_elsewhere_is_compared_with(
+    generate: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(COMMAND) == 0
+    generate.write_text(generate.read_text().replace("'no'", "'ja'"))
+    baseline = ["--baseline", "run/evaluation/hypotheses.txt"]
+    assert main([*COMMAND, *baseline, "--out", "other"]) == 0
+    assert "BLEU against the baseline: 100.00 (± 0.00) beside 68.87" in capsys.readouterr().out
+
+
 def test_the_prepared_model_is_found(corpus: Path) -> None:
     assert sentencepiece_model(corpus / "bin", None) is None
     (corpus / "subwords").mkdir()

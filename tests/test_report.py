@@ -18,12 +18,15 @@ from report_runs import LogWriter, plain_run, shrunk_run, write_checkpoint, writ
 
 from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.files import write_lines
 from autoassist_fairseq.tools.report import command, table
+from autoassist_fairseq.tools.report.bleu import add_score
 from autoassist_fairseq.tools.report.corpus import read_text
 from autoassist_fairseq.tools.report.keeping import Example, Keeping
 from autoassist_fairseq.tools.report.page import Report, as_html, as_markdown, escape
-from autoassist_fairseq.tools.report.run import read_run
+from autoassist_fairseq.tools.report.run import Run, read_run
 from autoassist_fairseq.tools.report.verdicts import Hopeless, Verdict
+from autoassist_fairseq.tools.scoring.outputs import Outputs
 
 EVIL = ["<script>alert(1)</script>", "a|b", "`x` *y* [z](w)", "&amp;", '"><img src=x onerror=y>']
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -141,6 +144,16 @@ def test_both_pages_say_the_same_of_pairs_with_units(tmp_path: Path) -> None:
         assert "Of 40,000 pairs" in text and "in the next pass is 61%" in text
 
 
+def test_what_was_never_measured_is_null_in_json(tmp_path: Path) -> None:
+    unmeasured = Hopeless(7, "copy", 0.987, float("nan"), "Katze", "cow")
+    verdict = Verdict("AA", 2_000, 1, {"copy": 1}, [unmeasured])
+    whole = Report([read_run(shrunk_run(tmp_path), "AA")], [], [], [verdict], [])
+    found = json.loads(json.dumps(command.as_json(whole), allow_nan=False))
+    example = found["hopeless"][0]["examples"][0]
+    assert example["surprise"] is None and example["chance"] == 0.987
+    assert found["runs"][0]["epochs"]
+
+
 def test_a_table_is_printed_in_any_locale() -> None:
     code = "from autoassist_fairseq.errors import run_main; run_main(lambda: print('20 –'))"
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
@@ -238,6 +251,19 @@ def test_bleu_is_taken_or_computed(tmp_path: Path, capsys: pytest.CaptureFixture
     (tmp_path / "ref").write_text(lines * 2)
     page, _ = report(tmp_path, first, second, "--ref", tmp_path / "ref")
     assert "no BLEU: files to score must have one line for each pair" in page.text
+
+
+def test_translations_of_another_split_are_not_the_test_set_s(tmp_path: Path) -> None:
+    lines = ["the cat sat on the mat", "it was a long day"]
+    write_lines(tmp_path / "ref", lines)
+    other, test = (Outputs(tmp_path / "evaluation", split).plain for split in ("test1", "test"))
+    write_lines(other, lines[::-1])
+    run = Run("a", tmp_path)
+    add_score(run, tmp_path / "ref")
+    assert run.bleu is None and "translations of the test set" in run.missing[0]
+    write_lines(test, lines)
+    add_score(run, tmp_path / "ref")
+    assert run.bleu == pytest.approx(100)
 
 
 @pytest.mark.slow

@@ -123,6 +123,23 @@ def test_a_tokenised_reference_is_refused_with_the_reason(files: dict[str, str])
         main(["--sys", files["sys"], "--ref", files["ref.tok"]])
 
 
+def test_lower_case_beside_a_cased_reference_is_in_doubt(
+    files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lower, numbers = tmp_path / "lower", tmp_path / "numbers"
+    lower.write_text(REFERENCE.lower(), encoding="utf-8")
+    found = report(capsys, "--sys", str(lower), "--ref", files["ref"], "--chrf", "--ter")["figures"]
+    doubted = {f["key"] for f in found if "; the hypotheses are in lower case" in f["label"]}
+    assert doubted == {"sacrebleu", "tokenised", "compound_split", "chrf"}  # sacreBLEU's TER folds
+    assert {f["key"] for f in found if "|doubt:hypotheses-in-l" in f["signature"]} == doubted
+    assert "lower-case the reference too" in found[0]["label"] and found[0]["score"] < 50
+    # Neither where the reference has no case, nor where the translations have
+    numbers.write_text("我有 2 只猫。\n" * 8)
+    for system, ref in ((lower, str(lower)), (numbers, str(numbers)), (files["sys"], files["ref"])):
+        found = report(capsys, "--sys", str(system), "--ref", ref)["figures"]
+        assert not any("lower" in figure["label"] for figure in found)
+
+
 def test_a_plain_reference_that_looks_tokenised_is_scored_and_labelled(
     files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

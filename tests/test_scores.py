@@ -145,9 +145,37 @@ def test_verdicts_are_judged_as_scikit_learn_does(
     precision = precision_score(SPOILED, found.hopeless)
     recall = recall_score(SPOILED, found.hopeless)
     line = capsys.readouterr().out.splitlines()[1].split()
-    assert line[:3] == ["checkpoint_last", f"{area:.3f}", f"{by_loss:.3f}"] and 0.5 < area < 1
-    assert line[3] == f"{11 / 40:.1%}" and line[4:] == [f"{precision:.3f}", f"{recall:.3f}"]
+    assert line[:2] == ["checkpoint_last", "39"] and 0.5 < area < 1
+    assert line[2:4] == [f"{area:.3f}", f"{by_loss:.3f}"]
+    assert line[4] == f"{11 / 40:.1%}" and line[5:] == [f"{precision:.3f}", f"{recall:.3f}"]
     assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("measured", [0, 3])
+def test_an_early_checkpoint_is_judged_by_its_verdicts_alone(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], measured: int
+) -> None:
+    from autoassist_fairseq.tools.scores import judging
+
+    state = assistant_state(run)  # of whose pairs none, or good ones alone, are measured
+    far = np.full(PAIRS, np.nan)
+    far[1 : measured + 1] = 1.0
+    state["policy"]["surprise"] |= {
+        name: far.astype(state["policy"]["surprise"][name].dtype)
+        for name in ("losses", "surprises")
+    }
+    checkpoint(run).unlink()  # it is mapped into memory
+    write_checkpoint(run, run, state["assistant"], state["policy"], hopeless="cut")
+    noise, text = write_noise(tmp_path, list(range(PAIRS)))
+    flags = ["--noise", str(noise), "--text", str(text)]
+    assert judging.main([str(checkpoint(run)), *flags]) == 0
+    line = capsys.readouterr().out.splitlines()[1].split()
+    assert line[1:] == [str(measured), "-", "-", "27.5%", "0.909", "1.000"]
+    figure = tmp_path / "roc.png"
+    with pytest.raises(UserError, match="`--figure` .* needs spoiled pairs and others"):
+        judging.main([str(checkpoint(run)), *flags, "--figure", str(figure)])
+    assert not figure.exists()
 
 
 def test_tables_are_judged_by_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,11 +185,16 @@ def test_tables_are_judged_by_kind(tmp_path: Path, capsys: pytest.CaptureFixture
     table = tmp_path / "a.tsv"
     table.write_text("line\tverdict\tposterior\n1\t0\t0.1\n2\t1\t0.8\n3\t0\t0.2\n4\t1\t0.6\n")
     flags = ["--noise", str(tmp_path)]
-    assert judging.main([str(table), *flags]) == 0
+    figure = tmp_path / "roc.png"
+    assert judging.main([str(table), *flags, "--figure", str(figure)]) == 0
+    assert figure.read_bytes().startswith(b"\x89PNG")
     header, line = (row.split() for row in capsys.readouterr().out.splitlines()[:2])
     assert header[-2:] == ["copy", "half"]
     # Of the four comparisons of a bad pair with a good one three are right: 0.2 is below 0.6.
     assert line == ["a", "0.750", "50.0%", "0.500", "0.500", "0.500", "0.000", "1.000"]
+    (tmp_path / "kind.txt").write_text("-\n" * 4)
+    assert judging.main([str(table), *flags]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:3] == ["a", "-", "50.0%"]
     with pytest.raises(UserError, match="`--text` must be given with checkpoints"):
         judging.main(["x.pt", *flags])
     (tmp_path / "kind.txt").write_text("-\n")

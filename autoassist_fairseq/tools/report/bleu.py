@@ -16,7 +16,8 @@ from autoassist_fairseq.tools.scoring.text import check_lengths, read_lines
 
 # What `autoassist score` and `autoassist evaluate` print with --json, kept in the run's folder.
 SCORES = ("score.json", "evaluation/score.json")
-# Plain translations of the test set, as `autoassist evaluate` and the demo leave them.
+# Plain translations of the test set, as `autoassist evaluate` and the demo leave them: those of
+# another split bear its name (evaluation/hypotheses-SPLIT.txt), and are not of our reference.
 TRANSLATIONS = ("evaluation/hypotheses.txt", "test.translated.*")
 KEY = "sacrebleu"
 
@@ -41,7 +42,8 @@ def add_score(run: Run, reference: Path | None) -> None:
         return
     if found is None:
         run.missing.append(
-            f"no BLEU: neither a score ({SCORES[0]}) nor translations with `--ref` were found"
+            f"no BLEU: neither a score ({SCORES[0]}) nor translations of the test set with `--ref` "
+            "were found"
         )
         return
     run.bleu, run.signature = found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import webbrowser
 from collections.abc import Sequence
@@ -108,7 +109,20 @@ def make(runs: Sequence[Run], data: Path | None, out: Path) -> Report:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """Return the facts in plain types, for machines."""
+    """Return the facts in plain types, for machines; None where a number is unknown."""
+    return {key: _finite(value) for key, value in _facts(report).items()}
+
+
+def _finite(content: Any) -> Any:
+    """Return ``content`` with None for NaN and infinities, for which JSON has no word."""
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
+def _facts(report: Report) -> dict[str, Any]:
     saved = {saving.name: saving for saving in table.savings(report.runs)}
     return {
         "runs": [

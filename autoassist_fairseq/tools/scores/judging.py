@@ -9,18 +9,19 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import precision_score, recall_score, roc_auc_score, roc_curve
+from sklearn.metrics import precision_score, recall_score
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.files import clear_os_errors
 from autoassist_fairseq.tools.dataprep.cleaning import normalise
-from autoassist_fairseq.tools.report.style import drawn, look, plain
 from autoassist_fairseq.tools.report.table import aligned
 from autoassist_fairseq.tools.scores.command import Scores, read_scores
+from autoassist_fairseq.tools.scores.curves import Curve, curve, draw, told
 from autoassist_fairseq.tools.scores.tables import judged
 from autoassist_fairseq.tools.scoring.text import read_lines
 
-HEADER = ("checkpoint", "AUC surprise", "AUC loss", "hopeless", "precision", "recall")
+_VERDICTS = ("hopeless", "precision", "recall")
+HEADER = ("checkpoint", "measured", "AUC surprise", "AUC loss", *_VERDICTS)
 Truth = NDArray[np.bool_]
 
 
@@ -30,35 +31,40 @@ class Judged:
 
     Attributes:
         name: of the checkpoint.
-        surprise, loss: area under the ROC curve of either, in [0, 1].
+        measured: pairs whose surprise is known, which the curves are of.
+        surprise, loss: ROC curve of either; None if no such pair is spoiled, or all are.
         hopeless: share of the pairs.
         precision, recall: of the verdicts; 0 where there are none.
-        curve: false and true positive rates of the surprise.
     """
 
     name: str
-    surprise: float
-    loss: float
+    measured: int
+    surprise: Curve | None
+    loss: Curve | None
     hopeless: float
     precision: float
     recall: float
-    curve: tuple[NDArray[np.float64], NDArray[np.float64]]
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """The line of the table below `HEADER`."""
+        areas = told(self.surprise), told(self.loss)
+        shares = f"{self.hopeless:.1%}", told(self.precision), told(self.recall)
+        return (self.name, f"{self.measured:,}", *areas, *shares)
 
 
 def judge(scores: Scores, truth: Truth, name: str) -> Judged:
     """Compare ``scores`` with the ``truth`` [pairs], where both are known."""
     known = ~np.isnan(scores.surprises)
-    spoiled, surprises, losses = truth[known], scores.surprises[known], scores.losses[known]
-    false, true, _ = roc_curve(spoiled, surprises)
     verdicts = scores.hopeless
     return Judged(
         name,
-        float(roc_auc_score(spoiled, surprises)),
-        float(roc_auc_score(spoiled, losses)),
+        int(known.sum()),
+        curve(name, truth[known], scores.surprises[known]),
+        curve(name, truth[known], scores.losses[known]),
         float(verdicts.mean()),
         float(precision_score(truth, verdicts, zero_division=0)),
         float(recall_score(truth, verdicts, zero_division=0)),
-        (false, true),
     )
 
 
@@ -99,8 +105,10 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="autoassist judge",
         description="Compare what checkpoints of a run that looked for hopeless pairs say of "
-        "every pair with the truth: area under the ROC curve, precision and recall of the "
-        "verdicts. Or what find-wrong-pairs says: give its tables (.tsv).",
+        "every pair with the truth: area under the ROC curve (AUC) over the pairs whose surprise "
+        "was measured (so many; a dash where not both spoiled and good ones were), precision and "
+        "recall of the verdicts on all pairs. Or what find-wrong-pairs says: give its tables "
+        "(.tsv).",
     )
     what = "of a run; or tables of find-wrong-pairs, of train.* in --noise"
     p.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT", help=what)
@@ -108,7 +116,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--noise", type=Path, required=True, metavar="DIR", help=noise)
     text = "text/ of the corpus that was prepared from it; not for tables"
     p.add_argument("--text", type=Path, metavar="DIR", help=text)
-    p.add_argument("--figure", type=Path, metavar="FILE", help="draw the ROC curves (PNG)")
+    p.add_argument(
+        "--figure",
+        type=Path,
+        metavar="FILE",
+        help="draw the ROC curves, of surprise or posterior (PNG)",
+    )
     return p
 
 
@@ -116,8 +129,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; the table goes to stdout."""
     args = parser().parse_args(argv)
     if all(path.suffix == ".tsv" for path in args.checkpoints):
-        print(judged(args.checkpoints, args.noise))
-        return 0
+        table, curves = judged(args.checkpoints, args.noise)
+    else:
+        found = _all_judged(args)
+        table = aligned([HEADER, *(one.row for one in found)])
+        curves = [one.surprise for one in found]
+    print(table)
+    if args.figure:
+        with clear_os_errors():
+            draw(curves, args.figure)
+    return 0
+
+
+def _all_judged(args: argparse.Namespace) -> list[Judged]:
     if args.text is None:
         raise UserError("`--text` must be given with checkpoints, but is not; name the folder.")
     truth = truth_of(args.noise, args.text)
@@ -126,17 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"`--noise` must hold spoiled pairs and others, but {int(truth.sum()):,} of "
             f"{len(truth):,} are spoiled."
         )
-    found = [_judged(path, truth) for path in args.checkpoints]
-    numbers = [
-        (one.name, f"{one.surprise:.3f}", f"{one.loss:.3f}", f"{one.hopeless:.1%}")
-        + (f"{one.precision:.3f}", f"{one.recall:.3f}")
-        for one in found
-    ]
-    print(aligned([HEADER, *numbers]))
-    if args.figure:
-        with clear_os_errors():
-            draw(found, args.figure)
-    return 0
+    return [_judged(path, truth) for path in args.checkpoints]
 
 
 def _judged(path: Path, truth: Truth) -> Judged:
@@ -147,14 +161,3 @@ def _judged(path: Path, truth: Truth) -> Judged:
             f"{len(truth):,}; give the corpus that the run was trained on."
         )
     return judge(scores, truth, path.stem)
-
-
-def draw(found: Sequence[Judged], path: Path) -> None:
-    """Draw the ROC curve of every checkpoint into ``path``."""
-    with drawn(path, width=5.2, height=5.0) as (axes,):
-        for index, one in enumerate(found):
-            label = plain(f"{one.name}: {one.surprise:.3f}")
-            axes.plot(*one.curve, label=label, **look(index))
-        axes.set_xlabel("share of the good pairs that is above")
-        axes.set_ylabel("share of the spoiled pairs that is above")
-        axes.legend(title="area under the curve", loc="lower right")

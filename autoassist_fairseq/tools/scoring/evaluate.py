@@ -21,6 +21,7 @@ from autoassist_fairseq.tools.scoring import command as scoring
 from autoassist_fairseq.tools.scoring import generated as generation
 from autoassist_fairseq.tools.scoring import layout
 from autoassist_fairseq.tools.scoring.metrics import bootstrap_seed
+from autoassist_fairseq.tools.scoring.outputs import Outputs
 from autoassist_fairseq.tools.scoring.split import Split, find_split
 from autoassist_fairseq.tools.scoring.text import check_lengths, read_lines
 
@@ -64,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     add("--max-tokens", type=int, default=4000, help="a batch (default: 4000)")
     for flag in ("--chrf", "--ter", "--json"):
         add(flag, action="store_true", help="see autoassist score --help")
-    baseline = "plain output of another system, for significance (its hypotheses.txt)"
+    baseline = "plain output of another system, for significance (its hypotheses.txt, elsewhere)"
     add("--baseline", metavar="FILE", help=baseline)
     return p
 
@@ -78,12 +79,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     split = find_split(args.data, args.gen_subset, args.source_lang, args.target_lang)
     args.ref = layout.references(args.data, args.gen_subset, split.target, args.ref)
     pairs = _check(args, split)
-    out = args.out or _folder(args.checkpoints) / "evaluation"
-    out.mkdir(parents=True, exist_ok=True)
-    model = _average(args, out)
-    generated = out / f"generate-{args.gen_subset}.txt"
-    _generate([*_generate_options(args, model, split), *extra], generated, pairs)
-    scored = _detokenise(args, generated, split, out)
+    out = Outputs(args.out or _folder(args.checkpoints) / "evaluation", args.gen_subset)
+    out.spare("--ref", args.ref)
+    out.spare("--baseline", [args.baseline] if args.baseline else [])
+    out.folder.mkdir(parents=True, exist_ok=True)
+    model = _average(args, out.averaged)
+    _generate([*_generate_options(args, model, split), *extra], out.generated, pairs)
+    scored = _detokenise(args, split, out)
     return scoring.main([*scored, *_score_options(args, split.target)])
 
 
@@ -121,7 +123,7 @@ def _folder(checkpoints: Path) -> Path:
     return checkpoints if checkpoints.is_dir() else checkpoints.parent
 
 
-def _average(args: argparse.Namespace, out: Path) -> Path:
+def _average(args: argparse.Namespace, output: Path) -> Path:
     if args.checkpoints.is_file():
         return Path(args.checkpoints)
     # PyTorch is needed for this step only; errors of the options above come at once.
@@ -129,7 +131,6 @@ def _average(args: argparse.Namespace, out: Path) -> Path:
 
     chosen = {"--average": args.average, "--updates": args.updates, "--best": args.best}
     flag, count = next(((f, n) for f, n in chosen.items() if n is not None), ("--average", 10))
-    output = out / "averaged.pt"
     options = ["--inputs", str(args.checkpoints), "--output", str(output), _THEIR[flag], str(count)]
     options.append(f"--checkpoint-suffix={args.checkpoint_suffix}")
     try:
@@ -163,17 +164,17 @@ def _generate(options: list[str], output: Path, pairs: int) -> None:
             bar.update(line is not None and line.startswith("H-"))
 
 
-def _detokenise(args: argparse.Namespace, generated: Path, split: Split, out: Path) -> list[str]:
+def _detokenise(args: argparse.Namespace, split: Split, out: Outputs) -> list[str]:
     """Write hypotheses as plain text and return what to score, as options of autoassist score."""
     track = args.detokenise
-    lines = generation.read_generated(generated)
+    lines = generation.read_generated(out.generated)
     plain = generation.plain_text(lines.hypotheses, track, split.target, args.spm)
-    options = ["--sys", _write(out / "hypotheses.txt", plain), "--ref", *args.ref]
+    options = ["--sys", _write(out.plain, plain), "--ref", *args.ref]
     reference = _reference_tokens(args, lines.targets, split) if track == "moses" else None
     if reference is not None:
         # The model's own tokens, as published figures on Moses-tokenised data are computed
-        system = _write(out / "hypotheses.tok", generation.words(lines.hypotheses, track))
-        reference_file = _write(out / "reference.tok", reference)
+        system = _write(out.tokens, generation.words(lines.hypotheses, track))
+        reference_file = _write(out.reference, reference)
         options += ["--tokenised-sys", system, "--tokenised-ref", reference_file]
     return options
 

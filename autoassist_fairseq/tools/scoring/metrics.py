@@ -49,7 +49,7 @@ def detokenised_bleu(hypotheses: Sequence[str], references: References, metric: 
     figure = _figure("sacrebleu", "detokenised BLEU (sacreBLEU)", metric, hypotheses, references)
     at_spaces = metric.tokenizer.signature() in ("13a", "intl", "none")
     one = _one_token(references) if at_spaces else {}
-    return _doubted(figure, (doubts if reasons else {}) | one)
+    return _doubted(figure, (doubts if reasons else {}) | one | _lower_case(hypotheses, references))
 
 
 def tokenised_bleu(hypotheses: Sequence[str], references: References, tokens_by: str) -> Figure:
@@ -82,7 +82,8 @@ def other_figure(
     metric = plain_metric(key, None, language)
     figure = _figure(key, label, metric, hypotheses, references)
     at_spaces = key == "ter" and not metric.asian_support
-    return _doubted(figure, _one_token(references) if at_spaces else {})
+    cased = _lower_case(hypotheses, references) if key == "chrf" else {}  # TER looks at no case
+    return _doubted(figure, (_one_token(references) if at_spaces else {}) | cased)
 
 
 def plain_metric(key: str, tokenize: str | None, language: str) -> Metric:
@@ -183,7 +184,7 @@ def _on_tokens(
     against = [[perl_tokens(line) for line in lines] for lines in references]
     figure = _figure(key, label, metric, shown, against)
     figure = replace(figure, signature=f"{figure.signature}|pre:{tokens_by}")
-    return _doubted(figure, _one_token(references))
+    return _doubted(figure, _one_token(references) | _lower_case(hypotheses, references))
 
 
 def _figure(
@@ -198,6 +199,23 @@ def _one_token(references: References) -> dict[str, str]:
     share = max(unsplit_share(lines) for lines in references)
     doubt = f"{share:.0%} of the lines are one token each"
     return {"lines-are-one-token": doubt} if share > 0.5 else {}
+
+
+def _lower_case(hypotheses: Sequence[str], references: References) -> dict[str, str]:
+    """Every capital of the references counts as an error, however good the translations are."""
+    cased = any(10 * sum(map(_has_capital, lines)) > len(lines) for lines in references)
+    if not cased or any(map(_has_capital, hypotheses)):
+        return {}
+    doubt = (
+        "the hypotheses are in lower case beside a cased reference, so that capitals count as "
+        "errors: lower-case the reference too, which is another measure"
+    )
+    return {"hypotheses-in-lower-case": doubt}
+
+
+def _has_capital(line: str) -> bool:
+    text = line.replace("##AT##", "")  # the mark of a split compound
+    return text != text.lower()
 
 
 def _doubted(figure: Figure, doubts: dict[str, str]) -> Figure:
