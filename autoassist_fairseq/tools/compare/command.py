@@ -16,6 +16,7 @@ from autoassist_fairseq.tools.common.files import (
     write_json,
     write_text,
 )
+from autoassist_fairseq.tools.common.packages import require
 from autoassist_fairseq.tools.common.progress import say
 from autoassist_fairseq.tools.common.words import split_at_dashes
 from autoassist_fairseq.tools.compare import table
@@ -30,6 +31,9 @@ from autoassist_fairseq.tools.compare.table import Row
 from autoassist_fairseq.tools.compare.tuning import check_free, rates_of, told, tuned
 from autoassist_fairseq.tools.compare.work import code_digest, do, finished
 from autoassist_fairseq.tools.dataprep.manifest import versions
+
+#: Packages of tests and report, both of which come after all training.
+NEEDS = ("scipy", "matplotlib", "jinja2")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,6 +56,7 @@ def compare(argv: Sequence[str]) -> list[Row]:
     """
     own, extra = split_at_dashes(argv)
     args = parser().parse_args(own)
+    require("compare", NEEDS)
     arms = arms_of(args)
     rates = rates_of(args.tune_lr) if args.tune_lr else []
     if rates:
