@@ -119,12 +119,21 @@ def test_other_flags_are_refused_and_nothing_is_touched(data: Path) -> None:
 
 
 def test_a_folder_of_somebody_else_is_refused(data: Path) -> None:
-    mine = data.parent / "out" / "off-1" / "checkpoint_last.pt"
-    mine.parent.mkdir(parents=True)
-    mine.write_text("precious")
-    with pytest.raises(UserError, match="must be a run of autoassist compare"):
-        compare(data, "--arms", "off")
-    assert mine.read_text() == "precious"
+    """Whatever is in it; what a kill leaves of our own first file is no hindrance."""
+    out = data.parent / "out"
+    for run, name, words in (
+        ("off-1", "checkpoint_last.pt", []),
+        ("shrink-1", "checkpoint_best.pt", []),
+        ("tuning/lr0.01-1", "train.log", ["--tune-lr", "0.001,0.01"]),
+    ):
+        mine = out / run / name
+        mine.parent.mkdir(parents=True)
+        mine.write_text("precious")
+        with pytest.raises(UserError, match=f"{run} must be a run of .*, but has {name} and no"):
+            compare(data, "--arms", "off,shrink", *words)
+        assert mine.read_text() == "precious" and not list(out.rglob("updates.csv"))
+        mine.rename(mine.with_name("started.json.part"))
+    assert compare(data, "--arms", "off") == 0
 
 
 def test_a_failed_run_stops_no_other(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.common.files import read_json, sha256
+from autoassist_fairseq.tools.common.files import read_json, sha256, write_json
 from autoassist_fairseq.tools.compare.arms import Arm
 from autoassist_fairseq.tools.compare.budget import Budget
 
@@ -173,11 +172,7 @@ def check_started(job: Job) -> None:
     """
     before = read_json(job.folder / STARTED)
     if before is None:
-        if (job.folder / DONE).exists() or (job.folder / LAST).exists():
-            raise UserError(
-                f"`--out` {job.folder} must be a run of autoassist compare, but has a run without "
-                f"{STARTED}; choose another folder."
-            )
+        _check_empty(job.folder)
         return
     now = job.account
     differ = [name for name in {**before, **now} if before.get(name) != now.get(name)]
@@ -189,11 +184,24 @@ def check_started(job: Job) -> None:
         )
 
 
-def clear(job: Job) -> None:
-    """Remove a folder in which nothing was written down: nobody knows what it is."""
-    if job.folder.exists() and read_json(job.folder / STARTED) is None:
-        shutil.rmtree(job.folder)
-    job.folder.mkdir(parents=True, exist_ok=True)
+def _check_empty(folder: Path) -> None:
+    # All that we leave in it before STARTED is there is the beginning of that file
+    others = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    if others := others - {f"{STARTED}.part"}:
+        raise UserError(
+            f"`--out` {folder} must be a run of autoassist compare, or empty, but has "
+            f"{min(others)} and no {STARTED} that can be read; choose another `--out`."
+        )
+
+
+def begin(job: Job) -> None:
+    """Make the folder, and write down what it is.
+
+    Raises:
+        UserError: it is another job's, or not of ours.
+    """
+    check_started(job)
+    write_json(job.folder / STARTED, job.account)
 
 
 def corpus_digest(data: Path, languages: tuple[str, str], splits: Sequence[str]) -> str:

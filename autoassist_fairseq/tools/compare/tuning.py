@@ -69,6 +69,8 @@ def tuned(
         UserError: a run failed, or had no validation.
     """
     trials = {f"lr{rate:g}": (rate, _trial(job, rate)) for rate in rates}
+    for _, trial in trials.values():
+        jobs.check_started(trial)
 
     def work(name: str, slot: int, stop: threading.Event) -> None:
         _train(trials[name][1], slot, stop)
@@ -105,12 +107,10 @@ def _trial(job: Job, rate: float) -> Job:
 
 
 def _train(trial: Job, slot: int, stop: threading.Event) -> None:
-    jobs.check_started(trial)
     if read_json(trial.folder / jobs.DONE) is not None:
         say(f"{trial.name}: done before, skipped")
         return
-    jobs.clear(trial)
-    write_json(trial.folder / jobs.STARTED, trial.account)
+    jobs.begin(trial)
     train_shown(trial, slot, stop)
     loss = last_validation(trial.folder)
     if loss is None:
