@@ -261,6 +261,16 @@ def test_the_rate_is_tuned_for_the_first_arm(
         compare(data, "--arm", "r=random --autoassist-rate {off}", "--arms", "off", *tuning)
 
 
+def test_a_criterion_that_logs_its_loss_alone(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(averaging, "average", lambda _: {})
+    monkeypatch.setattr(checkpoints, "write_checkpoint", lambda _, path, __: path.write_text("m"))
+    words = ["--tune-lr", "0.001,0.0031", "--average", "2", "--", "--criterion", "cross_entropy"]
+    assert compare(data, "--arms", "off", *words) == 0
+    run = results(data)["off"]["runs"]["1"]
+    assert run["valid_loss"] == 4.25 and run["validations"]
+    assert "of lr 0.0031" in log_of(data, "off-1")
+
+
 def test_a_best_rate_at_the_edge_is_warned_of() -> None:
     assert "the smallest that was tried" in told({0.1: 2.0, 0.2: 3.0}, 0.1)
     assert "warning" not in told({0.1: 2.0, 0.2: 1.0, 0.3: 3.0}, 0.2)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from autoassist_fairseq.tools.common.child import lines_of
 from autoassist_fairseq.tools.common.files import write_json, write_lines
+from autoassist_fairseq.tools.common.training_log import Mark
 from autoassist_fairseq.tools.common.words import value_of
 from autoassist_fairseq.tools.compare.jobs import Job
 from autoassist_fairseq.tools.compare.training import StoppedError
@@ -89,13 +90,14 @@ def validation(job: Job, checkpoint: Path, stop: threading.Event) -> float | Non
         *([skips] if skips in words else []),
         *(flag for flag in job.device if flag == "--cpu"),
     ]
+    figures = re.compile(rf'"{re.escape(subset)}_((?:nll_)?loss)": "([\d.]+)"')
     log, loss = job.folder / VALIDATED, None
     log.unlink(missing_ok=True)
     for line in lines_of("fairseq-validate", command, log, threads=job.threads):
         if stop.is_set():
             raise StoppedError
-        found = re.search(rf'"{re.escape(subset)}_nll_loss": "([\d.]+)"', line or "")
-        loss = float(found[1]) if found else loss
+        told = {name: float(figure) for name, figure in figures.findall(line or "")}
+        loss = Mark(0, 0, None, told).loss if told else loss
     return loss
 
 
