@@ -178,7 +178,9 @@ def test_the_rate_ends_with_the_budget(data: Path) -> None:
     assert compare(data, "--arms", "off", "--decay") == 0
     log = log_of(data, "off-1")
     assert set(re.findall(r"budget (\S*) of", log)) == {f"tokens={BUDGET:.1f}"}
-    with pytest.raises(UserError, match=r"off-1 must go on as it began, .* had autoassist_decay"):
+    with pytest.raises(
+        UserError, match=r"off-1 must go on as it began, .* had --lr-scheduler autoassist_decay"
+    ):
         compare(data, "--arms", "off")
     with pytest.raises(UserError, match="`--decay` must not go with another --lr-scheduler"):
         compare(data, "--arms", "off", "--decay", "--", "--lr-scheduler", "inverse_sqrt")
@@ -259,6 +261,27 @@ def test_the_rate_is_tuned_for_the_first_arm(
             compare(data, "--arms", "off", *words)
     with pytest.raises(UserError, match="a first arm that needs no other"):
         compare(data, "--arm", "r=random --autoassist-rate {off}", "--arms", "off", *tuning)
+
+
+def test_a_rate_that_diverges_loses(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert compare(data, "--arms", "off", "--tune-lr", "0.0031,0.05,0.1") == 0
+    said = capsys.readouterr().err
+    for trial in ("lr0.05-1", "lr0.1-1"):
+        assert f"{trial}: no finite validation loss: this rate is out" in said
+    assert "of lr 0.0031" in log_of(data, "off-1")
+    page = (data.parent / "out" / "compare.md").read_text()
+    assert ", 0.05: not finite, 0.1: not finite); warning: the smallest that was tried" in page
+    with pytest.raises(UserError, match=r"none of lr0.05, lr0.1 it is finite .* try lower rates"):
+        compare(data, "--arms", "off", "--tune-lr", "0.05,0.1")
+
+
+def test_runs_that_were_not_tuned_are_refused_before_tuning(data: Path) -> None:
+    assert compare(data, "--arms", "shrink") == 0
+    with pytest.raises(
+        UserError, match=r"shrink-1 must .* had nothing where now is --lr \(tuned\);"
+    ):
+        compare(data, "--arms", "off,shrink", "--tune-lr", "0.001,0.0031")
+    assert not (data.parent / "out" / "tuning").exists()
 
 
 def test_a_criterion_that_logs_its_loss_alone(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,12 +62,13 @@ def compare(argv: Sequence[str]) -> list[Row]:
     if rates:
         check_free(arms, extra)
     jobs, said = jobs_of(args, arms, extra), list[str]()
-    for job in [] if rates else jobs:
-        check_started(job)
+    first = jobs[0]
+    for job in jobs_of(args, arms, [*extra, "--lr", f"{rates[0]:g}"]) if rates else jobs:
+        check_started(job, "--lr" if rates else None)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with clear_os_errors(), locked(args.out):
         if rates:
-            best, losses = tuned(jobs[0], rates, args.jobs)
+            best, losses = tuned(first, rates, args.jobs)
             jobs, said = jobs_of(args, arms, [*extra, "--lr", f"{best:g}"]), [told(losses, best)]
             for job in jobs:
                 check_started(job)

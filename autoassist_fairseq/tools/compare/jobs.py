@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -164,8 +165,12 @@ class Result:
     validations: list[Validation] = field(default_factory=list)
 
 
-def check_started(job: Job) -> None:
+def check_started(job: Job, tuned: str | None = None) -> None:
     """Require a folder that is new, or was begun as the same job.
+
+    Args:
+        job: whose folder it is.
+        tuned: a flag that has its value from tuning, which is not done yet: that may differ.
 
     Raises:
         UserError: names what differs.
@@ -175,6 +180,10 @@ def check_started(job: Job) -> None:
         _check_empty(job.folder)
         return
     now = job.account
+    if tuned:
+        before, now = (
+            {**one, "flags": _without_value(one.get("flags", []), tuned)} for one in (before, now)
+        )
     differ = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     if differ:
         told = "; ".join(_difference(name, before.get(name), now.get(name)) for name in differ)
@@ -216,13 +225,29 @@ def corpus_digest(data: Path, languages: tuple[str, str], splits: Sequence[str])
 
 def _difference(name: str, before: Any, now: Any) -> str:
     if isinstance(before, list) and isinstance(now, list):
-        gone = [word for word in before if word not in now]
-        new = [word for word in now if word not in before]
-        had, has = (" ".join(words) or "nothing" for words in (gone, new))
+        gone, new = _beyond(before, now), _beyond(now, before)
+        had, has = (" ".join(map(str, words)) or "nothing" for words in (gone, new))
         return f"its {name} had {had} where now is {has}"
     if name in ("data", "reference"):
         return f"its {name} was another"
     return f"its {name} was {before} and is {now}"
+
+
+def _beyond(words: Sequence[Any], others: Sequence[Any]) -> list[Any]:
+    """Return the words that the others lack, each as often as they lack it."""
+    left, found = Counter(others), []
+    for word in words:
+        if not left[word]:
+            found.append(word)
+        left[word] -= bool(left[word])
+    return found
+
+
+def _without_value(flags: Sequence[str], flag: str) -> list[str]:
+    return [
+        "(tuned)" if before == flag else word
+        for before, word in zip(["", *flags], flags, strict=False)
+    ]
 
 
 def summary(result: Result) -> Mapping[str, Any]:
