@@ -3,7 +3,8 @@
 An update trains on 80 to 120 tokens, an epoch has 10 updates. ``--fail-at N`` ends training with an
 error in update N; ``--wait SECONDS`` is what an update takes. A run's BLEU grows with its seed.
 The best --lr is 0.003, the default.
-With 0.05 the loss is no number, with more training fails of it. cross_entropy logs its loss alone, as fairseq's does.
+With 0.05 the loss is no number, with more training fails of it.
+cross_entropy logs its loss alone, as fairseq's does.
 """
 
 from __future__ import annotations

@@ -383,6 +383,20 @@ def test_mistakes_make_nothing(data: Path, words: list[str], said: str) -> None:
     assert not (data.parent / "out").exists()
 
 
+def test_files_that_are_not_what_they_should_be(data: Path) -> None:
+    out = data.parent / "out"
+    out.write_text("precious")
+    with pytest.raises(UserError, match="`--out` must be a folder, but .*out is a file; choose"):
+        compare(data, "--arms", "off")
+    with pytest.raises(UserError, match="could not be read or written at .*: Not a directory"):
+        compare(data, "--arms", "off", "--out", str(out / "below"))
+    assert out.read_text() == "precious"
+    (data / "dict.en.txt").unlink()
+    with pytest.raises(UserError, match="`--data` must hold .* has no dict.en.txt"):
+        compare(data, "--arms", "off", "--out", str(data.parent / "new"))
+    assert not (data.parent / "new").exists()
+
+
 def test_jobs_wait_for_a_slot_and_for_what_they_need() -> None:
     began: list[str] = []
     slots: set[int] = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import signal
 import sys
@@ -57,25 +58,43 @@ def compare(argv: Sequence[str]) -> list[Row]:
     own, extra = split_at_dashes(argv)
     args = parser().parse_args(own)
     require("compare", NEEDS)
-    arms = arms_of(args)
+    if args.out.exists() and not args.out.is_dir():
+        raise UserError(f"`--out` must be a folder, but {args.out} is a file; choose another.")
+    with clear_os_errors():
+        rows = _compared(args, extra)
+    say(f"details are in {args.out / 'compare.md'}")
+    return rows
+
+
+def _compared(args: argparse.Namespace, extra: Sequence[str]) -> list[Row]:
+    arms, said = arms_of(args), list[str]()
     rates = rates_of(args.tune_lr) if args.tune_lr else []
     if rates:
         check_free(arms, extra)
-    jobs, said = jobs_of(args, arms, extra), list[str]()
-    first = jobs[0]
-    for job in jobs_of(args, arms, [*extra, "--lr", f"{rates[0]:g}"]) if rates else jobs:
-        check_started(job, "--lr" if rates else None)
+    jobs = _checked(args, arms, extra, *rates[:1], tuning=bool(rates))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with clear_os_errors(), locked(args.out):
+    with locked(args.out):
         if rates:
-            best, losses = tuned(first, rates, args.jobs)
-            jobs, said = jobs_of(args, arms, [*extra, "--lr", f"{best:g}"]), [told(losses, best)]
-            for job in jobs:
-                check_started(job)
+            best, losses = tuned(jobs_of(args, arms, extra)[0], rates, args.jobs)
+            jobs, said = _checked(args, arms, extra, best), [told(losses, best)]
         rows = rows_of(arms, jobs, run(jobs, args.jobs))
         _write(args.out, rows, jobs, said)
-    say(f"details are in {args.out / 'compare.md'}")
     return rows
+
+
+def _checked(
+    args: argparse.Namespace,
+    arms: Sequence[Arm],
+    extra: Sequence[str],
+    *rate: float,
+    tuning: bool = False,
+) -> list[Job]:
+    """Return all runs, with that learning rate if one is given; none was begun as another one."""
+    words = [word for one in rate for word in ("--lr", f"{one:g}")]
+    jobs = jobs_of(args, arms, [*extra, *words])
+    for job in jobs:
+        check_started(job, "--lr" if tuning else None)
+    return jobs
 
 
 def run(jobs: Sequence[Job], side_by_side: int) -> dict[str, str]:

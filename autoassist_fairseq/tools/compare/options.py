@@ -165,6 +165,12 @@ def _corpus(args: argparse.Namespace, data: Path, used: Sequence[str]) -> Corpus
     languages = (split.source, split.target)
     for needed in (*used, *subsets[1:]):
         find_split(data, needed, *languages)
+    for language in languages:
+        if not (data / f"dict.{language}.txt").is_file():
+            raise UserError(
+                f"`--data` must hold a dictionary of each language, but {data} has no "
+                f"dict.{language}.txt; give the folder that fairseq-preprocess wrote."
+            )
     model = find_model(data, split.target, args.spm, args.detokenise)
     digest = corpus_digest(data, languages, (*used, *subsets))
     return Corpus(data, languages, model, digest)
