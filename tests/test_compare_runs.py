@@ -182,8 +182,13 @@ def test_the_rate_ends_with_the_budget(data: Path) -> None:
         UserError, match=r"off-1 must go on as it began, .* had --lr-scheduler autoassist_decay"
     ):
         compare(data, "--arms", "off")
-    with pytest.raises(UserError, match="`--decay` must not go with another --lr-scheduler"):
-        compare(data, "--arms", "off", "--decay", "--", "--lr-scheduler", "inverse_sqrt")
+    for where, words in (
+        ("after --", ["--decay", "--", "--lr-scheduler", "inverse_sqrt"]),
+        ("in --arm x", ["--decay", "--arm", "x=off --lr-scheduler=inverse_sqrt"]),
+    ):
+        said = f"`--decay` must not go with .*, but {where} there is inverse_sqrt"
+        with pytest.raises(UserError, match=said):
+            compare(data, "--arms", "off", *words)
 
 
 def test_the_rate_ends_with_a_budget_of_seconds(data: Path) -> None:
