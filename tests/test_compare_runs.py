@@ -223,6 +223,18 @@ def test_the_last_checkpoints_are_averaged(data: Path, monkeypatch: pytest.Monke
         compare(data, "--arms", "off")
 
 
+def test_the_mean_is_validated_in_batches_as_the_run_was(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(averaging, "average", lambda _: {})
+    monkeypatch.setattr(checkpoints, "write_checkpoint", lambda _, path, __: path.write_text("m"))
+    arms = ["--arms", "off", "--arm", "x=off --max-tokens-valid 4000"]
+    assert compare(data, *arms, "--average", "2", "--", "--batch-size-valid", "8") == 0
+    for arm, tokens in (("off", "150"), ("x", "4000")):
+        log = (data.parent / "out" / f"{arm}-1" / "validate.log").read_text()
+        assert f'"--max-tokens", "{tokens}", "--batch-size", "8"' in log
+
+
 def test_test_sets_are_pooled(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for file in data.glob("test.*"):
         (data / file.name.replace("test", "other")).write_bytes(file.read_bytes())
