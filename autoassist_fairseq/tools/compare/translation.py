@@ -109,7 +109,10 @@ def _batches(words: Sequence[str]) -> list[str]:
     found = []
     for flag, names in (
         ("--max-tokens", ("--max-tokens-valid", "--max-tokens")),
-        ("--batch-size", ("--batch-size-valid", "--max-sentences-valid", "--batch-size")),
+        (
+            "--batch-size",
+            ("--batch-size-valid", "--max-sentences-valid", "--batch-size", "--max-sentences"),
+        ),
     ):
         given = [value for name in names if (value := value_of(words, name))]
         found += [flag, given[0]] if given else []
