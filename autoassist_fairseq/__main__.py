@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import autoassist_fairseq
 from autoassist_fairseq.errors import UserError, run_main
+from autoassist_fairseq.tools.common.packages import lacking
 
 
 @dataclass(frozen=True)
@@ -102,11 +103,7 @@ def _job(name: str, command: Command) -> Callable[[Sequence[str]], int | None]:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("autoassist_fairseq"):
             raise
-        raise UserError(
-            f"`autoassist {name}` needs the package `{error.name}`, which is not installed; "
-            "install this package with its extra parts, [demo,language-id,report] (without a "
-            "network: pack it anew with `--extras demo,language-id,report`)."
-        ) from error
+        raise lacking(name, error.name) from error
     return job
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from autoassist_fairseq.__main__ import main
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.words import as_words, tokens_bound, value_of
 from autoassist_fairseq.tools.compare.arms import Arm, check_arms, parse_arm, split_arms
@@ -266,3 +267,15 @@ def test_seeds() -> None:
     for bad in ("", "1,1", "-1", "x"):
         with pytest.raises(UserError, match="`--seeds` must be different whole numbers"):
             seeds_of(bad)
+
+
+@pytest.mark.parametrize("package", ["scipy", "matplotlib", "jinja2"])
+@pytest.mark.parametrize("name", ["compare", "demo"])
+def test_what_is_needed_after_training_is_looked_for_before(
+    name: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = ["--data", "none", "--budget", "passes=1", "--arms", "off"] if name == "compare" else []
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UserError, match=f"`autoassist {name}` needs the package `{package}`"):
+        main([name, *own, "--out", str(tmp_path / "new")])
+    assert not (tmp_path / "new").exists()

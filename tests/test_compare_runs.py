@@ -119,12 +119,21 @@ def test_other_flags_are_refused_and_nothing_is_touched(data: Path) -> None:
 
 
 def test_a_folder_of_somebody_else_is_refused(data: Path) -> None:
-    mine = data.parent / "out" / "off-1" / "checkpoint_last.pt"
-    mine.parent.mkdir(parents=True)
-    mine.write_text("precious")
-    with pytest.raises(UserError, match="must be a run of autoassist compare"):
-        compare(data, "--arms", "off")
-    assert mine.read_text() == "precious"
+    """Whatever is in it; what a kill leaves of our own first file is no hindrance."""
+    out = data.parent / "out"
+    for run, name, words in (
+        ("off-1", "checkpoint_last.pt", []),
+        ("shrink-1", "checkpoint_best.pt", []),
+        ("tuning/lr0.01-1", "train.log", ["--tune-lr", "0.001,0.01"]),
+    ):
+        mine = out / run / name
+        mine.parent.mkdir(parents=True)
+        mine.write_text("precious")
+        with pytest.raises(UserError, match=f"{run} must be a run of .*, but has {name} and no"):
+            compare(data, "--arms", "off,shrink", *words)
+        assert mine.read_text() == "precious" and not list(out.rglob("updates.csv"))
+        mine.rename(mine.with_name("started.json.part"))
+    assert compare(data, "--arms", "off") == 0
 
 
 def test_a_failed_run_stops_no_other(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -169,10 +178,17 @@ def test_the_rate_ends_with_the_budget(data: Path) -> None:
     assert compare(data, "--arms", "off", "--decay") == 0
     log = log_of(data, "off-1")
     assert set(re.findall(r"budget (\S*) of", log)) == {f"tokens={BUDGET:.1f}"}
-    with pytest.raises(UserError, match=r"off-1 must go on as it began, .* had autoassist_decay"):
+    with pytest.raises(
+        UserError, match=r"off-1 must go on as it began, .* had --lr-scheduler autoassist_decay"
+    ):
         compare(data, "--arms", "off")
-    with pytest.raises(UserError, match="`--decay` must not go with another --lr-scheduler"):
-        compare(data, "--arms", "off", "--decay", "--", "--lr-scheduler", "inverse_sqrt")
+    for where, words in (
+        ("after --", ["--decay", "--", "--lr-scheduler", "inverse_sqrt"]),
+        ("in --arm x", ["--decay", "--arm", "x=off --lr-scheduler=inverse_sqrt"]),
+    ):
+        said = f"`--decay` must not go with .*, but {where} there is inverse_sqrt"
+        with pytest.raises(UserError, match=said):
+            compare(data, "--arms", "off", *words)
 
 
 def test_the_rate_ends_with_a_budget_of_seconds(data: Path) -> None:
@@ -205,6 +221,18 @@ def test_the_last_checkpoints_are_averaged(data: Path, monkeypatch: pytest.Monke
     assert len(seen) == 1
     with pytest.raises(UserError, match="its average was 3 and is None"):
         compare(data, "--arms", "off")
+
+
+def test_the_mean_is_validated_in_batches_as_the_run_was(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(averaging, "average", lambda _: {})
+    monkeypatch.setattr(checkpoints, "write_checkpoint", lambda _, path, __: path.write_text("m"))
+    arms = ["--arms", "off", "--arm", "x=off --max-tokens-valid 4000"]
+    assert compare(data, *arms, "--average", "2", "--", "--batch-size-valid", "8") == 0
+    for arm, tokens in (("off", "150"), ("x", "4000")):
+        log = (data.parent / "out" / f"{arm}-1" / "validate.log").read_text()
+        assert f'"--max-tokens", "{tokens}", "--batch-size", "8"' in log
 
 
 def test_test_sets_are_pooled(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -250,6 +278,37 @@ def test_the_rate_is_tuned_for_the_first_arm(
             compare(data, "--arms", "off", *words)
     with pytest.raises(UserError, match="a first arm that needs no other"):
         compare(data, "--arm", "r=random --autoassist-rate {off}", "--arms", "off", *tuning)
+
+
+def test_a_rate_that_diverges_loses(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert compare(data, "--arms", "off", "--tune-lr", "0.0031,0.05,0.1") == 0
+    said = capsys.readouterr().err
+    for trial in ("lr0.05-1", "lr0.1-1"):
+        assert f"{trial}: no finite validation loss: this rate is out" in said
+    assert "of lr 0.0031" in log_of(data, "off-1")
+    page = (data.parent / "out" / "compare.md").read_text()
+    assert ", 0.05: not finite, 0.1: not finite); warning: the smallest that was tried" in page
+    with pytest.raises(UserError, match=r"none of lr0.05, lr0.1 it is finite .* try lower rates"):
+        compare(data, "--arms", "off", "--tune-lr", "0.05,0.1")
+
+
+def test_runs_that_were_not_tuned_are_refused_before_tuning(data: Path) -> None:
+    assert compare(data, "--arms", "shrink") == 0
+    with pytest.raises(
+        UserError, match=r"shrink-1 must .* had nothing where now is --lr \(tuned\);"
+    ):
+        compare(data, "--arms", "off,shrink", "--tune-lr", "0.001,0.0031")
+    assert not (data.parent / "out" / "tuning").exists()
+
+
+def test_a_criterion_that_logs_its_loss_alone(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(averaging, "average", lambda _: {})
+    monkeypatch.setattr(checkpoints, "write_checkpoint", lambda _, path, __: path.write_text("m"))
+    words = ["--tune-lr", "0.001,0.0031", "--average", "2", "--", "--criterion", "cross_entropy"]
+    assert compare(data, "--arms", "off", *words) == 0
+    run = results(data)["off"]["runs"]["1"]
+    assert run["valid_loss"] == 4.25 and run["validations"]
+    assert "of lr 0.0031" in log_of(data, "off-1")
 
 
 def test_a_best_rate_at_the_edge_is_warned_of() -> None:
@@ -339,6 +398,20 @@ def test_mistakes_make_nothing(data: Path, words: list[str], said: str) -> None:
     with pytest.raises(UserError, match=said):
         compare(data, *words)
     assert not (data.parent / "out").exists()
+
+
+def test_files_that_are_not_what_they_should_be(data: Path) -> None:
+    out = data.parent / "out"
+    out.write_text("precious")
+    with pytest.raises(UserError, match="`--out` must be a folder, but .*out is a file; choose"):
+        compare(data, "--arms", "off")
+    with pytest.raises(UserError, match="could not be read or written at .*: Not a directory"):
+        compare(data, "--arms", "off", "--out", str(out / "below"))
+    assert out.read_text() == "precious"
+    (data / "dict.en.txt").unlink()
+    with pytest.raises(UserError, match="`--data` must hold .* has no dict.en.txt"):
+        compare(data, "--arms", "off", "--out", str(data.parent / "new"))
+    assert not (data.parent / "new").exists()
 
 
 def test_jobs_wait_for_a_slot_and_for_what_they_need() -> None:

@@ -234,6 +234,15 @@ def test_packs_are_not_mixed(
         main(["pack", "--out", str(have)])
 
 
+def test_parts_that_there_are_not_are_refused(tmp_path: Path) -> None:
+    declared = importlib.metadata.metadata("autoassist_fairseq").get_all("Provides-Extra")
+    assert own_wheel.extras() == sorted(declared or [])
+    assert command.extras_of(" report, Language_ID,,demo ") == ["demo", "language-id", "report"]
+    with pytest.raises(UserError, match="`--extras` .*images, language-id, report.* but reprot is"):
+        main(["pack", "--out", str(tmp_path / "wheels"), "--extras", "demo,reprot"])
+    assert not (tmp_path / "wheels").exists()
+
+
 def test_only_a_checkout_can_be_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own_wheel, "ROOT", tmp_path)
     with pytest.raises(UserError, match="must run in a checkout"):

@@ -162,3 +162,12 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         command.main(["--pairs", "5", "--out", str(tmp_path)])
     assert (tmp_path / "mine").read_text() == "precious"
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_the_folder_one_is_in_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_name: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="`--out` must be .*, not the one you are in, but is"):
+        command.main(["--pairs", "5", "--out", str(tmp_path) if by_name else "."])

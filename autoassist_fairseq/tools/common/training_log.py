@@ -21,6 +21,14 @@ class Mark:
     seconds: float | None
     figures: Figures
 
+    @property
+    def loss(self) -> float:
+        """NLL, bits per token; NaN if there is none.
+
+        The loss where that is all: ``cross_entropy`` logs no NLL beside it, for it is the same.
+        """
+        return self.figures.get("nll_loss", self.figures.get("loss", math.nan))
+
 
 @dataclass
 class Log:

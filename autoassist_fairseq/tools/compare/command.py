@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import signal
 import sys
@@ -16,6 +17,7 @@ from autoassist_fairseq.tools.common.files import (
     write_json,
     write_text,
 )
+from autoassist_fairseq.tools.common.packages import require
 from autoassist_fairseq.tools.common.progress import say
 from autoassist_fairseq.tools.common.words import split_at_dashes
 from autoassist_fairseq.tools.compare import table
@@ -30,6 +32,9 @@ from autoassist_fairseq.tools.compare.table import Row
 from autoassist_fairseq.tools.compare.tuning import check_free, rates_of, told, tuned
 from autoassist_fairseq.tools.compare.work import code_digest, do, finished
 from autoassist_fairseq.tools.dataprep.manifest import versions
+
+#: Packages of tests and report, both of which come after all training.
+NEEDS = ("scipy", "matplotlib", "jinja2")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,24 +57,44 @@ def compare(argv: Sequence[str]) -> list[Row]:
     """
     own, extra = split_at_dashes(argv)
     args = parser().parse_args(own)
-    arms = arms_of(args)
+    require("compare", NEEDS)
+    if args.out.exists() and not args.out.is_dir():
+        raise UserError(f"`--out` must be a folder, but {args.out} is a file; choose another.")
+    with clear_os_errors():
+        rows = _compared(args, extra)
+    say(f"details are in {args.out / 'compare.md'}")
+    return rows
+
+
+def _compared(args: argparse.Namespace, extra: Sequence[str]) -> list[Row]:
+    arms, said = arms_of(args), list[str]()
     rates = rates_of(args.tune_lr) if args.tune_lr else []
     if rates:
         check_free(arms, extra)
-    jobs, said = jobs_of(args, arms, extra), list[str]()
-    for job in [] if rates else jobs:
-        check_started(job)
+    jobs = _checked(args, arms, extra, *rates[:1], tuning=bool(rates))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with clear_os_errors(), locked(args.out):
+    with locked(args.out):
         if rates:
-            best, losses = tuned(jobs[0], rates, args.jobs)
-            jobs, said = jobs_of(args, arms, [*extra, "--lr", f"{best:g}"]), [told(losses, best)]
-            for job in jobs:
-                check_started(job)
+            best, losses = tuned(jobs_of(args, arms, extra)[0], rates, args.jobs)
+            jobs, said = _checked(args, arms, extra, best), [told(losses, best)]
         rows = rows_of(arms, jobs, run(jobs, args.jobs))
         _write(args.out, rows, jobs, said)
-    say(f"details are in {args.out / 'compare.md'}")
     return rows
+
+
+def _checked(
+    args: argparse.Namespace,
+    arms: Sequence[Arm],
+    extra: Sequence[str],
+    *rate: float,
+    tuning: bool = False,
+) -> list[Job]:
+    """Return all runs, with that learning rate if one is given; none was begun as another one."""
+    words = [word for one in rate for word in ("--lr", f"{one:g}")]
+    jobs = jobs_of(args, arms, [*extra, *words])
+    for job in jobs:
+        check_started(job, "--lr" if tuning else None)
+    return jobs
 
 
 def run(jobs: Sequence[Job], side_by_side: int) -> dict[str, str]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.common.files import read_json, sha256
+from autoassist_fairseq.tools.common.files import read_json, sha256, write_json
 from autoassist_fairseq.tools.compare.arms import Arm
 from autoassist_fairseq.tools.compare.budget import Budget
 
@@ -165,21 +165,25 @@ class Result:
     validations: list[Validation] = field(default_factory=list)
 
 
-def check_started(job: Job) -> None:
+def check_started(job: Job, tuned: str | None = None) -> None:
     """Require a folder that is new, or was begun as the same job.
+
+    Args:
+        job: whose folder it is.
+        tuned: a flag that has its value from tuning, which is not done yet: that may differ.
 
     Raises:
         UserError: names what differs.
     """
     before = read_json(job.folder / STARTED)
     if before is None:
-        if (job.folder / DONE).exists() or (job.folder / LAST).exists():
-            raise UserError(
-                f"`--out` {job.folder} must be a run of autoassist compare, but has a run without "
-                f"{STARTED}; choose another folder."
-            )
+        _check_empty(job.folder)
         return
     now = job.account
+    if tuned:
+        before, now = (
+            {**one, "flags": _without_value(one.get("flags", []), tuned)} for one in (before, now)
+        )
     differ = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     if differ:
         told = "; ".join(_difference(name, before.get(name), now.get(name)) for name in differ)
@@ -189,11 +193,24 @@ def check_started(job: Job) -> None:
         )
 
 
-def clear(job: Job) -> None:
-    """Remove a folder in which nothing was written down: nobody knows what it is."""
-    if job.folder.exists() and read_json(job.folder / STARTED) is None:
-        shutil.rmtree(job.folder)
-    job.folder.mkdir(parents=True, exist_ok=True)
+def _check_empty(folder: Path) -> None:
+    # All that we leave in it before STARTED is there is the beginning of that file
+    others = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    if others := others - {f"{STARTED}.part"}:
+        raise UserError(
+            f"`--out` {folder} must be a run of autoassist compare, or empty, but has "
+            f"{min(others)} and no {STARTED} that can be read; choose another `--out`."
+        )
+
+
+def begin(job: Job) -> None:
+    """Make the folder, and write down what it is.
+
+    Raises:
+        UserError: it is another job's, or not of ours.
+    """
+    check_started(job)
+    write_json(job.folder / STARTED, job.account)
 
 
 def corpus_digest(data: Path, languages: tuple[str, str], splits: Sequence[str]) -> str:
@@ -208,13 +225,29 @@ def corpus_digest(data: Path, languages: tuple[str, str], splits: Sequence[str])
 
 def _difference(name: str, before: Any, now: Any) -> str:
     if isinstance(before, list) and isinstance(now, list):
-        gone = [word for word in before if word not in now]
-        new = [word for word in now if word not in before]
-        had, has = (" ".join(words) or "nothing" for words in (gone, new))
+        gone, new = _beyond(before, now), _beyond(now, before)
+        had, has = (" ".join(map(str, words)) or "nothing" for words in (gone, new))
         return f"its {name} had {had} where now is {has}"
     if name in ("data", "reference"):
         return f"its {name} was another"
     return f"its {name} was {before} and is {now}"
+
+
+def _beyond(words: Sequence[Any], others: Sequence[Any]) -> list[Any]:
+    """Return the words that the others lack, each as often as they lack it."""
+    left, found = Counter(others), []
+    for word in words:
+        if not left[word]:
+            found.append(word)
+        left[word] -= bool(left[word])
+    return found
+
+
+def _without_value(flags: Sequence[str], flag: str) -> list[str]:
+    return [
+        "(tuned)" if before == flag else word
+        for before, word in zip(["", *flags], flags, strict=False)
+    ]
 
 
 def summary(result: Result) -> Mapping[str, Any]:

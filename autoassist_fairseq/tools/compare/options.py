@@ -81,7 +81,7 @@ def jobs_of(args: argparse.Namespace, arms: Sequence[Arm], extra: Sequence[str])
         UserError: an option, a flag or a corpus will not do.
     """
     seeds = seeds_of(args.seeds)
-    extra = scheduled(args, extra)
+    extra = scheduled(args, extra, arms)
     for option, value in (
         ("--jobs", args.jobs),
         ("--threads", args.threads),
@@ -124,19 +124,23 @@ def jobs_of(args: argparse.Namespace, arms: Sequence[Arm], extra: Sequence[str])
     return found
 
 
-def scheduled(args: argparse.Namespace, extra: Sequence[str]) -> list[str]:
+def scheduled(args: argparse.Namespace, extra: Sequence[str], arms: Sequence[Arm]) -> list[str]:
     """Return the flags of all arms with the schedule of ``--decay``.
 
     Raises:
-        UserError: another one is there, too.
+        UserError: another one is there, too, of all arms or of one.
     """
     if not args.decay:
         return list(extra)
-    if other := value_of(extra, "--lr-scheduler"):
-        raise UserError(
-            f"`--decay` must not go with another --lr-scheduler, but there is {other}; leave out "
-            "one of the two."
-        )
+    for words, where in (
+        (extra, "after --"),
+        *((arm.flags, f"in --arm {arm.name}") for arm in arms),
+    ):
+        if other := value_of(words, "--lr-scheduler"):
+            raise UserError(
+                f"`--decay` must not go with another --lr-scheduler, but {where} there is {other}; "
+                "leave out one of the two."
+            )
     return ["--lr-scheduler", flags.DECAY, *extra]
 
 
@@ -165,6 +169,12 @@ def _corpus(args: argparse.Namespace, data: Path, used: Sequence[str]) -> Corpus
     languages = (split.source, split.target)
     for needed in (*used, *subsets[1:]):
         find_split(data, needed, *languages)
+    for language in languages:
+        if not (data / f"dict.{language}.txt").is_file():
+            raise UserError(
+                f"`--data` must hold a dictionary of each language, but {data} has no "
+                f"dict.{language}.txt; give the folder that fairseq-preprocess wrote."
+            )
     model = find_model(data, split.target, args.spm, args.detokenise)
     digest = corpus_digest(data, languages, (*used, *subsets))
     return Corpus(data, languages, model, digest)

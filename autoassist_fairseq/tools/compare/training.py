@@ -72,8 +72,7 @@ def validations(folder: Path, updates: Updates) -> list[Validation]:
     return [
         Validation(mark.updates, tokens[mark.updates], seconds[mark.updates], loss)
         for mark in marks
-        if math.isfinite(loss := mark.figures.get("nll_loss", math.nan))
-        and mark.updates < len(tokens)
+        if math.isfinite(loss := mark.loss) and mark.updates < len(tokens)
     ]
 
 
@@ -81,7 +80,7 @@ def last_validation(folder: Path) -> float | None:
     """Return the NLL of the last validation in the log, bits per token."""
     with (folder / LOG).open(encoding="utf-8", errors="replace") as lines:
         valid = read_log(lines).valid
-    loss = valid[-1].figures.get("nll_loss", math.nan) if valid else math.nan
+    loss = valid[-1].loss if valid else math.nan
     return loss if math.isfinite(loss) else None
 
 

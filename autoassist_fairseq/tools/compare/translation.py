@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from autoassist_fairseq.tools.common.child import lines_of
 from autoassist_fairseq.tools.common.files import write_json, write_lines
+from autoassist_fairseq.tools.common.training_log import Mark
 from autoassist_fairseq.tools.common.words import value_of
 from autoassist_fairseq.tools.compare.jobs import Job
 from autoassist_fairseq.tools.compare.training import StoppedError
@@ -85,18 +86,37 @@ def validation(job: Job, checkpoint: Path, stop: threading.Event) -> float | Non
         *(str(job.corpus.data), "--path", str(checkpoint), "--valid-subset", subset),
         *("--user-dir", value_of(words, "--user-dir") or "", "--task", "autoassist_translation"),
         *("--source-lang", job.corpus.languages[0], "--target-lang", job.corpus.languages[1]),
-        *("--max-tokens", value_of(words, "--max-tokens") or "", "--log-format", "json"),
+        *(*_batches(words), "--log-format", "json"),
         *([skips] if skips in words else []),
         *(flag for flag in job.device if flag == "--cpu"),
     ]
+    figures = re.compile(rf'"{re.escape(subset)}_((?:nll_)?loss)": "([\d.]+)"')
     log, loss = job.folder / VALIDATED, None
     log.unlink(missing_ok=True)
     for line in lines_of("fairseq-validate", command, log, threads=job.threads):
         if stop.is_set():
             raise StoppedError
-        found = re.search(rf'"{re.escape(subset)}_nll_loss": "([\d.]+)"', line or "")
-        loss = float(found[1]) if found else loss
+        told = {name: float(figure) for name, figure in figures.findall(line or "")}
+        loss = Mark(0, 0, None, told).loss if told else loss
     return loss
+
+
+def _batches(words: Sequence[str]) -> list[str]:
+    """Return the size of batches that training validated with.
+
+    Under the names of training's own: fairseq-validate takes no notice of the others.
+    """
+    found = []
+    for flag, names in (
+        ("--max-tokens", ("--max-tokens-valid", "--max-tokens")),
+        (
+            "--batch-size",
+            ("--batch-size-valid", "--max-sentences-valid", "--batch-size", "--max-sentences"),
+        ),
+    ):
+        given = [value for name in names if (value := value_of(words, name))]
+        found += [flag, given[0]] if given else []
+    return found
 
 
 def score(job: Job, hypotheses: list[str]) -> tuple[Figure, dict[str, float]]:

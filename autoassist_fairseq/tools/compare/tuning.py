@@ -6,6 +6,7 @@ Tuned for the first arm, used by all: a gain over a baseline with a poor rate is
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
 from collections.abc import Mapping, Sequence
 
@@ -66,9 +67,11 @@ def tuned(
     """Train ``job`` with each of ``rates``; returns the best one, and each one's validation loss.
 
     Raises:
-        UserError: a run failed, or had no validation.
+        UserError: a run failed, or none had a finite validation loss.
     """
     trials = {f"lr{rate:g}": (rate, _trial(job, rate)) for rate in rates}
+    for _, trial in trials.values():
+        jobs.check_started(trial)
 
     def work(name: str, slot: int, stop: threading.Event) -> None:
         _train(trials[name][1], slot, stop)
@@ -79,13 +82,19 @@ def tuned(
         raise UserError(f"`--tune-lr` must end for every rate, but {name} failed: {sentence}")
     losses = {rate: _loss(trial) for rate, trial in trials.values()}
     best = min(losses, key=lambda rate: losses[rate])
+    if losses[best] == math.inf:
+        raise UserError(
+            f"`--tune-lr` goes by the validation loss, but with none of {', '.join(trials)} it is "
+            f"finite (the runs are in {job.out / FOLDER}); try lower rates."
+        )
     say(f"tuned: {told(losses, best)}")
     return best, losses
 
 
 def told(losses: Mapping[float, float], best: float) -> str:
     """Return a sentence on what was tried, and a warning where the best is at the edge."""
-    tried = ", ".join(f"{rate:g}: {losses[rate]:.3f}" for rate in sorted(losses))
+    figures = {rate: f"{loss:.3f}" for rate, loss in losses.items() if loss < math.inf}
+    tried = ", ".join(f"{rate:g}: {figures.get(rate, 'not finite')}" for rate in sorted(losses))
     edge = best in (min(losses), max(losses))
     return (
         f"learning rate {best:g}, by the first arm's validation loss ({tried})"
@@ -105,22 +114,29 @@ def _trial(job: Job, rate: float) -> Job:
 
 
 def _train(trial: Job, slot: int, stop: threading.Event) -> None:
-    jobs.check_started(trial)
     if read_json(trial.folder / jobs.DONE) is not None:
         say(f"{trial.name}: done before, skipped")
         return
-    jobs.clear(trial)
-    write_json(trial.folder / jobs.STARTED, trial.account)
-    train_shown(trial, slot, stop)
-    loss = last_validation(trial.folder)
+    jobs.begin(trial)
+    loss = _trained(trial, slot, stop)
     if loss is None:
-        raise UserError(
-            f"`--tune-lr` goes by the validation loss, but {trial.folder} has none that is finite."
-        )
+        say(f"{trial.name}: no finite validation loss: this rate is out")
     write_json(trial.folder / jobs.DONE, {**trial.account, "valid_loss": loss})
+
+
+def _trained(trial: Job, slot: int, stop: threading.Event) -> float | None:
+    """Train; returns the validation loss, None where training diverged."""
+    try:
+        train_shown(trial, slot, stop)
+    except UserError as error:
+        if "FloatingPointError" not in str(error):  # fairseq's, of gradients that are not finite
+            raise
+        return None
+    return last_validation(trial.folder)
 
 
 def _loss(trial: Job) -> float:
     content = read_json(trial.folder / jobs.DONE)
     assert content is not None
-    return float(content["valid_loss"])
+    loss = content["valid_loss"]
+    return math.inf if loss is None else float(loss)

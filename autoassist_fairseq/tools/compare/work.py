@@ -41,9 +41,7 @@ def do(job: Job, slot: int, stop: threading.Event) -> None:
     if finished(job) is not None:
         say(f"{job.name}: done before, skipped")
         return
-    jobs.clear(job)
-    jobs.check_started(job)
-    write_json(job.folder / jobs.STARTED, job.account)
+    jobs.begin(job)
     updates, legs = train_shown(job, slot, stop)
     checkpoint = to_translate(job)
     with _bar(f"{job.name}, translating", slot, total=len(job.test.reference)) as lines:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autoassist_fairseq.tools.common.files import clear_os_errors, locked
+from autoassist_fairseq.tools.common.packages import require
 from autoassist_fairseq.tools.common.progress import say
 from autoassist_fairseq.tools.compare import command as compare
 from autoassist_fairseq.tools.compare.table import Row
@@ -42,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo; the closing table goes to stdout, everything else to stderr."""
     options = _parser().parse_args(argv)
     settings = demo_settings(options.out, options.seed, options.passes, fast=options.fast)
+    require("demo", compare.NEEDS)
     start = time.monotonic()
     try:
         with clear_os_errors(), locked(settings.out):

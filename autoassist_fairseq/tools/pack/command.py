@@ -24,6 +24,7 @@ from autoassist_fairseq.tools.install import edits, interpreter
 from autoassist_fairseq.tools.install.interpreter import Interpreter
 from autoassist_fairseq.tools.install.pip_run import run_pip, say
 from autoassist_fairseq.tools.install.wheel import cache_dir, cached_wheel, check_python
+from autoassist_fairseq.tools.pack import own_wheel
 from autoassist_fairseq.tools.pack.have import HOW, normal, read_have
 from autoassist_fairseq.tools.pack.own_wheel import build_own, check_checkout, source_digest
 from autoassist_fairseq.tools.pack.resolve import OURS, resolve
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = {
         "python": python.tag,
         "have": have,
-        "extras": sorted(filter(None, args.extras.split(","))),
+        "extras": extras_of(args.extras),
         "sources": source_digest(),
     }
     with clear_os_errors():
@@ -71,6 +72,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             fill(args.out, python, asked)
     print((args.out / INSTALL).read_text(encoding="utf-8"), end="")
     return 0
+
+
+def extras_of(text: str) -> list[str]:
+    """Read ``--extras``: pip passes over a name that it does not know.
+
+    Raises:
+        UserError: there is no such part.
+    """
+    known = own_wheel.extras()
+    asked = sorted({normal(word.strip()) for word in text.split(",") if word.strip()})
+    if unknown := [name for name in asked if name not in known]:
+        raise UserError(
+            f"`--extras` must be parts of this package ({', '.join(known)}) with commas between, "
+            f"but {unknown[0]} is none; correct it."
+        )
+    return asked
 
 
 def _check_folder(out: Path, asked: dict[str, Any]) -> None:

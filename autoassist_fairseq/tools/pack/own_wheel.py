@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import shutil
 from pathlib import Path
@@ -21,6 +22,15 @@ def check_checkout() -> None:
             f"`autoassist pack` must run in a checkout, but {ROOT} has no {FILES[0]}: use the "
             "program of the checkout's environment (`make setup`)."
         )
+
+
+def extras() -> list[str]:
+    """Return the names of the extra parts in ``setup.py``, which makes the wheel that is packed."""
+    tree = ast.parse((ROOT / FILES[0]).read_text(encoding="utf-8"))
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.keyword))
+    (given,) = (call.value for call in calls if call.arg == "extras_require")
+    assert isinstance(given, ast.Dict)
+    return sorted(ast.literal_eval(key) for key in given.keys if key)
 
 
 def source_digest() -> str:

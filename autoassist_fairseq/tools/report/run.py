@@ -198,7 +198,7 @@ def _points(log: Log, epochs: list[Epoch]) -> list[Point]:
                 seconds=mark.seconds
                 if None in exact or mark.updates > at[-1]
                 else float(np.interp(mark.updates, at, seconds)),
-                loss=_finite(mark.figures.get("nll_loss", mark.figures.get("loss"))),
+                loss=_finite(mark.loss),
                 bleu=_finite(mark.figures.get("bleu")),
             )
         )
