@@ -71,7 +71,8 @@ def test_two_arms_interrupted_and_resumed(data: Path, tmp_path: Path) -> None:
         assert abs(run["tokens"] - 20_000) < 500
         assert run["seconds"] > 0
     assert "Loaded checkpoint" in (out / "shrink-1" / "train.log").read_text()
-    rows = [line.split()[:2] for line in stdout.splitlines()]
+    # (And a warning, where models that are as young as these write no capital.)
+    rows = [line.split()[:2] for line in stdout.splitlines() if not line.startswith("warning: ")]
     assert rows == [["arm", "policy"], ["uniform", "uniform"], ["shrink", "shrink"]]
     page = (out / "report" / "report.html").read_text()
     assert "shrink" in page and "data:image/png" in page
