@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,8 @@ def needs_torch(arguments: list[str], said: str) -> Any:
         (["--detokenise", "none", "--gen-subset", "valid"], "must hold a binarised `valid` split"),
         (["--detokenise", "none", "--checkpoints", "gone"], "gone must exist"),
         (["--detokenise", "none", "--checkpoints", "ref"], "but ref is another file; give"),
+        (["--detokenise", "none", "--ref", "-"], "`--ref` must be a file, .* but - can be read"),
+        (["--detokenise", "none", "--baseline", "pipe"], "`--baseline` must be a file, .* but pip"),
         needs_torch(["--detokenise", "none"], "^`--average` 10 asks for more epoch"),
         needs_torch(["--detokenise", "none", "--best", "3"], "^`--best` 3 asks for more than the"),
         (
@@ -62,6 +65,7 @@ def test_mistakes(
     corpus: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
 ) -> None:
     monkeypatch.chdir(corpus)
+    os.mkfifo("pipe")
     monkeypatch.setattr(subprocess, "Popen", lambda *_: pytest.fail("translated all the same"))
     with pytest.raises(UserError, match=said):
         main(["bin", "--checkpoints", "run", "--ref", "ref", *arguments])

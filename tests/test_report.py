@@ -144,7 +144,7 @@ def test_both_pages_say_the_same_of_pairs_with_units(tmp_path: Path) -> None:
         assert "Of 40,000 pairs" in text and "in the next pass is 61%" in text
 
 
-def test_what_was_never_measured_is_null_in_json(tmp_path: Path) -> None:
+def test_what_was_never_measured_is_null_in_json_and_a_dash_on_the_page(tmp_path: Path) -> None:
     unmeasured = Hopeless(7, "copy", 0.987, float("nan"), "Katze", "cow")
     verdict = Verdict("AA", 2_000, 1, {"copy": 1}, [unmeasured])
     whole = Report([read_run(shrunk_run(tmp_path), "AA")], [], [], [verdict], [])
@@ -152,6 +152,7 @@ def test_what_was_never_measured_is_null_in_json(tmp_path: Path) -> None:
     example = found["hopeless"][0]["examples"][0]
     assert example["surprise"] is None and example["chance"] == 0.987
     assert found["runs"][0]["epochs"]
+    assert "| copy | 0.99 | - | Katze | cow |" in as_markdown(whole)
 
 
 def test_a_table_is_printed_in_any_locale() -> None:

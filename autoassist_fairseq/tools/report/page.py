@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -106,10 +107,14 @@ def _listed(report: Report) -> Iterator[tuple[str, str, Row, list[Row]]]:
     for found in report.verdicts:
         header = ("kind", "by text", "surprise", "source", "target")
         rows = [
-            (e.kind, f"{e.chance:.2f}", f"{e.surprise:.2f}", e.source, e.target)
+            (e.kind, _known(e.chance), _known(e.surprise), e.source, e.target)
             for e in found.examples
         ]
         yield f"Hopeless: {found.run}", found.sentence, header, rows
+
+
+def _known(number: float) -> str:
+    return "-" if math.isnan(number) else f"{number:.2f}"
 
 
 def _base64(path: Path) -> str:

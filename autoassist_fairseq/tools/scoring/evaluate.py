@@ -107,6 +107,8 @@ def _check(args: argparse.Namespace, split: Split) -> int:
                     f"{args.checkpoints} is another file; give what fairseq-train wrote."
                 )
     args.spm = generation.find_model(args.data, split.target, args.spm, args.detokenise)
+    _check_stays("--ref", args.ref)
+    _check_stays("--baseline", [args.baseline] if args.baseline else [])
     texts = {}
     for path in args.ref:
         lines = texts[f"`--ref` {path}"] = read_lines(path, "--ref")
@@ -117,6 +119,17 @@ def _check(args: argparse.Namespace, split: Split) -> int:
         texts[f"`--baseline` {args.baseline}"] = read_lines(args.baseline, "--baseline")
     check_lengths({**texts, f"`--gen-subset` {args.gen_subset}": range(pairs)})
     return pairs
+
+
+def _check_stays(option: str, paths: Sequence[str]) -> None:
+    """Require what is read now, and once the translations are there, to be there twice."""
+    for path in paths:
+        kind = Path(path)
+        if path == "-" or (kind.exists() and not kind.is_file() and not kind.is_dir()):
+            raise UserError(
+                f"`{option}` must be a file, since it is read again once the translations are "
+                f"there, but {path} can be read only once; write it to a file first."
+            )
 
 
 def _folder(checkpoints: Path) -> Path:
