@@ -27,6 +27,15 @@ PLACE_AHEAD, TOKENS_AHEAD, CACHE_LINE = 24, 12, 64
 
 
 @compiled
+def longest(offsets: Array) -> int:
+    """Return the length of the longest row of a ragged array; 0 if there is none."""
+    most = 0  # np.diff would take seconds to compile
+    for i in range(len(offsets) - 1):
+        most = max(most, offsets[i + 1] - offsets[i])
+    return most
+
+
+@compiled
 def gather(
     stored: Array, pointers: Array, shift: int, local: Array, rows: Array, out: Array, begins: Array
 ) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from autoassist_fairseq.assistant.compiling import compiled
-from autoassist_fairseq.assistant.corpus.kernels import Array
+from autoassist_fairseq.assistant.corpus.kernels import Array, longest
 from autoassist_fairseq.assistant.prefetching import prefetch
 
 # Columns of what `worths` writes of a direction: the mean over all tokens, over those of the first
@@ -58,8 +58,8 @@ def worths(
         out: [P, WORTHS] float32, written.
     """
     mark = np.zeros(vocabulary, np.int32)
-    longest = np.diff(other_offsets).max() if len(out) else 0
-    found, later = np.zeros(longest + 1, np.float32), np.zeros(longest + 1, np.int32)
+    room = longest(other_offsets) + 1
+    found, later = np.zeros(room, np.float32), np.zeros(room, np.int32)
     for i in range(len(out)):
         begin, size = other_offsets[i], other_offsets[i + 1] - other_offsets[i]
         many = offsets[i + 1] - offsets[i]

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from autoassist_fairseq.assistant.compiling import compiled
-from autoassist_fairseq.assistant.corpus.kernels import Array
+from autoassist_fairseq.assistant.corpus.kernels import Array, longest
 
 
 @compiled
@@ -114,7 +114,7 @@ def first_round(
                 row[y] = 0
         least = 0.0
         if good > most:
-            least = np.sort(gains[:good])[good - most]
+            least = _largest(gains[:good], most)
         chosen = 0
         for s in range(good):
             if gains[s] >= least and chosen < most:
@@ -153,10 +153,9 @@ def next_round(
         links: [V] float64, written: words of the other side that each word x explains.
     """
     counts, mark = np.zeros(len(words)), np.zeros(len(shares), np.int32)
-    longest = np.diff(offsets).max() if len(offsets) > 1 else 0
-    many = np.diff(begins).max() if len(begins) > 1 else 0
-    entry, place = np.empty(longest * many + 1, np.int64), np.empty(longest * many + 1, np.int32)
-    room = (np.diff(other_offsets).max() if len(offsets) > 1 else 0) + 1
+    most = longest(offsets) * longest(begins) + 1
+    entry, place = np.empty(most, np.int64), np.empty(most, np.int32)
+    room = longest(other_offsets) + 1
     sums, times = np.zeros(room), np.zeros(room)
     for i in range(len(offsets) - 1):
         own = others[other_offsets[i] : other_offsets[i + 1]]
@@ -180,6 +179,13 @@ def next_round(
         links[x] = counts[begins[x] : begins[x + 1]].sum()
         for e in range(begins[x], begins[x + 1]):
             values[e] = max(counts[e] - discount, 0.0) / (links[x] + 1e-9)
+
+
+@compiled
+def _largest(values: Array, rank: int) -> float:
+    """Return the ``rank``-th largest of ``values``."""
+    # Of one type, since every type that is sorted takes seconds to compile.
+    return float(np.sort(values.astype(np.float64))[len(values) - rank])
 
 
 @compiled
@@ -213,9 +219,9 @@ def shorten(
     for x in range(len(begins) - 1):
         first, last = last, begins[x + 1]
         begins[x] = to
-        least = np.float32(0)
+        least = 0.0
         if last - first > most:
-            least = np.sort(values[first:last])[last - first - most]
+            least = _largest(values[first:last], most)
         chosen, left = 0, 1.0
         for e in range(first, last):
             if values[e] > 0 and values[e] >= least and chosen < most:
