@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from binarised import Binarised
-from training import Server
+from training import Server, train_flags
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,9 @@ def test_the_assistant_learns_each_pair_s_own_loss(
     flags: str, server: Server, corpus: Binarised, tmp_path: Path
 ) -> None:
     epochs = ("--dropout", 0, "--max-tokens", 60, "--max-epoch", 2, "--num-workers", 2)
-    run = server.train(corpus.data, tmp_path, *epochs, *flags.split())
+    command = (corpus.data, *train_flags(tmp_path, *epochs, *flags.split()))
+    probe = {"rows": True}
+    (run,) = server.run_ranks("fairseq-train", *command, save_dir=tmp_path, probe=probe)
     assert run.status == 0, run.output
     trained = [
         (pair, loss)

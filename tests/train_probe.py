@@ -20,8 +20,8 @@ def install(job: dict[str, Any]) -> None:
 
     Keys: ``boss`` = "fixed" replaces what the Assistant is told of the Boss's losses by a function
     of the pair; ``kill`` = {rank, pass, update, micro} ends the process after that micro-batch,
-    {rank, steps} after so many of them;
-    ``faults`` is for `train_faults.plant`.
+    {rank, steps} after so many of them; ``rows`` is for `train_recorder.record`, ``faults`` for
+    `train_faults.plant`.
     """
     probe = job["probe"]
     recorder = Recorder(job["events"])

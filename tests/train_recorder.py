@@ -27,21 +27,24 @@ class Recorder:
             file.write(json.dumps({"event": event, **values}) + "\n")
 
 
-def record(path: str, argv: list[str]) -> None:
-    """Record epochs, trained batches, validations, and the pairs of every window."""
+def record(path: str, argv: list[str], rows: bool = False) -> None:
+    """Record epochs, trained batches, validations, and the pairs of every window.
+
+    With ``rows`` each batch with its rows' losses, as `row_losses` finds them once more.
+    """
     recorder = Recorder(path)
-    _record_fairseq(recorder)
+    _record_fairseq(recorder, rows)
     if "--user-dir" in argv:
         import_user_module(argparse.Namespace(user_dir=argv[argv.index("--user-dir") + 1]))
         _record_planner(recorder)
 
 
-def _record_fairseq(recorder: Recorder) -> None:
+def _record_fairseq(recorder: Recorder, rows: bool) -> None:
     train_step, begin_epoch = FairseqTask.train_step, FairseqTask.begin_epoch
 
     def recorded_step(task: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
         given = inspect.signature(train_step).bind(task, sample, *args, **kwargs).arguments
-        rows = row_losses(given["model"], sample)
+        of_rows = row_losses(given["model"], sample) if rows else []
         loss, size, log = train_step(task, sample, *args, **kwargs)
         inputs = sample["net_input"]["src_tokens"]
         place = getattr(sample.get("autoassist"), "__dict__", {})
@@ -51,7 +54,7 @@ def _record_fairseq(recorder: Recorder) -> None:
             source=list(inputs.shape),
             target=list(sample["target"].shape),
             loss=loss.item().hex(),
-            rows=rows,
+            rows=of_rows,
             dummy=given.get("ignore_grad", False),
             place=[place.get(name) for name in ("pass_index", "update", "micro")],
         )
@@ -72,10 +75,8 @@ def _record_fairseq(recorder: Recorder) -> None:
 def row_losses(model: Any, sample: Any) -> list[float]:
     """Return each row's loss per target word, from a forward pass of its own in float64.
 
-    Only without dropout, where that pass sees what the one that is trained on sees; else nothing.
+    Without dropout, that pass sees what the one that is trained on sees.
     """
-    if any(module.p for module in model.modules() if type(module).__name__ == "FairseqDropout"):
-        return []
     with torch.no_grad():
         scores = torch.log_softmax(model(**sample["net_input"])[0].double(), -1)
     words = sample["target"] != 1  # fairseq's padding

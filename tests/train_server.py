@@ -63,7 +63,7 @@ def become(job: dict[str, Any]) -> None:
     sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
     sys.argv = [job["program"], *job["args"]]
     if job["events"]:
-        train_recorder.record(job["events"], sys.argv)
+        train_recorder.record(job["events"], sys.argv, "rows" in job["probe"])
     if job["probe"]:
         train_probe.install(job)
     PROGRAMS[job["program"]]()
