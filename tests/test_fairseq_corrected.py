@@ -6,25 +6,26 @@ import decimal
 import json
 import os
 import random
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from training import Server
 
 import autoassist_fairseq
 
 pytestmark = pytest.mark.slow
 REPOSITORY = Path(autoassist_fairseq.__file__ or "").parents[1]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-TRAIN = (
-    "fairseq-train bin --arch transformer_tiny --optimizer adam --lr 1e-3 --max-tokens 300 "
+FLAGS = (
+    "--arch transformer_tiny --optimizer adam --lr 1e-3 --max-tokens 300 "
     "--criterion label_smoothed_cross_entropy --label-smoothing 0.1 --cpu --num-workers 0 "
     "--log-format json --log-interval 1 --seed 3"
 )
 BLEU = "--eval-bleu --eval-bleu-detok space"
+GLOO = "--distributed-backend gloo --ddp-backend legacy_ddp"
 
 
 def call(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -75,13 +76,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(folder: Path) -> str:
     """The log of two epochs in one go; checkpoints lie in `whole`."""
-    return succeed(f"{TRAIN} {BLEU} --max-epoch 2 --save-dir whole", folder)
+    return succeed(f"fairseq-train bin {FLAGS} {BLEU} --max-epoch 2 --save-dir whole", folder)
 
 
-def test_a_resumed_run_goes_on_as_if_never_stopped(folder: Path, trained: str) -> None:
-    first = succeed(f"{TRAIN} {BLEU} --max-epoch 1 --save-dir parts", folder)
-    second = succeed(f"{TRAIN} {BLEU} --max-epoch 2 --save-dir parts", folder)
-    assert "Loaded checkpoint parts/checkpoint_last.pt" in second
+def train(server: Server, folder: Path, flags: str, name: str, ranks: int = 1) -> list[str]:
+    """Train as `trained` does, but in a fork of a process that has imported fairseq."""
+    where = ("--save-dir", folder / name)
+    command = (folder / "bin", *f"{FLAGS} {flags}".split(), *where)
+    runs = server.run_ranks("fairseq-train", *command, ranks=ranks)
+    assert [run.status for run in runs] == [0] * ranks, runs[0].output[-3000:]
+    return [run.output for run in runs]
+
+
+def test_a_resumed_run_goes_on_as_if_never_stopped(
+    server: Server, folder: Path, trained: str
+) -> None:
+    (first,) = train(server, folder, f"{BLEU} --max-epoch 1", "parts")
+    (second,) = train(server, folder, f"{BLEU} --max-epoch 2", "parts")
+    assert f"Loaded checkpoint {folder}/parts/checkpoint_last.pt" in second
     assert len(losses(first)) > 1
     assert losses(first) + losses(second) == losses(trained)
 
@@ -111,9 +123,9 @@ def test_scores_of_whole_files(folder: Path) -> None:
     assert "BLEU = 100.00" in said
 
 
-def test_it_trains_on_the_cpu(folder: Path, tmp_path: Path) -> None:
-    flags = "--memory-efficient-bf16 --num-batch-buckets 3"
-    said = succeed(f"{TRAIN} {flags} --max-update 3 --no-save --save-dir {tmp_path}", folder)
+def test_it_trains_on_the_cpu(server: Server, folder: Path) -> None:
+    flags = "--memory-efficient-bf16 --num-batch-buckets 3 --max-update 3 --no-save"
+    (said,) = train(server, folder, flags, "buckets")
     assert len(losses(said)) == 3
 
 
@@ -132,39 +144,10 @@ def test_a_foreign_type_in_a_checkpoint_is_refused(folder: Path, trained: str) -
     assert trusted.returncode == 0, trusted.stderr[-2000:]
 
 
-def two_ranks(command: str, folder: Path) -> list[str]:
-    """Run a training on two processes of this machine, and return what each said."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    name, *arguments = command.split()
-    gloo = ["--distributed-backend", "gloo", "--ddp-backend", "legacy_ddp"]
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
-    ranks = [
-        subprocess.Popen(
-            [Path(sys.executable).with_name(name), *arguments, *gloo],
-            cwd=folder,
-            env={**ENVIRONMENT, **meeting, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        said = [rank.communicate(timeout=200)[0] for rank in ranks]
-    finally:
-        for rank in ranks:
-            rank.kill()
-    for rank, text in zip(ranks, said, strict=True):
-        assert rank.returncode == 0, text[-3000:]
-    return said
-
-
-def test_two_ranks_resume(folder: Path) -> None:
-    two_ranks(f"{TRAIN} --max-epoch 1 --save-dir ranks", folder)
-    said = two_ranks(f"{TRAIN} --max-epoch 2 --save-dir ranks", folder)
-    assert "Loaded checkpoint ranks/checkpoint_last.pt" in said[0]
+def test_two_ranks_resume(server: Server, folder: Path) -> None:
+    train(server, folder, f"{GLOO} --max-epoch 1", "ranks", ranks=2)
+    said = train(server, folder, f"{GLOO} --max-epoch 2", "ranks", ranks=2)
+    assert f"Loaded checkpoint {folder}/ranks/checkpoint_last.pt" in said[0]
     assert "end of epoch 2" in said[0]
 
 
