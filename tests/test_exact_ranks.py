@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from binarised import Binarised
+from binarised import Binarised, make_corpus
 from exactness import Setup, Trace, differences, trace
 from training import ENVIRONMENT, Run, Server, free_port, train_flags
 
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 
 SPREADS = ((1, 4), (2, 2), (4, 1))
 PAIRS_PER_BATCH = 2
+UPDATES = 75
 FLAGS: tuple[object, ...] = (
     *("--batch-size", PAIRS_PER_BATCH, "--batch-size-valid", 40, "--dropout", 0),
     *("--num-workers", 0, "--no-save"),
@@ -42,24 +43,23 @@ def spread_runs(
 
 
 @pytest.fixture(scope="module")
-def fixed(
-    server: Server, corpus: Binarised, tmp_path_factory: pytest.TempPathFactory
-) -> dict[int, list[Run]]:
+def fixed(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[Run]]:
     """Two passes and a bit with a Boss whose losses are a function of the pair."""
     folder = tmp_path_factory.mktemp("fixed")
-    return spread_runs(server, corpus.data, folder, "--max-update", 110, boss="fixed")
+    data = make_corpus(server, folder, 280).data
+    return spread_runs(server, data, folder, "--max-update", UPDATES, boss="fixed")
 
 
 def test_ranks_agree_on_plan_and_assistant_at_every_update(fixed: dict[int, list[Run]]) -> None:
     for ranks, runs in fixed.items():
         whole = ended_well(runs)  # `trace` compares the digests of the ranks
-        assert len(whole.updates) == 110 and whole.updates[-1][0] > 2, "two whole passes"
+        assert len(whole.updates) == UPDATES and whole.updates[-1][0] > 2, "two whole passes"
         for run in runs:
             # The losses of the very last update are learned only where a checkpoint is written.
-            assert len(run.of("learned")) >= 109
+            assert len(run.of("learned")) >= UPDATES - 1
             assert len(run.of("planned")) == len(whole.plans) >= 5
         assert {key[2] for key in whole.batches} == set(range(4))
-        assert len(runs[0].of("batch")) == 110 * 4 // ranks
+        assert len(runs[0].of("batch")) == UPDATES * 4 // ranks
 
 
 def test_the_same_run_however_it_is_spread(fixed: dict[int, list[Run]]) -> None:

@@ -15,10 +15,10 @@ from training import Server
 
 pytestmark = pytest.mark.slow
 
-PAIRS, PASSES, INTERVAL = 650, 2, 8
+PAIRS, PASSES, INTERVAL = 560, 2, 8
 SEED = 2026
 # (ranks, update-freq, workers); the soak test runs all eight.
-SETUPS = [(1, 1, 2), (1, 2, 0), (2, 2, 2)]
+SETUPS = [(1, 1, 2), (2, 2, 0)]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_killed_and_resumed_equals_never_stopped(
     assert [run.status for run in unbroken] == [0] * ranks, unbroken[0].output
     whole = trace(unbroken)
     windows = [sum(key[0] == index for key in whole.plans) for index in (1, 2)]
-    assert windows[0] == 5 and windows[1] >= 3
+    assert windows[0] == 4 and windows[1] >= 3
     assert len(whole.considered(2)) == PAIRS > 1.05 * sum(map(len, whole.pairs(2)))
     rng = np.random.default_rng([SEED, ranks, freq, workers])
     kills = choose_kills(unbroken, rng)

@@ -68,13 +68,13 @@ def test_a_corpus_that_is_not_memory_mapped_is_trained_on_all_the_same(
 
 
 def test_validating_on_the_training_set_is_fairseq_s_own(
-    server: Server, corpus: Binarised, tmp_path: Path
+    server: Server, few: Binarised, tmp_path: Path
 ) -> None:
     """A validation takes no pair from training, within a pass or at its end."""
     flags = ("--max-tokens", 200, "--max-epoch", 3, "--autoassist-base-prob", 0.1)
     sets = ("--valid-subset", "train,valid", "--validate-interval-updates", 7)
-    plain = server.train(corpus.data, tmp_path / "a", *flags)
-    run = server.train(corpus.data, tmp_path / "b", *flags, *sets)
+    plain = server.train(few.data, tmp_path / "a", *flags)
+    run = server.train(few.data, tmp_path / "b", *flags, *sets)
     assert run.status == 0, run.output
     assert run.losses == plain.losses, "the same training"
     validated = [line for line in run.logged("train") if "train_aa_pass" not in line]
