@@ -50,8 +50,11 @@ def needs_torch(arguments: list[str], said: str) -> Any:
         (["--detokenise", "none", "--gen-subset", "valid"], "must hold a binarised `valid` split"),
         (["--detokenise", "none", "--checkpoints", "gone"], "gone must exist"),
         (["--detokenise", "none", "--checkpoints", "ref"], "but ref is another file; give"),
-        (["--detokenise", "none", "--ref", "-"], "`--ref` must be a file, .* but - can be read"),
-        (["--detokenise", "none", "--baseline", "pipe"], "`--baseline` must be a file, .* but pip"),
+        (["--detokenise", "none", "--ref", "-"], "`--ref` must be a file, .* but - is not there"),
+        (
+            ["--detokenise", "none", "--baseline", "pipe"],
+            "`--baseline` must .* pipe is no file",
+        ),
         needs_torch(["--detokenise", "none"], "^`--average` 10 asks for more epoch"),
         needs_torch(["--detokenise", "none", "--best", "3"], "^`--best` 3 asks for more than the"),
         (

@@ -5,8 +5,11 @@ from __future__ import annotations
 import gzip
 import io
 import math
+import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 
 import pytest
@@ -161,3 +164,13 @@ def test_lines_are_read_as_sacrebleu_reads_them(
         assert read_lines(path, "--sys") == expected
     with pytest.raises(UserError, match="`--ref` - must hold at least one line"):
         read_lines("-", "--ref")  # both cannot be
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_pipe_is_read_too(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writing = Thread(target=pipe.write_bytes, args=[pack(b"eins\nzwei\n")])
+    writing.start()
+    assert read_lines(pipe, "--sys") == ["eins", "zwei"]
+    writing.join()

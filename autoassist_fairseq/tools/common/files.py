@@ -41,15 +41,20 @@ def count_lines(path: Path) -> int:
 
 
 def open_text(path: Path) -> BinaryIO:
-    """Open plain or gzipped text for reading bytes, whatever the file is called."""
+    """Open plain or gzipped text, a pipe too, for reading bytes, whatever it is called."""
     stream = path.open("rb")
-    magic = stream.read(len(_GZIP_MAGIC))
-    stream.seek(0)
-    # A GzipFile closes its own file only when it opened it: so it opens the path again.
-    if magic != _GZIP_MAGIC:
+    if not stream.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC):
         return stream
-    stream.close()
-    return cast(BinaryIO, gzip.open(path, "rb"))
+    unpacked = gzip.GzipFile(fileobj=stream, mode="rb")
+    # What it is to close, which else is only what it opened itself.
+    unpacked.myfileobj = cast(Any, stream)
+    return cast(BinaryIO, unpacked)
+
+
+def not_files(paths: Iterable[Path]) -> str:
+    """Return what to say of those of ``paths`` that cannot be read more than once; "" of none."""
+    told = [(path, "no file" if path.exists() else "not there") for path in paths]
+    return ", ".join(f"{path} is {why}" for path, why in told if not path.is_file())
 
 
 @contextmanager

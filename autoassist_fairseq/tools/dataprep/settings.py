@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.common.files import LOCK, Paths
+from autoassist_fairseq.tools.common.files import LOCK, Paths, not_files
 from autoassist_fairseq.tools.dataprep.cleaning import Cleaning, CleaningRules
 from autoassist_fairseq.tools.dataprep.language_id import language_problems
 from autoassist_fairseq.tools.dataprep.reading import Source
@@ -163,8 +163,8 @@ def check(settings: PrepSettings, more: Sequence[str] = ()) -> None:
 def missing_files(settings: PrepSettings) -> list[str]:
     """What to say of files that are not there, if any."""
     files = [file for all in settings.sources.values() for one in all for file in one.files]
-    missing = [str(file) for file in files if not file.is_file()]
-    return [f"Input files must exist, but there is no {', no '.join(missing)}"] * bool(missing)
+    told = not_files(files)
+    return [f"Input must be files, read more than once, but {told}"] * bool(told)
 
 
 def _range_problems(settings: PrepSettings) -> list[str]:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from autoassist_fairseq.errors import UserError, run_main
 from autoassist_fairseq.tools.common.child import lines_of
-from autoassist_fairseq.tools.common.files import clear_os_errors, write_lines
+from autoassist_fairseq.tools.common.files import clear_os_errors, not_files, write_lines
 from autoassist_fairseq.tools.common.words import split_at_dashes
 from autoassist_fairseq.tools.scoring import command as scoring
 from autoassist_fairseq.tools.scoring import generated as generation
@@ -123,13 +123,12 @@ def _check(args: argparse.Namespace, split: Split) -> int:
 
 def _check_stays(option: str, paths: Sequence[str]) -> None:
     """Require what is read now, and once the translations are there, to be there twice."""
-    for path in paths:
-        kind = Path(path)
-        if path == "-" or (kind.exists() and not kind.is_file() and not kind.is_dir()):
-            raise UserError(
-                f"`{option}` must be a file, since it is read again once the translations are "
-                f"there, but {path} can be read only once; write it to a file first."
-            )
+    told = not_files(Path(path) for path in paths if path == "-" or Path(path).exists())
+    if told:
+        raise UserError(
+            f"`{option}` must be a file, since it is read again once the translations are there, "
+            f"but {told}; write it to one first."
+        )
 
 
 def _folder(checkpoints: Path) -> Path:

@@ -14,7 +14,7 @@ from autoassist_fairseq.assistant.corpus.features import Corpus
 from autoassist_fairseq.assistant.corpus.token_store import Ints
 from autoassist_fairseq.assistant.wrong.text_judge import KINDS
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.common.files import clear_os_errors, staged
+from autoassist_fairseq.tools.common.files import clear_os_errors, not_files, staged
 from autoassist_fairseq.tools.report.corpus import read_text
 from autoassist_fairseq.tools.wrong_pairs.finding import SEED, Found, Tally, find
 from autoassist_fairseq.tools.wrong_pairs.text_files import Pair, TextFiles
@@ -110,8 +110,8 @@ def _check(args: argparse.Namespace) -> None:
             "`autoassist find-wrong-pairs` must be given SOURCE and TARGET, or `--data DATA`, but "
             f"is given {len(args.text)} files{' and `--data`' * bool(args.data)}; give one."
         )
-    if missing := [str(path) for path in args.text if not path.is_file()]:
-        raise UserError(f"SOURCE and TARGET must exist, but there is no {', no '.join(missing)}.")
+    if told := not_files(args.text):
+        raise UserError(f"SOURCE and TARGET must be files, read more than once, but {told}.")
     if args.out.exists():
         raise UserError(f"`--out` must be new, but {args.out} exists; remove it, or name another.")
 
