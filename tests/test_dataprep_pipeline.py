@@ -286,7 +286,9 @@ def test_the_size_that_the_message_names_is_allowed(tmp_path: Path) -> None:
 def test_all_missing_files_are_named(raw: Path) -> None:
     (raw / "train.de.gz").unlink()
     (raw / "valid.en.gz").unlink()
-    with pytest.raises(UserError, match=r"train\.de\.gz is not there, .*valid\.en\.gz is not there"):
+    with pytest.raises(
+        UserError, match=r"train\.de\.gz is not there, .*valid\.en\.gz is not there"
+    ):
         main(arguments(raw))
     assert not (raw.parent / "out").exists()
 

@@ -46,6 +46,7 @@ class Pass:
         quotas: [W] batches that each window yields.
         keep_all: whether every pair is kept.
         policy: whose choice the quotas were counted for.
+        cut: whether they were counted without the hopeless pairs.
         seed: of every random stream of the pass.
         warm: windows, from the first, that keep every pair which is not hopeless.
         offset: batches that count as trained on before the quotas, after a change of ``group``;
@@ -60,6 +61,7 @@ class Pass:
     keep_all: bool
     seed: int
     policy: str
+    cut: bool = False
     warm: int = 0
     offset: int = 0
 

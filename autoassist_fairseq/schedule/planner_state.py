@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple, replace
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,17 @@ from autoassist_fairseq.schedule.plan import Plan
 if TYPE_CHECKING:
     from autoassist_fairseq.schedule.planner import Planner
 
-PASS_KEYS = ("index", "window_pairs", "group", "keep_all", "seed", "policy", "warm", "offset")
+PASS_KEYS = (
+    "index",
+    "window_pairs",
+    "group",
+    "keep_all",
+    "seed",
+    "policy",
+    "cut",
+    "warm",
+    "offset",
+)
 
 
 def state_of(planner: Planner) -> dict[str, Any]:
@@ -72,11 +82,6 @@ def restore(planner: Planner, state: dict[str, Any]) -> None:
         planner.current = None
     else:
         _restore_pass(planner, state["pass"])
-        # Nobody cuts any more whom the quotas do not count: who fills them is drawn.
-        cut = state["policy"].get("hopeless", {}).get("keep", 1.0) < 1
-        if cut and planner.settings.hopeless == "off" and planner.current is not None:
-            chosen = f"{planner.current.policy} and the cut"
-            planner.current = replace(planner.current, policy=chosen)
 
 
 def _restore_pass(planner: Planner, saved: dict[str, Any]) -> None:

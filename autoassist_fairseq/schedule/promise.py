@@ -39,8 +39,8 @@ def promise(
     updates = int((warm * shares[1] + (1 - warm) * shares[0]) * every) // group
     window = passes.window_size(len(order), updates, settings.window)
     empty = np.zeros(math.ceil(len(order) / window), np.int64)
-    keep_all, policy = shares[0] >= 1, settings.rule
-    now = Pass(index, order, window, group, empty, keep_all, settings.seed, policy)
+    keep_all, policy, cut = shares[0] >= 1, settings.rule, settings.hopeless == "cut"
+    now = Pass(index, order, window, group, empty, keep_all, settings.seed, policy, cut)
     now = replace(now, warm=_warm_windows(now, warm))
     if keep_all or selection.settled(now, now.windows - 1):
         counts = itertools.accumulate(map(len, _kept(selection, now)))  # as far as they matter

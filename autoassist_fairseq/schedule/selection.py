@@ -32,10 +32,11 @@ class Selection:
         self.failed = ""
 
     def settled(self, now: Pass, window: int) -> bool:
-        """Return whether `candidates` are final: unless another policy has taken over since."""
-        if self.failed:
+        """Return whether `candidates` are final: unless options have changed since the promise."""
+        settings = self.policy.settings
+        if self.failed or (now.cut and settings.hopeless == "off"):
             return False
-        return now.policy == self.policy.settings.rule and self.policy.settles(now.warms(window))
+        return now.policy == settings.rule and self.policy.settles(now.warms(window))
 
     def candidates(self, now: Pass, window: int) -> Ints:
         """Return the pairs of ``window`` that the policy leaves; the quota decides on the rest."""
