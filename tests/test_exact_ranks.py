@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from binarised import Binarised, make_corpus
+from binarised import Binarised
 from exactness import Setup, Trace, differences, trace
 from training import ENVIRONMENT, Run, Server, free_port, train_flags
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 SPREADS = ((1, 4), (2, 2), (4, 1))
 PAIRS_PER_BATCH = 2
-UPDATES = 75
+UPDATES = 110
 FLAGS: tuple[object, ...] = (
     *("--batch-size", PAIRS_PER_BATCH, "--batch-size-valid", 40, "--dropout", 0),
     *("--num-workers", 0, "--no-save"),
@@ -43,11 +43,12 @@ def spread_runs(
 
 
 @pytest.fixture(scope="module")
-def fixed(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[Run]]:
+def fixed(
+    server: Server, corpus: Binarised, tmp_path_factory: pytest.TempPathFactory
+) -> dict[int, list[Run]]:
     """Two passes and a bit with a Boss whose losses are a function of the pair."""
     folder = tmp_path_factory.mktemp("fixed")
-    data = make_corpus(server, folder, 280).data
-    return spread_runs(server, data, folder, "--max-update", UPDATES, boss="fixed")
+    return spread_runs(server, corpus.data, folder, "--max-update", UPDATES, boss="fixed")
 
 
 def test_ranks_agree_on_plan_and_assistant_at_every_update(fixed: dict[int, list[Run]]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from training import LOGGED, SHRINK, SMOOTHED, TASK, Run, command
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "multi30k"
-PAIRS, VALID, PIECES = 5_000, 400, 2_000
+PAIRS, VALID, PIECES = 3_000, 200, 2_000
 
 pytestmark = [
     pytest.mark.slow,

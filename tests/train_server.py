@@ -4,16 +4,18 @@ Importing torch and fairseq takes longer than most test runs; a fork takes a mil
 as lines of JSON on stdin (program, args, log, events, limit, ranks, port, probe), replies go to
 stdout as the exit status of each rank. The fork leaves the loop and *is* the program from there on,
 so that exit status, tracebacks and what happens at exit are those of a program that was started by
-hand.
+hand; only its memory is left to the system, since taking it apart takes longer than most test runs.
 """
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
 import signal
 import sys
+import threading
 from typing import Any
 
 import fairseq.options
@@ -77,8 +79,29 @@ def warm_up() -> None:
     convert_namespace_to_omegaconf(fairseq.options.parse_args_and_arch(parser, flags))
 
 
+def end(job: dict[str, Any]) -> None:
+    """Become ``job``, and exit as Python does but for taking memory apart."""
+    status = 0
+    try:
+        become(job)
+    except KeyboardInterrupt:
+        raise  # Python ends such a process with the signal itself
+    except SystemExit as left:
+        status = left.code if isinstance(left.code, int) else int(left.code is not None)
+        if not isinstance(left.code, int | None):
+            print(left.code, file=sys.stderr)
+    except BaseException:
+        status = 1
+        sys.excepthook(*sys.exc_info())
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status & 0xFF)
+
+
 if __name__ == "__main__":
     warm_up()
     gc.freeze()  # else every fork would walk through, and copy, what was imported
     if (job := next_job()) is not None:
-        become(job)
+        end(job)
