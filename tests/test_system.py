@@ -10,7 +10,7 @@ import pytest
 from training import LOGGED, SHRINK, SMOOTHED, TASK, Run, command
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "multi30k"
-PAIRS, VALID, PIECES = 3_000, 200, 2_000
+PAIRS, VALID, PIECES = 5_000, 400, 2_000
 
 pytestmark = [
     pytest.mark.slow,
@@ -65,6 +65,7 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
         *("--optimizer", "adam", "--adam-betas", "(0.9,0.98)", "--lr", 0.004),
         *("--lr-scheduler", "inverse_sqrt", "--warmup-updates", 60),
         *("--max-tokens", 1500, "--max-epoch", 3, "--no-epoch-checkpoints"),
+        limit=250,
     )
     assert status == 0, output
     return Run(status, output, [], folder)
