@@ -33,10 +33,12 @@ class Selection:
 
     def settled(self, now: Pass, window: int) -> bool:
         """Return whether `candidates` are final: unless options have changed since the promise."""
-        settings = self.policy.settings
-        if self.failed or (now.cut and settings.hopeless == "off"):
+        if self.failed:
             return False
-        return now.policy == settings.rule and self.policy.settles(now.warms(window))
+        settings = self.policy.settings
+        if now.policy != settings.rule or (now.cut and settings.hopeless == "off"):
+            return False
+        return self.policy.settles(now.warms(window))
 
     def candidates(self, now: Pass, window: int) -> Ints:
         """Return the pairs of ``window`` that the policy leaves; the quota decides on the rest."""
