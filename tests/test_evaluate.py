@@ -50,7 +50,7 @@ def needs_torch(arguments: list[str], said: str) -> Any:
         (["--detokenise", "none", "--gen-subset", "valid"], "must hold a binarised `valid` split"),
         (["--detokenise", "none", "--checkpoints", "gone"], "gone must exist"),
         (["--detokenise", "none", "--checkpoints", "ref"], "but ref is another file; give"),
-        (["--detokenise", "none", "--ref", "-"], "`--ref` must be a file, .* but - is not there"),
+        (["--detokenise", "none", "--ref", "-"], "`--ref` must be a file, .* but - is no file"),
         (
             ["--detokenise", "none", "--baseline", "pipe"],
             "`--baseline` must .* pipe is no file",

@@ -1,7 +1,7 @@
 """fairseq's own flags with every policy: killed and started again, a run is as never stopped.
 
-Here every policy that remembers something of its own meets all flags at once. With
-AUTOASSIST_EVERY_FLAG=1, as ``make soak`` sets it, every policy meets each alone.
+Here policies that differ in what they remember meet all flags at once. With
+AUTOASSIST_EVERY_FLAG=1, as ``make soak`` sets it, every policy does, and meets each alone, too.
 """
 
 from __future__ import annotations
@@ -69,9 +69,13 @@ COMMON = (
     *("--save-interval-updates", 7),
 )
 EVERY = bool(os.environ.get("AUTOASSIST_EVERY_FLAG"))
-# The others remember nothing, or what `shrink` does.
-SOME = [name for name in POLICIES if name not in {"uniform", "random", "self-paced"}]
-CASES = [*(itertools.product(POLICIES, FLAGS) if EVERY else itertools.product(SOME, TOGETHER))]
+# These remember nothing of their own.
+SOAKED = {"uniform", "random", "self-paced"}
+CASES = [
+    (policy, flag)
+    for policy, flag in itertools.product(POLICIES, FLAGS | TOGETHER)
+    if EVERY or (flag in TOGETHER and policy not in SOAKED)
+]
 
 
 @pytest.fixture(scope="module")

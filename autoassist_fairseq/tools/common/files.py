@@ -53,8 +53,10 @@ def open_text(path: Path) -> BinaryIO:
 
 def not_files(paths: Iterable[Path]) -> str:
     """Return what to say of those of ``paths`` that cannot be read more than once; "" of none."""
-    told = [(path, "no file" if path.exists() else "not there") for path in paths]
-    return ", ".join(f"{path} is {why}" for path, why in told if not path.is_file())
+    told = [path for path in paths if not path.is_file()]
+    odd = [path.exists() or path == Path("-") for path in told]  # a folder, a pipe, stdin
+    whys = ["no file" if one else "not there" for one in odd]
+    return ", ".join(f"{path} is {why}" for path, why in zip(told, whys, strict=True))
 
 
 @contextmanager

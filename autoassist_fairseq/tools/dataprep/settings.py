@@ -164,7 +164,7 @@ def missing_files(settings: PrepSettings) -> list[str]:
     """What to say of files that are not there, if any."""
     files = [file for all in settings.sources.values() for one in all for file in one.files]
     told = not_files(files)
-    return [f"Input must be files, read more than once, but {told}"] * bool(told)
+    return [f"Input must be files that can be read more than once, but {told}"] * bool(told)
 
 
 def _range_problems(settings: PrepSettings) -> list[str]:

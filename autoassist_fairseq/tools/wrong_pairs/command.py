@@ -111,7 +111,9 @@ def _check(args: argparse.Namespace) -> None:
             f"is given {len(args.text)} files{' and `--data`' * bool(args.data)}; give one."
         )
     if told := not_files(args.text):
-        raise UserError(f"SOURCE and TARGET must be files, read more than once, but {told}.")
+        raise UserError(
+            f"SOURCE and TARGET must be files that can be read more than once, but {told}."
+        )
     if args.out.exists():
         raise UserError(f"`--out` must be new, but {args.out} exists; remove it, or name another.")
 
