@@ -1,10 +1,11 @@
 """A program that has imported fairseq once and becomes fairseq-train for every job it is given.
 
 Importing torch and fairseq takes longer than most test runs; a fork takes a millisecond. Jobs come
-as lines of JSON on stdin (program, args, log, events, limit, ranks, port, probe), replies go to
-stdout as the exit status of each rank. The fork leaves the loop and *is* the program from there on,
-so that exit status, tracebacks and what happens at exit are those of a program that was started by
-hand; only its memory is left to the system, since taking it apart takes longer than most test runs.
+as lines of JSON on stdin (program, args, user_dir, log, events, limit, ranks, port, probe), replies
+go to stdout as the exit status of each rank. The fork leaves the loop and *is* the program from
+there on, so that exit status, tracebacks and what happens at exit are those of a program that was
+started by hand; only its memory is left to the system, since taking it apart takes longer than most
+test runs. What else a fork need not do again: `train_warm`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import sys
 import threading
 from typing import Any
 
-import fairseq.options
 import fairseq_cli.preprocess
 import fairseq_cli.train
 import numba
@@ -28,7 +28,7 @@ import torch._dynamo  # noqa: F401
 import train_probe
 import train_ranks
 import train_recorder
-from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from train_warm import PlugIn, warm_up
 
 PROGRAMS = {
     "fairseq-train": fairseq_cli.train.cli_main,
@@ -41,11 +41,14 @@ def _nothing() -> int:
     return 0
 
 
-def next_job() -> dict[str, Any] | None:
+def next_job(plug_in: PlugIn | None) -> dict[str, Any] | None:
     """Serve until stdin ends; in the fork for a job, return that job."""
     with os.fdopen(os.dup(1), "w") as replies:
         for line in iter(sys.stdin.readline, ""):
             job, children = dict(json.loads(line)), []
+            if plug_in is not None and job["user_dir"]:
+                print(plug_in.do(line, job["user_dir"]), file=replies, flush=True)
+                continue
             for rank in range(job["ranks"]):
                 child = os.fork()
                 if child == 0:
@@ -71,14 +74,6 @@ def become(job: dict[str, Any]) -> None:
     PROGRAMS[job["program"]]()
 
 
-def warm_up() -> None:
-    """Do once what every run would do again: half of a short one is Hydra's reading of flags."""
-    _nothing()  # numba imports its compiler with the first function
-    parser = fairseq.options.get_training_parser()
-    flags = ["none", "--arch", "transformer", "--optimizer", "adam", "--lr", "0.1"]
-    convert_namespace_to_omegaconf(fairseq.options.parse_args_and_arch(parser, flags))
-
-
 def end(job: dict[str, Any]) -> None:
     """Become ``job``, and exit as Python does but for taking memory apart."""
     status = 0
@@ -100,8 +95,14 @@ def end(job: dict[str, Any]) -> None:
     os._exit(status & 0xFF)
 
 
-if __name__ == "__main__":
-    warm_up()
+def serve(plug_in: PlugIn | None = None) -> None:
+    """Do the jobs that come, those of the plug-in in ``plug_in``."""
     gc.freeze()  # else every fork would walk through, and copy, what was imported
-    if (job := next_job()) is not None:
+    if (job := next_job(plug_in)) is not None:
         end(job)
+
+
+if __name__ == "__main__":
+    _nothing()  # numba imports its compiler with the first function
+    warm_up()
+    serve(PlugIn(serve))

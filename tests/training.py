@@ -122,6 +122,7 @@ class Server:
         job = {
             "program": program,
             "args": [str(arg) for arg in args],
+            "user_dir": USER_DIR if USER_DIR in args else "",
             "log": str(log),
             "events": str(events) if save_dir else "",
             "limit": LIMIT,
