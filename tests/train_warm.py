@@ -14,6 +14,7 @@ from typing import IO, Any
 
 import fairseq.dataclass.utils as conversion
 import fairseq.options
+import torch
 from fairseq.utils import import_user_module
 from hydra import compose
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -44,6 +45,8 @@ def quick_compose(name: str, overrides: list[str], **more: Any) -> Any:
 def warm_up(*task: str) -> None:
     """Read the common flags, with ``task``, and have them read quickly from now on."""
     conversion.compose = quick_compose
+    # No GPU will be seen, and each seed would be kept for it, with where in the code it was set.
+    torch.cuda._lazy_call = lambda *_, **__: None
     for loss in ("cross_entropy", "label_smoothed_cross_entropy"):
         flags = ["none", *COMMON, "--criterion", loss, *task]
         parser = fairseq.options.get_training_parser()
