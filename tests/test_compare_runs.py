@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import threading
 import zipfile
@@ -288,15 +289,20 @@ def test_a_rate_that_diverges_loses(data: Path, capsys: pytest.CaptureFixture[st
     assert "of lr 0.0031" in log_of(data, "off-1")
     page = (data.parent / "out" / "compare.md").read_text()
     assert ", 0.05: not finite, 0.1: not finite); warning: the smallest that was tried" in page
+    shutil.rmtree(data.parent / "out" / "off-1")  # whose rate is another one
     with pytest.raises(UserError, match=r"none of lr0.05, lr0.1 it is finite .* try lower rates"):
         compare(data, "--arms", "off", "--tune-lr", "0.05,0.1")
 
 
-def test_runs_that_were_not_tuned_are_refused_before_tuning(data: Path) -> None:
-    assert compare(data, "--arms", "shrink") == 0
-    with pytest.raises(
-        UserError, match=r"shrink-1 must .* had nothing where now is --lr \(tuned\);"
-    ):
+@pytest.mark.parametrize(
+    ("words", "had"),
+    [([], "nothing where now is --lr"), (["--", "--lr", "0.05"], r"0\.05 where now is")],
+)
+def test_runs_that_were_not_tuned_are_refused_before_tuning(
+    data: Path, words: list[str], had: str
+) -> None:
+    assert compare(data, "--arms", "shrink", *words) == 0
+    with pytest.raises(UserError, match=rf"shrink-1 must .* had {had} \(tuned\);"):
         compare(data, "--arms", "off,shrink", "--tune-lr", "0.001,0.0031")
     assert not (data.parent / "out" / "tuning").exists()
 

@@ -71,7 +71,7 @@ def _compared(args: argparse.Namespace, extra: Sequence[str]) -> list[Row]:
     rates = rates_of(args.tune_lr) if args.tune_lr else []
     if rates:
         check_free(arms, extra)
-    jobs = _checked(args, arms, extra, *rates[:1], tuning=bool(rates))
+    jobs = _checked(args, arms, extra, *rates[:1], tuned=rates)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with locked(args.out):
         if rates:
@@ -87,13 +87,13 @@ def _checked(
     arms: Sequence[Arm],
     extra: Sequence[str],
     *rate: float,
-    tuning: bool = False,
+    tuned: Sequence[float] = (),
 ) -> list[Job]:
     """Return all runs, with that learning rate if one is given; none was begun as another one."""
     words = [word for one in rate for word in ("--lr", f"{one:g}")]
     jobs = jobs_of(args, arms, [*extra, *words])
     for job in jobs:
-        check_started(job, "--lr" if tuning else None)
+        check_started(job, [f"{one:g}" for one in tuned])
     return jobs
 
 

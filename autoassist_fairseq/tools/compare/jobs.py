@@ -165,12 +165,12 @@ class Result:
     validations: list[Validation] = field(default_factory=list)
 
 
-def check_started(job: Job, tuned: str | None = None) -> None:
+def check_started(job: Job, tuned: Sequence[str] = ()) -> None:
     """Require a folder that is new, or was begun as the same job.
 
     Args:
         job: whose folder it is.
-        tuned: a flag that has its value from tuning, which is not done yet: that may differ.
+        tuned: learning rates that tuning will choose from; in which of them it is may differ.
 
     Raises:
         UserError: names what differs.
@@ -182,7 +182,7 @@ def check_started(job: Job, tuned: str | None = None) -> None:
     now = job.account
     if tuned:
         before, now = (
-            {**one, "flags": _without_value(one.get("flags", []), tuned)} for one in (before, now)
+            {**one, "flags": _untuned(one.get("flags", []), tuned)} for one in (before, now)
         )
     differ = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     if differ:
@@ -243,9 +243,9 @@ def _beyond(words: Sequence[Any], others: Sequence[Any]) -> list[Any]:
     return found
 
 
-def _without_value(flags: Sequence[str], flag: str) -> list[str]:
+def _untuned(flags: Sequence[str], rates: Sequence[str]) -> list[str]:
     return [
-        "(tuned)" if before == flag else word
+        "(tuned)" if before == "--lr" and word in rates else word
         for before, word in zip(["", *flags], flags, strict=False)
     ]
 
