@@ -238,6 +238,7 @@ def test_a_large_corpus_is_looked_at_in_pieces(monkeypatch: pytest.MonkeyPatch) 
     memory.surprises[::3] = np.random.default_rng(0).normal(0, 1, -(-pairs // 3))
     memory.passes[:], memory.chances[:] = 4, 1 / 3
     monkeypatch.setattr(policy.opinion, "_tokens", lambda ids: np.full(len(ids), 7))
+    monkeypatch.setattr(policy.opinion.text, "empty", lambda ids: np.zeros(len(ids), np.bool_))
     chosen = Selection(policy)
     for two_kinds in (None, Mixture((0.7, 0.3), (-9.0, 2.0), (1.0, 1.0))):
         monkeypatch.setattr(opinion, "fit", lambda values, weights, found=two_kinds: found)

@@ -100,6 +100,23 @@ def test_from_a_clean_corpus_nothing_is_cut() -> None:
     assert len(trained(run(planner, range(1, 3), np.ones(PAIRS, np.bool_)))) == 2 * PAIRS
 
 
+def test_a_pair_with_one_empty_side_is_cut_from_the_first_pass_on() -> None:
+    """Where text tells no other wrong pairs, and in each of the passes after it."""
+    source, target, _ = spoiled(PAIRS, 0.0, 0)
+    empty = np.arange(PAIRS) % 50 == 0
+    for pair in np.flatnonzero(empty):
+        (source if pair % 100 else target)[pair] = [2]
+    sides = side_of(source, WORDS), side_of(target, WORDS, "target")
+    corpus = Corpus(sides[0], sides[1], table_of(source), table_of(target))
+    fits = {CORPUS: "with empty sides"}
+    sizes = sizes_of(source), sizes_of(target)
+    planner = planner_of(Folder(corpus, PairIds(PAIRS), sizes[0], sizes[1], fits))
+    for index in range(1, 5):
+        kept = np.bincount(trained(run(planner, range(index, index + 1), empty)), minlength=PAIRS)
+        assert kept[empty].mean() < 0.3 and kept[~empty].mean() > 0.98
+    assert hopeless_of(planner).counts(np.arange(PAIRS)) == {"empty": int(empty.sum())}
+
+
 def test_weights_are_small_from_the_first_pass_on() -> None:
     planner = planner_of(hopeless="weight", reexamine=0.2)
     planner.begin_pass(1, 2)

@@ -163,6 +163,16 @@ def test_rates_are_read_from_both_layouts(layout: str, tmp_path: Path) -> None:
     assert rates_from("0.5") == (0.5,) and rates_from("0, 0.3,0.4") == (0, 0.3, 0.4)
 
 
+def test_the_rate_of_a_log_of_one_pass_is_that_pass_s(tmp_path: Path) -> None:
+    """One number would be the rate of all passes, behind a warm-up that keeps every pair."""
+    from autoassist_fairseq.plugin.rates import rates_from
+
+    log = tmp_path / "train.log"
+    told = "epoch 001 | loss 3 | aa_keep_tokens 0.75 | num_updates 9"
+    log.write_text(f"2026-01-01 10:00:00 | INFO | train | {told}\n")
+    assert rates_from(str(log)) == (0.25, 0.25)
+
+
 @pytest.mark.parametrize("content", ["", "| train | {}", "| epoch 003 | aa_keep_tokens 0.5"])
 def test_a_log_without_rates_is_one_sentence(content: str, tmp_path: Path) -> None:
     from autoassist_fairseq.plugin.rates import rates_from

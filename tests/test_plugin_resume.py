@@ -132,3 +132,19 @@ def test_patience_ends_a_run(server: Server, corpus: Binarised, tmp_path: Path) 
     assert run.status == 0, run.output
     assert "early stop since valid performance" in run.output
     assert len(run.of("epoch")) == 2 and "checkpoint2.pt" in run.checkpoints()
+
+
+def test_too_few_pairs_for_an_update_of_the_new_size_end_the_pass(
+    server: Server, few: Binarised, tmp_path: Path
+) -> None:
+    flags = ("--batch-size", 8, "--num-workers", 0, "--no-epoch-checkpoints")
+    first = server.train(few.data, tmp_path, *flags, "--max-update", 24)
+    assert first.status == 0 and few.pairs - len(first.trained(1)) == 8, first.output
+    then = server.train(few.data, tmp_path, *flags, "--update-freq", 16, "--max-epoch", 2)
+    assert then.status == 0, then.output
+    assert "fewer pairs of epoch 1 are left than one update has batches (16 = ranks" in then.output
+    assert then.of("batch", 1) == [] and then.of("batch", 2)
+    assert sorted(then.considered(2)) == list(range(few.pairs))
+    again = server.train(few.data, tmp_path / "other", *flags, "--update-freq", 16,
+        "--max-epoch", 1, "--restore-file", tmp_path / "checkpoint_last.pt")  # fmt: skip
+    assert again.status == 0 and not again.of("batch"), again.output

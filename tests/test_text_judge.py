@@ -416,3 +416,49 @@ def test_another_language_among_the_targets(monkeypatch: pytest.MonkeyPatch) -> 
     assert (called & wrong).sum() / wrong.sum() > 0.9
     assert (called & ~wrong).mean() < 0.01
     assert (np.array(KINDS)[verdicts.kinds(found[called & wrong])] == "language").mean() > 0.9
+
+
+def with_empties(share: float, clean: bool) -> tuple[Corpus, NDArray[np.bool_]]:
+    """A corpus of 2,000 pairs; that share of sources is empty, and as many targets of others."""
+    source, target = made_up(2_000, 5)
+    if not clean:
+        target = [target[i - 1] if i % 4 == 0 else target[i] for i in range(len(target))]
+    chance = np.random.default_rng(5).random(len(source))
+    empty = chance < 2 * share
+    source = [[] if chance[i] < share else line for i, line in enumerate(source)]
+    target = [[] if empty[i] and source[i] else line for i, line in enumerate(target)]
+    return corpus_of(source, target, 400), empty
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_pair_with_one_empty_side_is_wrong(clean: bool) -> None:
+    corpus, empty = with_empties(0.02, clean)
+    about = TextJudge(corpus, 1).examine(np.arange(len(corpus)))
+    assert (about.posterior[empty] > 0.99).all() and empty.sum() > 50
+    assert {KINDS[kind] for kind in about.kind[empty]} == {"empty"}
+    assert not (about.kind[~empty] == KINDS.index("empty")).any()
+
+
+def test_where_most_pairs_have_an_empty_side_it_is_meant_so() -> None:
+    corpus, empty = with_empties(0.3, True)
+    judge = TextJudge(corpus, 1)
+    assert empty.mean() > 0.5 and not judge.empty(np.arange(len(corpus))).any()
+
+
+def test_two_empty_sides_are_no_mistake() -> None:
+    source, target = made_up(1_100, 3)
+    source[7] = target[7] = source[9] = []
+    judge = TextJudge(corpus_of(source, target, 400), 1)
+    assert np.flatnonzero(judge.empty(np.arange(1_100))).tolist() == [9]
+
+
+def test_of_a_line_without_end_only_its_beginning_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document that nobody split would take time and memory by the square of its words."""
+    monkeypatch.setattr(text_judge, "LONGEST", 20)
+    source, target = made_up(1_100, 3)
+    source[5], target[5] = source[5] * 9, target[5] * 9
+    judge = TextJudge(corpus_of(source, target, 400), 1)
+    read = judge._read(np.array([4, 5]))
+    assert np.diff(read.source.offsets).tolist() == [len(source[4]), 20]
+    assert read.target.tokens[-20:].tolist() == target[5][:20]
+    assert judge.examine(np.array([5])).source_length.tolist() == [len(source[5]) + 1]

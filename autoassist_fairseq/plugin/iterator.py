@@ -9,6 +9,7 @@ from typing import Any
 from fairseq.data import LanguagePairDataset, iterators
 
 from autoassist_fairseq.assistant.policies.rules import End
+from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.plugin import decay, state
 from autoassist_fairseq.plugin.announcing import (
     announce,
@@ -114,7 +115,6 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
     def _begin(self, group: int) -> Pass:
         if self._restored:
             self._restored = False
-            self.worker.attempt(lambda: rebase(self.planner, group))
         else:
             progress = decay.progress(self.epoch - 1)
             self.worker.attempt(lambda: self.planner.begin_pass(self.epoch, group, progress))
@@ -208,4 +208,25 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         state.restore(
             self.planner, saved, self.planner.folder.fits, self.settings, self.spread.sharded
         )
-        self._restored = self.planner.current is not None
+        if self.planner.current is not None:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Deal the rest of the restored pass out anew; without one, the next pass comes."""
+        group = self.spread.update_freq(self.epoch) * self.spread.ranks
+        self.worker.attempt(lambda: rebase(self.planner, group))
+        now = self.planner.current
+        self._restored = now is not None and self.planner.learned < now.updates
+        if self._restored:
+            return
+        few = (
+            f"fewer pairs of epoch {self.epoch} are left than one update has batches ({group} = "
+            "ranks x --update-freq)"
+        )
+        if self.settings.folders > 1:
+            raise UserError(
+                f"`--restore-file` must leave an update to do, but {few}; go on with as few ranks "
+                "and as small an --update-freq as before until the next checkpoint."
+            )
+        logger.warning(f"autoassist: {few}: they are left out, and the next one begins")
+        self.epoch += 1

@@ -64,7 +64,9 @@ def _rates_of(log: Path) -> tuple[float, ...]:
             f"but {log} has it for {len(kept)} epochs; give the log of a whole run with the "
             "Assistant, or a number."
         )
-    return tuple(min(max(0.0, 1 - kept[epoch]), 1 - 1e-6) for epoch in sorted(kept))
+    rates = tuple(min(max(0.0, 1 - kept[epoch]), 1 - 1e-6) for epoch in sorted(kept))
+    # One rate alone would be that of all passes, with a warm-up before.
+    return rates * 2 if len(rates) == 1 else rates
 
 
 def _kept(raw: str) -> tuple[int, float] | None:

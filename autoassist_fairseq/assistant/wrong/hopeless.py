@@ -155,7 +155,7 @@ class Hopeless(Policy):
 
     def _classes(self, pairs: Ints) -> NDArray[np.uint8]:
         """Return the classes [P] of this pass: in the first, as the text of each pair says."""
-        if self.frozen["pass"] == 1 and self.opinion.believed > 0:
+        if self.frozen["pass"] == 1:
             told = self.opinion.of_text(pairs)
             self._set_classes(pairs, told, told, np.False_)
         return self.opinion.surprise.classes(pairs)

@@ -63,22 +63,27 @@ class Opinion:
 
     def of_text(self, pairs: Ints) -> Floats:
         """Return the log-odds [P] that ``pairs`` [P] are wrong, by their text alone."""
-        if not self.believed > 0:
-            return np.full(len(pairs), verdicts.LEVELS[0], np.float32)
-        return verdicts.log_odds(self.text.verdicts(pairs))
+        return verdicts.log_odds(self._told(pairs))
 
     def kinds(self, pairs: Ints) -> NDArray[np.int64]:
         """Return what hopeless ``pairs`` [P] are: places in `NAMES`."""
-        if not self.believed > 0:
-            return np.full(len(pairs), len(KINDS))
-        return kinds_of(self.text.verdicts(pairs))
+        return kinds_of(self._told(pairs))
+
+    def _told(self, pairs: Ints) -> verdicts.Verdicts:
+        """Return the verdicts [P] on ``pairs`` [P]; of text that is not believed, what is seen."""
+        if self.believed > 0:
+            return self.text.verdicts(pairs)
+        empty = self.text.empty(pairs)
+        odds = np.where(empty, verdicts.LEVELS[-1], verdicts.LEVELS[0])
+        return verdicts.packed(np.full(len(pairs), KINDS.index("empty"), np.uint8), odds)
 
     def weigh(self, index: int, pairs: int, parted: bool) -> None:
         """Set what surprises are worth in pass ``index``, from what was measured in the last one.
 
         Not from what is remembered: pairs that are left out keep the surprise that they were left
         out for, and the tail of one kind would heap up to a second. Those that were kept stand for
-        all, whoever had left the others out.
+        all, whoever had left the others out. What surprises in a pair without words on one side
+        says nothing of others.
 
         Args:
             index: of the pass that begins, 2 or more.
@@ -87,7 +92,7 @@ class Opinion:
         """
         some = self.surprise.sample
         fresh = some[self.surprise.ages(some, index) == 1]
-        fresh = fresh[np.isfinite(self.surprise.surprises[fresh])]
+        fresh = fresh[np.isfinite(self.surprise.surprises[fresh]) & ~self.text.empty(fresh)]
         weights = self.surprise.weights(fresh)
         raw = self.surprise.now(fresh, index)
         self.standard = standard_of(raw, self._tokens(fresh), weights)

@@ -13,22 +13,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.corpus.features import Corpus, Floats, sample_pairs
-from autoassist_fairseq.assistant.corpus.token_store import Ints, TokenSide
+from autoassist_fairseq.assistant.corpus.token_store import Ints, Ragged, TokenSide
 from autoassist_fairseq.assistant.wrong import decoys
 from autoassist_fairseq.assistant.wrong import evidence as columns
 from autoassist_fairseq.assistant.wrong.evidence import Evidence
 from autoassist_fairseq.assistant.wrong.evidence_kernels import MEAN, WORTHS
 from autoassist_fairseq.assistant.wrong.judge import Judge
 from autoassist_fairseq.assistant.wrong.language import Language
-from autoassist_fairseq.assistant.wrong.lexicon import Lexicon, Sides, words_of
-from autoassist_fairseq.assistant.wrong.verdicts import UNKNOWN, Verdicts, packed, probability
+from autoassist_fairseq.assistant.wrong.lexicon import Lexicon, Sides, stretch, words_of
+from autoassist_fairseq.assistant.wrong.verdicts import (
+    LEVELS,
+    UNKNOWN,
+    Verdicts,
+    packed,
+    probability,
+)
 from autoassist_fairseq.errors import ANEW, StateError
 
-KINDS: tuple[str, ...] = (*decoys.KINDS, "language")
+# No decoy stands for the last one: that one side has no word is seen.
+KINDS: tuple[str, ...] = (*decoys.KINDS, "language", "empty")
 # Verdicts are the corpus's: the same for every seed of a run, and without one.
 SEED = 1
 # Counted up when verdicts change, so that remembered ones are judged anew.
-VERSION = 5
+VERSION = 6
 # Pairs that lexicon and detectors are learned from at most; with fewer than the least, none is.
 SAMPLE, LEAST = 100_000, 1_000
 # In fewer, rare words of one subject have passed for another language.
@@ -38,6 +45,10 @@ LEAST_FOR_LANGUAGE = 10_000
 DECOYS, FOLDS, TIMES = 20_000, 2, 3
 # A target in another language with more of its words than this in the source is a copy.
 MOSTLY = 0.5
+# Words of a sentence that are read at most: time and memory grow with their square.
+LONGEST = 1_024
+# Where more pairs than this have an empty side, that is how the corpus is meant.
+MOST_EMPTY = 0.5
 # Pairs that are judged at a time.
 CHUNK = 16_384
 Progress = Callable[[str, float], None]
@@ -91,6 +102,7 @@ class TextJudge:
         self._lexicons: list[Lexicon] = []
         self._judge: Judge | None = None
         self._language: Language | None = None
+        self._empties: bool | None = None
         self._ready = False
 
     def prepare(self, progress: Progress | None = None) -> None:
@@ -186,6 +198,31 @@ class TextJudge:
     def _judged(self, pairs: Ints) -> tuple[NDArray[np.uint8], Floats, Floats]:
         """Return the likeliest kind [P], its log-odds [P], and the evidence on ``pairs`` [P]."""
         self.prepare()
+        kind, odds, evidence = self._compared(pairs)
+        empty = self.empty(pairs)
+        kind = np.where(empty, KINDS.index("empty"), kind).astype(np.uint8)
+        return kind, np.where(empty, LEVELS[-1], odds), evidence
+
+    def empty(self, pairs: Ints) -> NDArray[np.bool_]:
+        """Return which of ``pairs`` [P] have no word on one side, and some on the other.
+
+        None, where most pairs of the corpus are so.
+        """
+        if self._empties is None:
+            some = self._one_sided(sample_pairs(len(self._corpus), SAMPLE))
+            self._empties = float(some.mean()) <= MOST_EMPTY
+        return self._one_sided(pairs) & self._empties
+
+    def _one_sided(self, pairs: Ints) -> NDArray[np.bool_]:
+        # What has more than one token has a word beside the end of the sentence
+        least = np.minimum(self._corpus.source.sizes(pairs), self._corpus.target.sizes(pairs))
+        rows, found = np.flatnonzero(least <= 1), np.zeros(len(pairs), np.bool_)
+        sides = self._read(pairs[rows])
+        found[rows] = (np.diff(sides.source.offsets) == 0) != (np.diff(sides.target.offsets) == 0)
+        return found
+
+    def _compared(self, pairs: Ints) -> tuple[NDArray[np.uint8], Floats, Floats]:
+        """Return what decoys say of ``pairs`` [P], as `_judged`."""
         if self._judge is None:
             evidence = np.zeros((len(pairs), columns.EVIDENCE), np.float32)
             none = np.full(len(pairs), -np.inf, np.float32)
@@ -258,5 +295,9 @@ def folds(pairs: Ints) -> Ints:
     return part
 
 
-def _words(side: TokenSide, pairs: Ints) -> Any:
-    return words_of(side.gather(pairs))
+def _words(side: TokenSide, pairs: Ints) -> Ragged:
+    words = words_of(side.gather(pairs))
+    sizes = np.diff(words.offsets)
+    if sizes.max(initial=0) <= LONGEST:
+        return words
+    return stretch(words, words.offsets[:-1], np.minimum(sizes, LONGEST))

@@ -57,7 +57,8 @@ _OURS = (
     *("--no-last-checkpoints", "--no-epoch-checkpoints"),
     *("--autoassist-policy", "--autoassist-updates", "--autoassist-budget"),
     *("--source-lang", "--target-lang"),
-    "--disable-validation",
+    # The last loss is that of what is translated with: training ends with a validation.
+    *("--disable-validation", "--validate-interval", "--validate-after-updates"),
 )
 _OUR_KINDS = ("--stop-", "--reset-", "--log-", "--save-interval")
 
