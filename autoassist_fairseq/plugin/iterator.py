@@ -46,6 +46,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         epoch: the first epoch, from 1.
         asked: whether hopeless pairs are looked for because the user said so.
         end: where fairseq ends training, whatever the Assistant is told.
+        anew: whether fairseq counts updates from 0, though the Assistant goes on.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         epoch: int = 1,
         asked: bool = False,
         end: End = NOWHERE,
+        anew: bool = False,
     ) -> None:
         self.dataset, self.spread = dataset, spread
         self.settings, self.epoch = planner.settings, epoch
@@ -65,7 +67,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         self._sampler = PlannedSampler(self._next_plan, spread.rank, spread.ranks)
         self._pad = dataset.tgt_dict.pad()
         self._current: iterators.CountingIterator | None = None
-        self._asked, self._end = asked, end
+        self._asked, self._end, self._anew = asked, end, anew
         self._restored, self._warned, self._begun = False, False, 0
 
     def turn_to(self, dataset: LanguagePairDataset, folder: Folder) -> None:
@@ -208,6 +210,10 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         state.restore(
             self.planner, saved, self.planner.folder.fits, self.settings, self.spread.sharded
         )
+        if self._anew:  # what the next pass goes by, before an update of it comes
+            learned = self.planner.learned if self.planner.current else 0
+            self._begun = self.planner.updates_before + learned
+            self.count_from(0)
         if self.planner.current is not None:
             self._go_on()
 

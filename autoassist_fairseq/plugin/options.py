@@ -134,6 +134,7 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
     max_tokens_valid: Optional[int] = II("dataset.max_tokens_valid")  # noqa: UP045 (fairseq reads it)
     skip_invalid_size_inputs_valid_test: bool = II("dataset.skip_invalid_size_inputs_valid_test")
     disable_validation: bool = II("dataset.disable_validation")
+    reset_optimizer: bool = II("checkpoint.reset_optimizer")
     max_tokens: Any = II("dataset.max_tokens")
 
 

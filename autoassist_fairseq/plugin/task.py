@@ -157,7 +157,8 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         planner = Planner(folder, budget, self.settings)
         asked = self.cfg.autoassist_hopeless != AUTO
         end = End(max(0, self.cfg.max_update or 0), self.settings.passes)
-        return AutoAssistIterator(dataset, planner, spread, options.get("epoch", 1), asked, end)
+        epoch, anew = options.get("epoch", 1), self.cfg.reset_optimizer
+        return AutoAssistIterator(dataset, planner, spread, epoch, asked, end, anew)
 
     def _limits(self, options: dict[str, Any]) -> tuple[Any, int | None]:
         return self._positions or options.get("max_positions"), options.get("max_tokens")

@@ -20,6 +20,7 @@ class SelfPaced(Remembering):
     def freeze(self, moment: Moment) -> dict[str, float]:
         """Return lambda of this generation, the first after the warm-up being 1."""
         losses, since = self.ids.of(self.table.losses), self.frozen.get("since", moment.progress)
+        since = min(since, moment.progress)  # less is done where fairseq counts anew
         return {
             "limit": rules.self_paced_limit(losses, self._way(moment, since)),
             "since": since,
