@@ -285,12 +285,18 @@ def test_a_curriculum_by_worth_does_not_begin_with_wrong_pairs() -> None:
     assert hopeless_of(planner).opinion.seconds > 0
 
 
+@pytest.mark.parametrize("at_once", [PAIRS, 300], ids=["judged at once", "more than are judged"])
 @pytest.mark.parametrize("difficulty", ["length", "rarity"])
-def test_a_curriculum_opens_an_update_of_pairs_that_are_not_cut(difficulty: str) -> None:
+def test_a_curriculum_opens_an_update_of_pairs_that_are_not_cut(
+    difficulty: str, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It would find too few otherwise, and the pass would keep every pair, wrong ones as well."""
+    monkeypatch.setattr(hopeless, "AT_ONCE", at_once)
     planner, group = planner_of(policy="competence", difficulty=difficulty, pace=6.0), 16
     now = planner.begin_pass(1, group)
     assert not now.keep_all and now.updates >= 1
     keep = planner.policy.keep_probability(np.arange(PAIRS)) == 1
     assert group <= keep.sum() < 0.1 * PAIRS
     assert not hopeless_of(planner).hopeless(np.flatnonzero(keep)).any()
+    first = trained(run(planner, range(1, 2)))
+    assert (planner.policy.keep_probability(first) > 0).all(), "closed pairs fill no update"

@@ -28,6 +28,7 @@ STAY = 0.6
 # it is not is this part of what is asked for.
 DOUBT = 0.2
 # So many pairs are judged before the first pass begins; of more, each window when it is planned.
+# With a curriculum those count that are open.
 AT_ONCE = 131_072
 # Share of the others that is kept at least, however many are hopeless.
 LEAST = 0.01
@@ -52,6 +53,7 @@ class Hopeless(Policy):
         assert isinstance(corpus, Corpus), "hopeless are pairs of sentences only"
         self.opinion = Opinion(corpus, inner.text)
         self.frozen = {"pass": 0.0, "threshold": np.inf, "keep": 1.0, "weight": 1.0}
+        self._few: bool | None = None  # as `_few_open` has found it for this pass
 
     @property
     def settled(self) -> bool:  # type: ignore[override]
@@ -60,8 +62,21 @@ class Hopeless(Policy):
 
     def settles(self, warm: bool) -> bool:
         """Return whether whom it keeps is known beforehand: not while text is still read."""
-        read = self.frozen["pass"] > 1 or len(self.ids) <= AT_ONCE
-        return (read or self.frozen["keep"] == 1) and self.inner.settles(warm)
+        read = self.frozen["pass"] > 1 or self.frozen["keep"] == 1 or self._few_open()
+        return read and self.inner.settles(warm)
+
+    def _few_open(self) -> bool:
+        """Whether the pairs that ``inner`` may keep in this pass are few enough to judge at once.
+
+        Quotas of a pass that is not settled are at least an update, filled with whoever is there.
+        """
+        if self._few is None:
+            count = len(self.ids)
+            if count > AT_ONCE and self.inner.opens:
+                blocks = self.ids.blocks()
+                count = sum(int((self.inner.keep_probability(b) > 0).sum()) for b in blocks)
+            self._few = count <= AT_ONCE
+        return self._few
 
     @property
     def warm(self) -> float:
@@ -98,7 +113,7 @@ class Hopeless(Policy):
 
         Passes are counted here for themselves: with several data folders there are others between.
         """
-        index = int(self.frozen["pass"]) + 1
+        index, self._few = int(self.frozen["pass"]) + 1, None
         self.inner.begin(moment)
         self.opinion.read()
         surprise = self.opinion.surprise
@@ -121,6 +136,7 @@ class Hopeless(Policy):
         while cuts and moment.least < 1 and not self._leaves(needed):
             moment = replace(moment, least=min(2 * moment.least, 1.0))
             self.inner.begin(moment)
+            self._few = None
 
     def _leaves(self, needed: int) -> bool:
         """Return whether ``inner`` keeps so many pairs that are not cut, at least."""
@@ -181,8 +197,10 @@ class Hopeless(Policy):
         keep = self.inner.keep_probability(pairs, warm)
         if self.frozen["keep"] == 1:
             return keep
-        again = self._by_class(pairs, self.frozen["keep"])
-        return np.where(again < 1, again * (keep > 0), keep)
+        opened = np.flatnonzero(keep > 0)  # the text of the others need not be read
+        again = self._by_class(pairs[opened], self.frozen["keep"])
+        keep[opened] = np.where(again < 1, again, keep[opened])
+        return keep
 
     def note(self, pairs: Ints, chances: Floats) -> None:
         """Remember with which chances [P] ``pairs`` [P] were kept: few that were stand for many."""
@@ -217,6 +235,7 @@ class Hopeless(Policy):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned, or what ``inner`` alone did."""
         self.inner.load_state_dict(state)
+        self._few = None
         if "surprise" in state:
             self.opinion.load_state_dict(state)
             self.frozen = {name: float(state["hopeless"][name]) for name in self.frozen}
