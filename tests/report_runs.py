@@ -131,7 +131,7 @@ def write_checkpoint(
         "fits": {f"{side} dictionary": digest(one) for side, one in words.items()},
         "settings": chosen,
         "assistant": _as_tensors(state),
-        "policy": _as_tensors(policy_state or {"name": "shrink"}),
+        "policy": _as_tensors(policy_state or {"name": "shrink", "frozen": {}}),
     }
     torch.save(
         {

@@ -56,5 +56,23 @@ def test_keep_rates_of_a_real_checkpoint(server: Server, corpus: Binarised, tmp_
     assert sum(repeats) > 0.8 * len(repeats)
 
 
+def test_keep_rates_are_those_of_the_share_that_was_asked_for(
+    server: Server, corpus: Binarised, tmp_path: Path
+) -> None:
+    ran = server.train(corpus.data, tmp_path, *OPTIONS, "--autoassist-keep", 0.4)
+    assert ran.status == 0, ran.output
+    text = read_text(corpus.data)
+    found = keeping(assistant_state(tmp_path), "run", text)
+    trained, considered = (
+        text.corpus.target.sizes(pairs_of(pairs)).sum()
+        for pairs in (ran.trained(2), ran.considered(2))
+    )
+    assert trained / considered == pytest.approx(0.4, abs=0.05)
+    # Bins are of about as many pairs: the share of tokens, as it is for the next pass
+    tokens = sum(one.value for one in found.by_length)
+    share = sum(one.value * one.keep for one in found.by_length) / tokens
+    assert share == pytest.approx(0.4, abs=0.08) and found.keep < 0.6
+
+
 def pairs_of(ids: list[int]) -> Ints:
     return np.array(ids, np.int64)

@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.assistant.corpus import kernels
 from autoassist_fairseq.assistant.corpus.features import sample_pairs
-from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
+from autoassist_fairseq.assistant.policies.policy import Policy
+from autoassist_fairseq.assistant.wrong.hopeless import Hopeless, policy_of
+from autoassist_fairseq.errors import StateError, UserError
 from autoassist_fairseq.settings import Settings
 from autoassist_fairseq.tools.report.corpus import Text, Words
 
@@ -54,7 +57,8 @@ class Keeping:
 
     Attributes:
         run: its name.
-        pairs: pairs that were scored, spread evenly over the training set.
+        pairs: pairs that were scored, spread evenly over the training set, without those cut as
+            hopeless, which are not its choice.
         keep: mean chance to be kept, in [0, 1].
         by_length: over target tokens.
         by_rarity: over the mean of -log relative frequency of the words of both sides, in nats.
@@ -72,8 +76,8 @@ class Keeping:
     def sentence(self) -> str:
         """What the examples are taken from."""
         return (
-            f"Of {self.pairs:,} pairs spread over the training set, whose mean chance to be kept "
-            f"in the next pass is {self.keep:.0%}:"
+            f"Of {self.pairs:,} pairs spread over the training set, without those cut as hopeless, "
+            f"whose mean chance to be kept in the next pass is {self.keep:.0%}:"
         )
 
 
@@ -83,12 +87,23 @@ def keeping(state: Mapping[str, Any], run: str, text: Text) -> Keeping:
     Raises:
         UserError: it does not ask an Assistant, or does not fit ``text``.
     """
-    pairs = sample_pairs(len(text.corpus))
-    keep = _restored(state, text).keep_probability(pairs)
+    pairs, keep = _chances(state, text)
     length = text.corpus.target.sizes(pairs).astype(np.float64)
     by_length, by_rarity = bins(length, keep), bins(rarity(text, pairs), keep)
     examples = _examples(text, pairs, keep)
     return Keeping(run, len(pairs), float(keep.mean()), by_length, by_rarity, examples)
+
+
+def _chances(state: Mapping[str, Any], text: Text) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the pairs [P] that are scored, and their chances [P] to be kept in the next pass."""
+    policy, pairs = _restored(state, text), sample_pairs(len(text.corpus))
+    rule = policy.inner if isinstance(policy, Hopeless) else policy
+    rule.frozen = {"warm": 0.0}  # what the next pass goes by is not known yet
+    if share := policy.settings.keep:
+        policy.aim(pairs, text.corpus.target.sizes(pairs), share)
+    if policy.settings.hopeless == "cut":
+        pairs = pairs[~policy.hopeless(pairs)]
+    return pairs, rule.keep_probability(pairs)
 
 
 def bins(values: Floats, keep: NDArray[np.float32]) -> list[Bin]:
@@ -124,7 +139,7 @@ def assistant_state(folder: Path) -> Mapping[str, Any]:
     return state
 
 
-def _restored(state: Mapping[str, Any], text: Text) -> Assistant:
+def _restored(state: Mapping[str, Any], text: Text) -> Policy:
     try:
         saved = dict(state["settings"])
         known = {field.name for field in fields(Settings)}
@@ -138,11 +153,13 @@ def _restored(state: Mapping[str, Any], text: Text) -> Assistant:
         _check(state["fits"], text)
         assistant = Assistant(text.corpus, Settings(**chosen), horizon=1.0)
         assistant.load_state_dict(state["assistant"])
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        policy = policy_of(assistant, assistant.settings, PairIds(len(text.corpus)))
+        policy.load_state_dict(state["policy"])
+    except (KeyError, ValueError, TypeError, AttributeError, StateError) as error:
         raise UserError(
             f"the Assistant in {CHECKPOINT} cannot be read ({type(error).__name__}: {error})"
         ) from error
-    return assistant
+    return policy
 
 
 def _check(fits: Mapping[str, str], text: Text) -> None:
