@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.corpus.features import Corpus, WordTable
 from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
-from autoassist_fairseq.assistant.wrong import hopeless
+from autoassist_fairseq.assistant.wrong import hopeless, verdicts
 from autoassist_fairseq.assistant.wrong.hopeless import Hopeless
 from autoassist_fairseq.assistant.wrong.surprise import LIKELY, OTHER, SURE
-from autoassist_fairseq.assistant.wrong.text_judge import TextJudge
+from autoassist_fairseq.assistant.wrong.text_judge import KINDS, TextJudge
 from autoassist_fairseq.assistant.wrong.vote import MOST, Vote, vote_of
 from autoassist_fairseq.schedule.folder import CORPUS, Folder
 from autoassist_fairseq.schedule.messages import Feedback
@@ -115,6 +115,10 @@ def test_a_pair_with_one_empty_side_is_cut_from_the_first_pass_on() -> None:
         kept = np.bincount(trained(run(planner, range(index, index + 1), empty)), minlength=PAIRS)
         assert kept[empty].mean() < 0.3 and kept[~empty].mean() > 0.98
     assert hopeless_of(planner).counts(np.arange(PAIRS)) == {"empty": int(empty.sum())}
+    state = planner.policy.state_dict()["text"]["verdicts"]
+    assert np.flatnonzero(verdicts.kinds(state) == KINDS.index("empty")).tolist() == list(
+        np.flatnonzero(empty)
+    )
 
 
 def test_weights_are_small_from_the_first_pass_on() -> None:

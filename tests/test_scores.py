@@ -11,6 +11,7 @@ import pytest
 from report_runs import write_checkpoint, write_data
 
 from autoassist_fairseq.assistant.assistant import Assistant
+from autoassist_fairseq.assistant.wrong.opinion import NAMES
 from autoassist_fairseq.assistant.wrong.surprise import LIKELY, OTHER, SURE, Surprise
 from autoassist_fairseq.assistant.wrong.text_judge import KINDS
 from autoassist_fairseq.assistant.wrong.verdicts import packed
@@ -93,6 +94,21 @@ def test_the_report_shows_the_surest(run: Path) -> None:
     assert shown == pytest.approx(raw - 0.2 - 0.1 * np.log(4), abs=1e-5)
     assert {example.pair for example in found.examples[:5]} <= set(np.flatnonzero(SPOILED))
     assert found.examples[0].target == TARGET[found.examples[0].pair]
+
+
+def test_of_text_that_is_not_believed_an_empty_side_counts_alone(run: Path) -> None:
+    state = dict(assistant_state(run))
+    policy = dict(state["policy"])
+    told = np.array(policy["text"]["verdicts"])
+    told[1] = packed(np.array([KINDS.index("empty")], np.uint8), np.array([8.0]))[0]
+    state["policy"] = {
+        **policy,
+        "text": {**policy["text"], "verdicts": told},
+        "hopeless": {**policy["hopeless"], "believed": 0.0},
+    }
+    found = scores.scores_in(state, "it")
+    assert found.text[1] > 0.99 and np.isnan(np.delete(found.text, 1)).all()
+    assert NAMES[found.kinds[1]] == "empty" and NAMES[found.kinds[0]] == "surprise"
 
 
 def test_a_run_that_did_not_look_has_no_verdict(run: Path) -> None:

@@ -71,11 +71,7 @@ class Opinion:
 
     def _told(self, pairs: Ints) -> verdicts.Verdicts:
         """Return the verdicts [P] on ``pairs`` [P]; of text that is not believed, what is seen."""
-        if self.believed > 0:
-            return self.text.verdicts(pairs)
-        empty = self.text.empty(pairs)
-        odds = np.where(empty, verdicts.LEVELS[-1], verdicts.LEVELS[0])
-        return verdicts.packed(np.full(len(pairs), KINDS.index("empty"), np.uint8), odds)
+        return self.text.verdicts(pairs) if self.believed > 0 else self.text.seen(pairs)
 
     def weigh(self, index: int, pairs: int, parted: bool) -> None:
         """Set what surprises are worth in pass ``index``, from what was measured in the last one.

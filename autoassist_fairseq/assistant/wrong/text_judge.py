@@ -203,6 +203,14 @@ class TextJudge:
         kind = np.where(empty, KINDS.index("empty"), kind).astype(np.uint8)
         return kind, np.where(empty, LEVELS[-1], odds), evidence
 
+    def seen(self, pairs: Ints) -> Verdicts:
+        """Return the verdicts [P] on ``pairs`` [P] by empty sides alone; only those are kept."""
+        empty = self.empty(pairs)
+        odds = np.where(empty, LEVELS[-1], LEVELS[0])
+        told = packed(np.full(len(pairs), KINDS.index("empty"), np.uint8), odds)
+        self._verdicts[pairs[empty]] = told[empty]
+        return told
+
     def empty(self, pairs: Ints) -> NDArray[np.bool_]:
         """Return which of ``pairs`` [P] have no word on one side, and some on the other.
 

@@ -19,6 +19,7 @@ from autoassist_fairseq.assistant.wrong import verdicts
 from autoassist_fairseq.assistant.wrong.opinion import NAMES, kinds_of
 from autoassist_fairseq.assistant.wrong.standard import Standard
 from autoassist_fairseq.assistant.wrong.surprise import OTHER, PASSES, Surprise
+from autoassist_fairseq.assistant.wrong.text_judge import KINDS
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.files import clear_os_errors, staged
 from autoassist_fairseq.tools.report.corpus import Text, read_text
@@ -121,11 +122,17 @@ def scores_in(state: Mapping[str, Any], place: object) -> Scores:
 
 
 def _told(policy: Mapping[str, Any], pairs: int) -> NDArray[np.uint8]:
-    """Return what the text says of each of so many ``pairs``; all unknown if it is not believed."""
-    if not policy["hopeless"].get("believed", 0.0) > 0:
-        return np.full(pairs, verdicts.UNKNOWN, np.uint8)
+    """Return what the text says of each of so many ``pairs``; 255 where that is unknown.
+
+    Of text that is not believed only those verdicts count that need no reading: an empty side.
+    """
+    unknown = np.full(pairs, verdicts.UNKNOWN, np.uint8)
+    if "text" not in policy:  # of a version that did not read it
+        return unknown
     told: NDArray[np.uint8] = np.asarray(policy["text"]["verdicts"])
-    return told
+    if policy["hopeless"].get("believed", 0.0) > 0:
+        return told
+    return np.where(verdicts.kinds(told) == KINDS.index("empty"), told, unknown)
 
 
 class _Plain(csv.excel_tab):
