@@ -136,7 +136,6 @@ class Hopeless(Policy):
         while cuts and moment.least < 1 and not self._leaves(needed):
             moment = replace(moment, least=min(2 * moment.least, 1.0))
             self.inner.begin(moment)
-            self._few = None
 
     def _leaves(self, needed: int) -> bool:
         """Return whether ``inner`` keeps so many pairs that are not cut, at least."""

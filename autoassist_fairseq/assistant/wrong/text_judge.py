@@ -16,6 +16,7 @@ from autoassist_fairseq.assistant.corpus.features import Corpus, Floats, sample_
 from autoassist_fairseq.assistant.corpus.token_store import Ints, Ragged, TokenSide
 from autoassist_fairseq.assistant.wrong import decoys
 from autoassist_fairseq.assistant.wrong import evidence as columns
+from autoassist_fairseq.assistant.wrong.empty_sides import EmptySides
 from autoassist_fairseq.assistant.wrong.evidence import Evidence
 from autoassist_fairseq.assistant.wrong.evidence_kernels import MEAN, WORTHS
 from autoassist_fairseq.assistant.wrong.judge import Judge
@@ -47,8 +48,6 @@ DECOYS, FOLDS, TIMES = 20_000, 2, 3
 MOSTLY = 0.5
 # Words of a sentence that are read at most: time and memory grow with their square.
 LONGEST = 1_024
-# Where more pairs than this have an empty side, that is how the corpus is meant.
-MOST_EMPTY = 0.5
 # Pairs that are judged at a time.
 CHUNK = 16_384
 Progress = Callable[[str, float], None]
@@ -102,7 +101,7 @@ class TextJudge:
         self._lexicons: list[Lexicon] = []
         self._judge: Judge | None = None
         self._language: Language | None = None
-        self._empties: bool | None = None
+        self._empties = EmptySides(corpus)
         self._ready = False
 
     def prepare(self, progress: Progress | None = None) -> None:
@@ -212,22 +211,8 @@ class TextJudge:
         return told
 
     def empty(self, pairs: Ints) -> NDArray[np.bool_]:
-        """Return which of ``pairs`` [P] have no word on one side, and some on the other.
-
-        None, where most pairs of the corpus are so.
-        """
-        if self._empties is None:
-            some = self._one_sided(sample_pairs(len(self._corpus), SAMPLE))
-            self._empties = float(some.mean()) <= MOST_EMPTY
-        return self._one_sided(pairs) & self._empties
-
-    def _one_sided(self, pairs: Ints) -> NDArray[np.bool_]:
-        # What has more than one token has a word beside the end of the sentence
-        least = np.minimum(self._corpus.source.sizes(pairs), self._corpus.target.sizes(pairs))
-        rows, found = np.flatnonzero(least <= 1), np.zeros(len(pairs), np.bool_)
-        sides = self._read(pairs[rows])
-        found[rows] = (np.diff(sides.source.offsets) == 0) != (np.diff(sides.target.offsets) == 0)
-        return found
+        """Return which of ``pairs`` [P] have an empty side, by `EmptySides`."""
+        return self._empties.of(pairs)
 
     def _compared(self, pairs: Ints) -> tuple[NDArray[np.uint8], Floats, Floats]:
         """Return what decoys say of ``pairs`` [P], as `_judged`."""
