@@ -45,8 +45,8 @@ def quick_compose(name: str, overrides: list[str], **more: Any) -> Any:
 def warm_up(*task: str) -> None:
     """Read the common flags, with ``task``, and have them read quickly from now on."""
     conversion.compose = quick_compose
-    # No GPU will be seen, and each seed would be kept for it, with where in the code it was set.
-    torch.cuda._lazy_call = lambda *_, **__: None
+    # No GPU will be seen, and each seed would be kept for three kinds, with where it was set.
+    torch.manual_seed = lambda seed: torch.default_generator.manual_seed(int(seed))
     for loss in ("cross_entropy", "label_smoothed_cross_entropy"):
         flags = ["none", *COMMON, "--criterion", loss, *task]
         parser = fairseq.options.get_training_parser()
