@@ -64,6 +64,23 @@ def test_a_run_outlives_the_log_that_its_rates_came_from(
     assert load(path)["cfg"]["task"]["autoassist_rate"] == rates
 
 
+@pytest.mark.parametrize("suffix", ["", "-x"])
+@pytest.mark.parametrize("name", ["checkpoint_last.pt", "own.pt"])
+def test_the_rates_of_a_run_are_read_where_fairseq_reads_it(
+    suffix: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fairseq import checkpoint_utils
+
+    from autoassist_fairseq.plugin.rates import _rates_of_checkpoint
+
+    saved = {"cfg": {"task": {"autoassist_rate": "0.0,0.5"}}}
+    monkeypatch.setattr(checkpoint_utils, "load_checkpoint_to_cpu", lambda _: saved)
+    (tmp_path / name.replace(".pt", f"{suffix}.pt")).touch()
+    given = name if name == "checkpoint_last.pt" else str(tmp_path / name)
+    options = SimpleNamespace(restore_file=given, save_dir=tmp_path, checkpoint_suffix=suffix)
+    assert _rates_of_checkpoint(options) == (0, 0.5)
+
+
 def test_a_checkpoint_of_the_version_before_serves_for_all_but_going_on(
     server: Server, corpus: Binarised, tmp_path: Path, library: None
 ) -> None:

@@ -96,6 +96,22 @@ def test_a_budget_that_is_spent_is_told_once(caplog: pytest.LogCaptureFixture) -
     assert caplog.text.count("`--autoassist-budget` is spent (1,001 of 1,000 tokens)") == 1
 
 
+@pytest.mark.parametrize(
+    ("budget", "advice"),
+    [("tokens=1000", "--reset-lr-scheduler"), ("passes=3", "--reset-dataloader")],
+)
+def test_what_is_advised_when_a_budget_is_spent_begins_a_new_one(
+    budget: str, advice: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    scheduler = decay(budget)
+    spend(1001, 3.0)
+    scheduler.step_begin_epoch(4)
+    assert scheduler.rate == 0 and f"give more, or `{advice}` to begin a new one" in caplog.text
+    if advice == "--reset-dataloader":
+        scheduler.step_begin_epoch(1)
+        assert scheduler.rate > 0
+
+
 @pytest.mark.parametrize("bad", ["", "tokens", "tokens=0", "tokens=nan", "seconds=5", "passes=-1"])
 def test_bad_budgets(bad: str) -> None:
     with pytest.raises(UserError, match="`--autoassist-budget` must be tokens=N or passes=P"):

@@ -150,16 +150,19 @@ def test_too_few_pairs_for_an_update_of_the_new_size_end_the_pass(
     assert again.status == 0 and not again.of("batch"), again.output
 
 
+@pytest.mark.parametrize(
+    ("saved", "given"), [((), ("--reset-optimizer",)), (("--no-save-optimizer-state",), ())]
+)
 def test_a_run_that_counts_anew_goes_by_its_own_progress_at_once(
-    server: Server, few: Binarised, tmp_path: Path
+    saved: tuple[str, ...], given: tuple[str, ...], server: Server, few: Binarised, tmp_path: Path
 ) -> None:
-    flags = ("--autoassist-policy", "self-paced", "--max-tokens", 50, "--num-workers", 0)
+    flags = ("--autoassist-policy", "self-paced", "--max-tokens", 50, "--num-workers", 0, *saved)
     first = server.train(few.data, tmp_path / "first", *flags, "--max-epoch", 2, "--max-update", 99)
     assert first.status == 0, first.output
     done = len(first.of("batch"))
     last = tmp_path / "first" / "checkpoint_last.pt"
     then = server.train(few.data, tmp_path / "then", *flags, "--restore-file", last,
-        "--reset-optimizer", "--reset-lr-scheduler", "--max-update", done)  # fmt: skip
+        *given, "--reset-lr-scheduler", "--max-update", done)  # fmt: skip
     assert then.status == 0, then.output
     # Of the updates that are to come none is done: not all pairs are open yet, as at the end.
     assert len(then.trained(3)) < 0.8 * few.pairs

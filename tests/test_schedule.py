@@ -252,6 +252,29 @@ def test_windows_are_long_enough_for_prefetch() -> None:
     assert passes.window_size(pairs=4_500_000, updates=3000, wanted=0) <= passes.LARGEST_WINDOW
 
 
+@pytest.mark.parametrize("workers", [1, 4, 8])
+@pytest.mark.parametrize("buffered", [0, 10, 20])
+@pytest.mark.parametrize(("pairs", "group"), [(200, 1), (420, 1), (800, 1), (800, 4), (3000, 2)])
+def test_nobody_waits_for_losses_that_only_he_can_bring(
+    pairs: int, group: int, workers: int, buffered: int
+) -> None:
+    """However far batches are fetched ahead, from wherever a pass is gone on with."""
+    from autoassist_fairseq.plugin.loading import Spread, allowed_prefetch
+
+    now = make_planner(pairs, Budget(60, 0), alone()).begin_pass(1, group)
+    spread = Spread(0, 1, lambda _: group, workers, buffered)
+    for saved in range(now.updates):
+        window = sum(now.learned_before(w) <= saved for w in range(now.windows))  # the next one
+        for_each = allowed_prefetch(now, window, spread)
+        ahead = -(-np.prod(for_each) // group)
+        for update in range(saved, now.updates):  # the losses of the one before come with it
+            learned = max(saved, update - 1)
+            while window < now.windows and now.learned_before(window) <= learned:
+                window += 1
+            asked = min(update + ahead, now.updates - 1)
+            assert asked < now.updates_through(window - 1), (saved, update, for_each)
+
+
 def test_fewer_pairs_than_an_update_has_batches_is_a_clear_error() -> None:
     planner = make_planner(3, Budget(60, 0), alone())
     with pytest.raises(UserError, match=r"as one update has batches \(4 .*but 3 are left"):

@@ -99,10 +99,11 @@ class BudgetDecay(FairseqLRScheduler):  # type: ignore[misc]
         self.optimizer.set_lr(self.rate)
         if self.spent >= self.total and not self._told:
             self._told = True
+            anew = {"tokens": "--reset-lr-scheduler", "passes": "--reset-dataloader"}[self.kind]
             logger.warning(
                 f"autoassist: `--autoassist-budget` is spent ({self.spent:,.0f} of "
                 f"{self.total:,.0f} {self.kind}): the learning rate is 0 from here on; give more, "
-                "or `--reset-lr-scheduler` to begin a new one"
+                f"or `{anew}` to begin a new one"
             )
 
     def step_update(self, num_updates: int) -> float:

@@ -47,6 +47,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         asked: whether hopeless pairs are looked for because the user said so.
         end: where fairseq ends training, whatever the Assistant is told.
         anew: whether fairseq counts updates from 0, though the Assistant goes on.
+        counted: whether its checkpoints will hold how many updates fairseq has counted.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         asked: bool = False,
         end: End = NOWHERE,
         anew: bool = False,
+        counted: bool = True,
     ) -> None:
         self.dataset, self.spread = dataset, spread
         self.settings, self.epoch = planner.settings, epoch
@@ -67,7 +69,7 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         self._sampler = PlannedSampler(self._next_plan, spread.rank, spread.ranks)
         self._pad = dataset.tgt_dict.pad()
         self._current: iterators.CountingIterator | None = None
-        self._asked, self._end, self._anew = asked, end, anew
+        self._asked, self._end, self._anew, self._counted = asked, end, anew, counted
         self._restored, self._warned, self._begun = False, False, 0
 
     def turn_to(self, dataset: LanguagePairDataset, folder: Folder) -> None:
@@ -159,7 +161,8 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
     def count_from(self, update: int) -> None:
         """Hear the number that fairseq gives an update: an Assistant may have begun later.
 
-        Or fairseq counts anew (``--reset-optimizer``), where the Assistant goes on.
+        Or fairseq counts anew (``--reset-optimizer``, or a checkpoint that holds no count), where
+        the Assistant goes on.
         """
         if self.planner.started == UNKNOWN or update == 0 < self._begun:
             self.planner.started = update - self._begun
@@ -191,8 +194,10 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         return {
             "version": 2,
             "epoch": self.epoch + ended,
-            "iterations_in_epoch": 0 if ended else self.iterations_in_epoch,
+            # Ours is `Planner.learned`, which is no place among the batches that fairseq makes.
+            "iterations_in_epoch": 0,
             "shuffle": True,
+            "counted": self._counted,
             "autoassist": state.save(self.planner, self.planner.folder.fits, self.settings),
         }
 
@@ -210,7 +215,8 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         state.restore(
             self.planner, saved, self.planner.folder.fits, self.settings, self.spread.sharded
         )
-        if self._anew:  # what the next pass goes by, before an update of it comes
+        if self._anew or not state_dict.get("counted", True):
+            # what the next pass goes by, before an update of it comes
             learned = self.planner.learned if self.planner.current else 0
             self._begun = self.planner.updates_before + learned
             self.count_from(0)

@@ -135,6 +135,7 @@ class AutoAssistTranslationConfig(TranslationConfig):  # type: ignore[misc]
     skip_invalid_size_inputs_valid_test: bool = II("dataset.skip_invalid_size_inputs_valid_test")
     disable_validation: bool = II("dataset.disable_validation")
     reset_optimizer: bool = II("checkpoint.reset_optimizer")
+    no_save_optimizer_state: bool = II("checkpoint.no_save_optimizer_state")
     max_tokens: Any = II("dataset.max_tokens")
 
 

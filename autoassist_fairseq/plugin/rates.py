@@ -28,7 +28,8 @@ def settle_rates(cfg: Any) -> None:
 
 def _rates_of_checkpoint(options: Any) -> tuple[float, ...]:
     """Return the rates of the run that ``options`` go on with; () if it has none."""
-    path = Path(options.restore_file)
+    name = options.restore_file.replace(".pt", f"{options.checkpoint_suffix}.pt")
+    path = Path(name)
     if options.restore_file == "checkpoint_last.pt":
         path = Path(options.save_dir) / path
     if not path.is_file():

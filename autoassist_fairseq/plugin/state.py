@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -129,6 +130,24 @@ def restore(
         )
 
 
+def begin_afresh(stock: Any) -> None:
+    """Have fairseq's own iterator begin an epoch at its first batch that was planned when saved."""
+    load = stock.load_state_dict
+
+    def loaded(saved: dict[str, Any]) -> None:
+        if planned := saved.get("autoassist"):
+            before = options_of(planned.get("settings", {}))
+            logger.warning(
+                "autoassist: the Assistant of this checkpoint is left behind, and epoch "
+                f"{saved['epoch']} begins with fairseq's first batch; to go on as before, give "
+                f"`{before}`"
+            )
+            saved = {**saved, "iterations_in_epoch": 0}
+        load(saved)
+
+    stock.load_state_dict = loaded
+
+
 def _check_whole(state: dict[str, Any]) -> None:
     rest = {name: value for name, value in state.items() if name != "checksum"}
     if checksum(rest) != state["checksum"]:
@@ -158,5 +177,9 @@ def _tell_changes(saved: dict[str, Any], settings: Settings) -> None:
             logger.info(f"autoassist: {option} changed from {before} to {now} on resume")
     method = [name for name in METHOD if name not in idle or saved["policy"] in PACED[name]]
     if any(saved[name] != getattr(settings, name) for name in method):
-        words = (f"--autoassist-{name} {saved[name]}" for name in method)
-        logger.info(f"autoassist: to go on as before, give `{' '.join(words)}`")
+        logger.info(f"autoassist: to go on as before, give `{options_of(saved, method)}`")
+
+
+def options_of(saved: dict[str, Any], names: Iterable[str] = METHOD) -> str:
+    """Return the options of a run whose settings were ``saved`` in its state."""
+    return " ".join(f"--autoassist-{name} {saved[name]}" for name in names if name in saved)

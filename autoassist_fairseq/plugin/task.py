@@ -36,6 +36,7 @@ from autoassist_fairseq.plugin.options import (
 )
 from autoassist_fairseq.plugin.rates import settle_rates
 from autoassist_fairseq.plugin.sampler import ORDER, TICKET
+from autoassist_fairseq.plugin.state import begin_afresh
 from autoassist_fairseq.plugin.weighting import SIZES, resized
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.planner import Planner
@@ -116,6 +117,7 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
             stock = self._stock_iterator(dataset, **kwargs)
             if training:
                 self._check_validation()
+                begin_afresh(stock)
                 self._passing = stock
             return stock
         if self._iterator is None:
@@ -158,7 +160,8 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         asked = self.cfg.autoassist_hopeless != AUTO
         end = End(max(0, self.cfg.max_update or 0), self.settings.passes)
         epoch, anew = options.get("epoch", 1), self.cfg.reset_optimizer
-        return AutoAssistIterator(dataset, planner, spread, epoch, asked, end, anew)
+        counted = not self.cfg.no_save_optimizer_state
+        return AutoAssistIterator(dataset, planner, spread, epoch, asked, end, anew, counted)
 
     def _limits(self, options: dict[str, Any]) -> tuple[Any, int | None]:
         return self._positions or options.get("max_positions"), options.get("max_tokens")

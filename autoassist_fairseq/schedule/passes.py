@@ -95,8 +95,12 @@ class Pass:
         return self.order[window * self.window_pairs : (window + 1) * self.window_pairs]
 
     def least_updates(self, window: int = 0) -> int:
-        """Return the updates of the shortest window, from ``window`` on, that a plan waits for."""
-        between = range(max(1, window), self.windows - 1)
+        """Return the updates of the shortest window that is asked for while a plan is waited for.
+
+        ``window`` is the next to be planned. Its plan waits for what the last but one teaches,
+        while batches of the last, which is planned, are asked for: that one counts, too.
+        """
+        between = range(max(1, window - 1), self.windows - 1)
         lengths = [self.updates_through(w) - self.updates_through(w - 1) for w in between]
         return min(lengths, default=self.updates + LEAST_UPDATES)
 
