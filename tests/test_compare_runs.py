@@ -158,6 +158,34 @@ def test_an_arm_that_needs_another_gets_its_log(data: Path) -> None:
     assert str(data.parent) not in json.dumps(done)
 
 
+@pytest.mark.parametrize("older", [False, True])
+def test_an_arm_does_not_outlive_the_run_that_it_was_matched_to(data: Path, older: bool) -> None:
+    """Told before the other run is made anew; an older version did not write which one it was."""
+    out, arm = data.parent / "out", "r=random --autoassist-rate {shrink}"
+    both = ["--arm", arm, "--arm"]
+    assert compare(data, *both, "shrink") == 0
+    account = out / "r-1" / "started.json"
+    if older:
+        content = json.loads(account.read_text())
+        content.pop("needs", None)
+        account.write_text(json.dumps(content))
+    assert compare(data, *both, "shrink") == 0
+    shutil.rmtree(out / "shrink-1")
+    refused = pytest.raises(
+        UserError, match=r"out/r-1 must go .*, but its \{shrink\} was another run; .* remove that"
+    )
+    with refused:
+        compare(data, *both, "shrink --lr 0.01")
+    assert not (out / "shrink-1").exists()
+    if not older:
+        assert compare(data, "--arms", "shrink --lr 0.01") == 0
+        (out / "r-1" / "done.json").unlink()  # half done: it must not go on with other rates
+        with refused:
+            compare(data, *both, "shrink --lr 0.01")
+    shutil.rmtree(out / "r-1")
+    assert compare(data, *both, "shrink --lr 0.01") == 0
+
+
 def test_another_corpus_for_one_arm(data: Path, tmp_path: Path) -> None:
     other = make_data(tmp_path / "other")
     (other / "train.en-de.de.bin").write_bytes(b"clean")

@@ -100,8 +100,13 @@ class Job:
     @property
     def resolved(self) -> list[str]:
         """Its own flags, references replaced by the logs of the same seed."""
-        needed = {name: self.out / f"{name}-{self.seed}" / "train.log" for name in self.arm.needs}
-        return list(self.arm.resolved(needed))
+        return list(self.arm.resolved(self.needed))
+
+    @property
+    def needed(self) -> dict[str, Path]:
+        """The log of each arm that its flags refer to, of the same seed."""
+        names = sorted(self.arm.needs)
+        return {name: self.out / f"{name}-{self.seed}" / "train.log" for name in names}
 
     def translated(self, subset: str) -> Path:
         """Where the translations of ``subset`` are."""
@@ -113,6 +118,7 @@ class Job:
         flags = [*self.flags, *self.arm.flags]
         place = flags.index("--user-dir")
         reference = "\n".join(self.test.reference).encode()
+        needs = {name: sha256(log) if log.exists() else None for name, log in self.needed.items()}
         return {
             "arm": self.arm.name,
             "seed": self.seed,
@@ -123,6 +129,7 @@ class Job:
             "generate": [",".join(self.test.subsets), self.test.track, *self.test.flags],
             "reference": hashlib.sha256(reference).hexdigest(),
             **({"average": self.average} if self.average > 1 else {}),
+            **({"needs": needs} if needs else {}),
         }
 
 
@@ -180,6 +187,8 @@ def check_started(job: Job, tuned: Sequence[str] = ()) -> None:
         _check_empty(job.folder)
         return
     now = job.account
+    if all(now.get("needs", {}).values()):
+        before = {"needs": now.get("needs"), **before}  # which older accounts do not tell
     if tuned:
         before, now = (
             {**one, "flags": _untuned(one.get("flags", []), tuned)} for one in (before, now)
@@ -228,6 +237,9 @@ def _difference(name: str, before: Any, now: Any) -> str:
         gone, new = _beyond(before, now), _beyond(now, before)
         had, has = (" ".join(map(str, words)) or "nothing" for words in (gone, new))
         return f"its {name} had {had} where now is {has}"
+    if name == "needs":
+        others = {arm for arm, _ in (before or {}).items() ^ (now or {}).items()}
+        return "; ".join(f"its {{{arm}}} was another run" for arm in sorted(others))
     if name in ("data", "reference"):
         return f"its {name} was another"
     return f"its {name} was {before} and is {now}"
