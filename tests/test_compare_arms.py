@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from autoassist_fairseq.__main__ import main
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.common.words import as_words, tokens_bound, value_of
+from autoassist_fairseq.tools.common.words import ALIASES, as_words, tokens_bound, value_of
 from autoassist_fairseq.tools.compare.arms import Arm, check_arms, parse_arm, split_arms
 from autoassist_fairseq.tools.compare.flags import (
     DEFAULTS,
@@ -118,6 +119,9 @@ def test_arms_that_do_not_go_together(texts: list[str], said: str) -> None:
     [
         (["--max-update", "5"], "leave --max-update to autoassist compare"),
         (["--seed=3"], "leave --seed to"),
+        (["-s", "de"], "leave -s to"),
+        (["-t=en"], "leave -t to"),
+        (["-ten"], "leave -ten to"),
         (["--reset-optimizer"], "leave --reset-optimizer"),
         (["--autoassist-policy", "off"], "leave --autoassist-policy"),
         (["--stop-time-hours", "1"], "leave --stop-time-hours"),
@@ -187,6 +191,7 @@ GONE: dict[str, set[str]] = {
     "--criterion cross_entropy": {"--label-smoothing"},
     "--optimizer adam --criterion label_smoothed_cross_entropy": set(),
     "--arch transformer_iwslt_de_en": {word for word in as_words(DEFAULTS) if "coder-" in word},
+    "-atransformer_iwslt_de_en": {word for word in as_words(DEFAULTS) if "coder-" in word},
 }
 
 
@@ -228,6 +233,27 @@ for words in sys.stdin.read().splitlines():
     subprocess.run([sys.executable, "-c", code], input=given, text=True, check=True)
 
 
+@pytest.mark.slow
+def test_all_names_of_fairseqs_options_are_known() -> None:
+    code = """
+import json
+from fairseq import options
+import autoassist_fairseq.plugin
+from fairseq.tasks import TASK_REGISTRY
+found = {}
+for kind in ("training", "generation", "validation"):
+    parser = getattr(options, f"get_{kind}_parser")("autoassist_translation")
+    TASK_REGISTRY["autoassist_translation"].add_args(parser)
+    assert not parser.allow_abbrev  # or the beginnings of names would be names, too
+    for action in parser._actions:
+        first, *others = action.option_strings or [""]
+        found |= {name: first for name in others if first != "-h"}
+print(json.dumps(found))
+"""
+    said = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True).stdout
+    assert json.loads(said.splitlines()[-1]) == ALIASES
+
+
 def test_arms_differ_in_their_policy_alone() -> None:
     off, shrink = (arm_flags(parse_arm(policy), 3, ("en", "de")) for policy in ("off", "shrink"))
     assert [pair for pair in zip(off, shrink, strict=True) if pair[0] != pair[1]] == [
@@ -258,6 +284,8 @@ def test_the_last_of_a_flag_counts(tmp_path: Path) -> None:
     words = ["--max-tokens", "2000", "--update-freq=1,4,2", "--max-tokens", "500"]
     assert value_of(words, "--max-tokens") == "500"
     assert value_of(words, "--lr") is None
+    assert value_of(["-s", "en", "--source-lang=de", "-sfr"], "--source-lang") == "fr"
+    assert value_of(["--batch-size", "8", "--max-sentences=4"], "--batch-size") == "4"
     assert tokens_bound(words) == 2000
     for bad in (["--max-tokens", "no"], ["--max-tokens", "0"], []):
         with pytest.raises(UserError, match="`--max-tokens` must be a whole number above 0"):

@@ -85,6 +85,7 @@ def test_plain_text(track: Track, line: str, expected: str) -> None:
         ("--post-process sentencepiece", "has --post-process; `--detokenise` says"),
         ("--gen-subset valid", "leave --gen-subset out, so that this tool"),
         ("-t de", "leave -t out"),
+        ("-tde", "leave -tde out"),
         ("--cpu --path=other.pt", "leave --path out"),
         ("--results-path here", "leave --results-path out"),
     ],

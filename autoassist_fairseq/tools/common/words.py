@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 
 from autoassist_fairseq.errors import UserError
 
 Options = Mapping[str, object]
 """Options and their values; None for a flag."""
+#: Other names of fairseq's options.
+ALIASES = {
+    "-a": "--arch", "-s": "--source-lang", "-t": "--target-lang",
+    "--max-sentences": "--batch-size", "--max-sentences-valid": "--batch-size-valid",
+    "--remove-bpe": "--post-process", "--local_rank": "--device-id",
+    "--combine-val": "--combine-valid-subsets", "--nval": "--max-valid-steps",
+    "--save-async": "--write-checkpoints-asynchronously",
+}  # fmt: skip
 
 
 def as_words(options: Options) -> list[str]:
@@ -34,14 +43,21 @@ def split_at_dashes(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(argv[:at]), list(argv[at + 1 :])
 
 
+def option_in(word: str) -> tuple[str, str | None]:
+    """Return the option that ``word`` names, by its first name, and its value if that is there."""
+    name, sign, value = word.partition("=")
+    if word[:2] in ALIASES and word[2:]:  # argparse takes -sde and -s=de for -s de
+        name, sign, value = word[:2], "=", word[2:].removeprefix("=")
+    return ALIASES.get(name, name), value if sign else None
+
+
 def value_of(words: Sequence[str], flag: str) -> str | None:
-    """Return what the last ``flag`` in ``words`` is given, else None."""
+    """Return what the last ``flag`` in ``words`` is given, by any of its names, else None."""
     found = None
-    for at, word in enumerate(words):
-        if word == flag and at + 1 < len(words):
-            found = words[at + 1]
-        elif word.startswith(f"{flag}="):
-            found = word.partition("=")[2]
+    for word, following in zip_longest(words, words[1:]):
+        name, value = option_in(word)
+        if name == flag:
+            found = following if value is None else value
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import autoassist_fairseq
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.settings import OPENING
-from autoassist_fairseq.tools.common.words import as_words, model_size, value_of
+from autoassist_fairseq.tools.common.words import as_words, model_size, option_in, value_of
 from autoassist_fairseq.tools.compare.arms import Arm
 
 #: A Transformer of 1-2 million parameters for some ten thousand short pairs.
@@ -70,8 +70,8 @@ def check_flags(flags: Sequence[str], where: str) -> None:
         UserError: names the flag.
     """
     for word in flags:
-        flag = word.partition("=")[0]
-        if flag in _OURS or flag.startswith(_OUR_KINDS):
+        flag, name = word.partition("=")[0], option_in(word)[0]
+        if name in _OURS or name.startswith(_OUR_KINDS):
             raise UserError(
                 f"`{where}` must leave {flag} to autoassist compare, which sets it for "
                 "every run; leave it out."

@@ -107,15 +107,9 @@ def _batches(words: Sequence[str]) -> list[str]:
     Under the names of training's own: fairseq-validate takes no notice of the others.
     """
     found = []
-    for flag, names in (
-        ("--max-tokens", ("--max-tokens-valid", "--max-tokens")),
-        (
-            "--batch-size",
-            ("--batch-size-valid", "--max-sentences-valid", "--batch-size", "--max-sentences"),
-        ),
-    ):
-        given = [value for name in names if (value := value_of(words, name))]
-        found += [flag, given[0]] if given else []
+    for flag in ("--max-tokens", "--batch-size"):
+        given = value_of(words, f"{flag}-valid") or value_of(words, flag)
+        found += [flag, given] if given else []
     return found
 
 

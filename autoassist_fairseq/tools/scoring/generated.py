@@ -13,6 +13,7 @@ import sentencepiece
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.languages import base_language
+from autoassist_fairseq.tools.common.words import option_in
 from autoassist_fairseq.tools.scoring import layout
 from autoassist_fairseq.tools.scoring.text import listed, read_lines
 
@@ -23,9 +24,9 @@ text, Moses tokens (with or without subword-nmt's ``@@``), or plain words."""
 _LINE = re.compile(r"([TH])-(\d+)\t(.*)")
 _JOIN = re.compile(r"@@( |$)")
 _MARK = "\u2581"
-_DECODING = ("--post-process", "--remove-bpe")
+_DECODING = "--post-process"
 _OUTPUT = (
-    *("--path", "--gen-subset", "--source-lang", "-s", "--target-lang", "-t", "--results-path"),
+    *("--path", "--gen-subset", "--source-lang", "--target-lang", "--results-path"),
     *("--quiet", "--log-format", "--score-reference", "--num-shards", "--shard-id"),
 )
 UNKNOWN = "<<unk>>"
@@ -51,13 +52,13 @@ def check_flags(flags: Sequence[str], where: str) -> None:
         UserError: its text would be decoded twice, go elsewhere, or be that of another split.
     """
     for word in flags:
-        flag = word.partition("=")[0]
-        if flag in _DECODING:
+        flag, name = word.partition("=")[0], option_in(word)[0]
+        if name == _DECODING:
             raise UserError(
                 f"`{where}` must leave {flag} out, since the output would be decoded twice, but "
                 f"has {word}; `--detokenise` says how the corpus was prepared."
             )
-        if flag in _OUTPUT:
+        if name in _OUTPUT:
             raise UserError(
                 f"`{where}` must leave {flag} out, so that this tool translates what it scores and "
                 f"finds it, but has {word}."
