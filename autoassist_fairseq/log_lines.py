@@ -35,9 +35,10 @@ _EVENTS = {
         ("start", r"Start iterating over samples"),
         ("validation", r'begin validation on "(?P<subset>[^"]*)"'),
         ("saved", r"Saved .* @ (?P<updates>\d+) updates.*writing took (?P<seconds>[\d.]+)"),
-        ("loaded", r"Loaded checkpoint .* @ (?P<updates>\d+) updates\)"),
+        ("loaded", r"Loaded checkpoint .*\(epoch (?P<epoch>\d+) @ (?P<updates>\d+) updates\)"),
         ("fresh", r"No existing checkpoint found"),
         ("stopping", r"Stopping training due to"),
+        ("ended", r"end of epoch (?P<epoch>\d+) "),
         ("done", r"done training in"),
         (
             "policy",

@@ -1,7 +1,8 @@
 """Stand-ins for fairseq-train, -generate and -validate: lines, files and legs, no fairseq.
 
 An update trains on 80 to 120 tokens, an epoch has 10 updates. ``--fail-at N`` ends training with an
-error in update N; ``--wait SECONDS`` is what an update takes. A run's BLEU grows with its seed.
+error in update N; ``--wait SECONDS`` is what an update takes; with ``--overflow`` the last batch of
+``--max-epoch`` makes none. A run's BLEU grows with its seed.
 The best --lr is 0.003, the default.
 With 0.05 the loss is no number, with more training fails of it.
 cross_entropy logs its loss alone, as fairseq's does.
@@ -45,14 +46,16 @@ worse = abs(float(value("--lr")) - 0.003)
 rate = value("--autoassist-rate")
 if rate and not Path(rate).is_file():
     sys.exit("no such log")
-done = 0
+done, passes = 0, int(value("--max-epoch", 0))  # batches
+stop = int(value("--max-update", 10 * passes))
+def made():
+    return done - (done == 10 * passes and "--overflow" in sys.argv)
 if last.exists():
     with zipfile.ZipFile(last) as content:
         done = int(content.read("updates"))
-    say("fairseq.trainer", f"Loaded checkpoint {last} (epoch 1 @ {done} updates)")
+    say("fairseq.trainer", f"Loaded checkpoint {last} (epoch {done // 10 + 1} @ {made()} updates)")
 else:
     say("fairseq.trainer", f"No existing checkpoint found {last}")
-stop = int(value("--max-update"))
 if float(value("--lr")) > 0.05:
     sys.exit("FloatingPointError: gradients are Nan/Inf")
 while done < stop:
@@ -65,20 +68,22 @@ while done < stop:
         done += 1
         tokens = random.Random(100 * seed + done).randint(80, 120)
         figures = {"epoch": epoch, "update": round(done / 10, 3), "loss": "9", "wpb": str(tokens)}
-        say("train_inner", json.dumps({**figures, "num_updates": str(done)}))
-    if done == stop:
+        if made() == done:
+            say("train_inner", json.dumps({**figures, "num_updates": str(done)}))
+    if done == stop and not passes:
         say("fairseq_cli.train", f"Stopping training due to num_updates: {done} >= max_update")
     say("fairseq_cli.train", 'begin validation on "valid" subset')
     loss = "valid_loss" if value("--criterion") == "cross_entropy" else "valid_nll_loss"
     figures = {"epoch": epoch, loss: str(10 - done / 100 + worse if worse < 0.04 else float("nan"))}
-    say("valid", json.dumps({**figures, "valid_num_updates": str(done)}))
+    say("valid", json.dumps({**figures, "valid_num_updates": str(made())}))
     part = folder / "part"
     with zipfile.ZipFile(part, "w") as content:
         content.writestr("updates", str(done))
     part.replace(last)
-    told = f"Saved checkpoint {last} (epoch {epoch} @ {done} updates, score 5.0)"
+    told = f"Saved checkpoint {last} (epoch {epoch} @ {made()} updates, score 5.0)"
     say("fairseq.checkpoint_utils", f"{told} (writing took 0.01 seconds)")
-    figures = {"epoch": epoch, "train_wpb": "100", "train_num_updates": str(done)}
+    say("fairseq_cli.train", f"end of epoch {epoch} (average epoch stats below)")
+    figures = {"epoch": epoch, "train_wpb": "100", "train_num_updates": str(made())}
     say("train", json.dumps(figures))
 say("fairseq_cli.train", "done training in 1.0 seconds")
 """

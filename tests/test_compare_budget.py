@@ -138,6 +138,21 @@ def test_a_restart_goes_on_from_the_checkpoint(tmp_path: Path) -> None:
     assert feed(again, (200.0, FRESH)).done == read_updates(path) == []
 
 
+def test_what_overflows_at_the_end_of_an_epoch_is_done(tmp_path: Path) -> None:
+    path = tmp_path / "u.csv"
+    begun = [(0.0, FRESH), (0.0, START), (1.0, inner(1, 10)), (2.0, inner(2, 10, 0.9))]
+    ended = (3.0, f"{STAMP}fairseq_cli.train | end of epoch 1 (average epoch stats below)")
+    stopped = (3.0, f"{STAMP}fairseq_cli.train | Stopping training due to num_updates: 2 >= 2")
+    assert feed(Updates(path), *begun, stopped, ended).passes == 0.9
+    assert feed(Updates(path), *begun, ended).passes == 1
+    assert epochs_of(read_updates(path)) == [Epoch(1, 20.0, 2.0)]
+    # The end of the epoch may be missed in a kill: the checkpoint tells
+    feed(Updates(path), *begun)
+    loaded = (9.0, LOADED.replace("epoch 1", "epoch 2"))
+    assert feed(Updates(path), (9.0, LOADED)).passes == 0.9
+    assert feed(Updates(path), loaded).passes == Updates(path).passes == 1
+
+
 def row(number: int, epoch: int, position: float, seconds: float) -> Update:
     return Update(number, epoch, position, 10.0, seconds)
 

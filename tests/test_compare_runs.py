@@ -357,6 +357,20 @@ def test_a_budget_of_seconds(data: Path) -> None:
     assert 30 < run["updates"] <= 1.8 / 0.01
 
 
+def test_passes_end_though_the_last_batch_overflows(data: Path) -> None:
+    words = ["--arms", "off", "--", "--overflow"]
+    assert compare(data, *words, budget="passes=3") == 0
+    run = results(data)["off"]["runs"]["1"]
+    assert (run["updates"], run["epochs"], run["legs"]) == (29, 3, 1)
+    folder = data.parent / "out" / "off-1"
+    (folder / "done.json").unlink()  # as an earlier version left it, which failed here
+    legs, rows = folder / "legs.json", folder / "updates.csv"
+    legs.write_text(legs.read_text().replace('"target": 0', '"target": 3'))
+    rows.write_text(rows.read_text().replace("29,3,3.0,", "29,3,2.9,"))
+    assert compare(data, *words, budget="passes=3") == 0
+    assert "2.9," not in rows.read_text() and '"target": 0' in legs.read_text()
+
+
 def test_an_interrupted_leg_ends_where_it_was_to_end(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -23,7 +23,7 @@ class Update:
     Attributes:
         number: from 1.
         epoch: in which it is.
-        position: epochs done after it, with a fraction.
+        position: epochs done after it and what overflowed behind it, with a fraction.
         tokens: target tokens that it trained on.
         seconds: of training since the run began, without validation and writing checkpoints.
     """
@@ -47,7 +47,7 @@ class Updates:
         self.done = read_updates(path)
         self.saved: int | None = None
         self.loss = float("nan")
-        self._clock = Clock(self.seconds)
+        self._clock, self._stopping = Clock(self.seconds), False
         self.tokens = sum(update.tokens for update in self.done)
 
     @property
@@ -68,8 +68,14 @@ class Updates:
             self._add(told.figures)
         elif told.event == "saved":
             self.saved = int(told.words["updates"])
+        elif told.event == "stopping":
+            self._stopping = True
+        elif told.event == "ended" and not self._stopping:
+            self._complete(int(told.words["epoch"]))
         elif told.event in ("loaded", "fresh"):
+            self._stopping = False
             self._go_back(int(told.words.get("updates", 0)))
+            self._complete(int(told.words.get("epoch", 1)) - 1)
 
     def cost(self, kind: str) -> list[float]:
         """Return the ``tokens`` or ``seconds`` of every update."""
@@ -99,10 +105,19 @@ class Updates:
     def _go_back(self, update: int) -> None:
         """Forget what was trained after a checkpoint: it is trained again."""
         self.done = [one for one in self.done if one.number <= update]
-        with staged(self.path) as part, part.open("w", encoding="utf-8", newline="") as stream:
-            csv.writer(stream).writerows([HEADER, *map(astuple, self.done)])
+        self._write()
         self.tokens = sum(one.tokens for one in self.done)
         self._clock.set_back(self.seconds)
+
+    def _complete(self, epoch: int) -> None:
+        """Count ``epoch`` as done: what overflows at its end makes no update."""
+        if 0 < self.passes < epoch:
+            self.done[-1] = replace(self.done[-1], position=float(epoch))
+            self._write()
+
+    def _write(self) -> None:
+        with staged(self.path) as part, part.open("w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream).writerows([HEADER, *map(astuple, self.done)])
 
 
 def read_updates(path: Path) -> list[Update]:
