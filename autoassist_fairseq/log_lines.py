@@ -40,6 +40,7 @@ _EVENTS = {
         ("stopping", r"Stopping training due to"),
         ("ended", r"end of epoch (?P<epoch>\d+) "),
         ("done", r"done training in"),
+        ("dictionary", r"^\[(?P<language>[^\]]+)\] dictionary: \d+ types"),
         (
             "policy",
             r"'autoassist_policy': '(?P<policy>[\w-]+)'"

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from autoassist_fairseq.tools.report.corpus import Words
-from autoassist_fairseq.tools.report.keeping import digest
+from autoassist_fairseq.schedule.identity import FORMAT, identity
+from autoassist_fairseq.tools.report.corpus import read_text
 
 CLOCK = "2026-03-01 10:{:02d}:{:02d} | INFO | {} | {}"
 
@@ -90,13 +90,20 @@ def shrunk_run(folder: Path) -> Path:
 
 
 def write_data(
-    folder: Path, source: Sequence[str], target: Sequence[str], dtype: type[np.generic] = np.uint16
+    folder: Path,
+    source: Sequence[str],
+    target: Sequence[str],
+    dtype: type[np.generic] = np.uint16,
+    joint: bool = False,
 ) -> Path:
-    """Write what fairseq-preprocess writes, en-de, by its format's description."""
+    """Write what fairseq-preprocess writes, en-de, by its format's description.
+
+    With one dictionary of both languages, if it is ``joint``.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for language, lines in (("en", source), ("de", target)):
         counts: dict[str, int] = {}
-        for word in (word for line in lines for word in line.split()):
+        for word in " ".join([*source, *target] if joint else lines).split():
             counts[word] = counts.get(word, 0) + 1
         entries = "".join(f"{word} {count}\n" for word, count in counts.items())
         (folder / f"dict.{language}.txt").write_text(entries, encoding="utf-8")
@@ -119,30 +126,32 @@ def write_checkpoint(
     data: Path,
     state: dict[str, Any],
     policy_state: dict[str, Any] | None = None,
+    languages: tuple[str | None, str | None] = (None, None),
     **settings: Any,
 ) -> None:
-    """Write the parts of a checkpoint that the report reads."""
+    """Write the parts of a checkpoint that the report reads, of a run between ``languages``."""
     import torch
 
-    words = {side: Words.read(data / f"dict.{lang}.txt") for side, lang in SIDES.items()}
+    text = read_text(data, *languages)
+    corpus, pairs = text.corpus, np.arange(len(text.corpus))
+    sizes = [side.sizes(pairs).astype(np.int32) for side in (corpus.source, corpus.target)]
+    symbols = text.source.symbols, text.target.symbols
     chosen = {"policy": "shrink", "base_prob": 0.5, "features": ["length", "tokens"], **settings}
     autoassist = {
-        "format": 1,
-        "fits": {f"{side} dictionary": digest(one) for side, one in words.items()},
+        "format": FORMAT,
+        "fits": identity(corpus, np.zeros(0, np.int32), sizes, symbols),
         "settings": chosen,
         "assistant": _as_tensors(state),
         "policy": _as_tensors(policy_state or {"name": "shrink", "frozen": {}}),
     }
     torch.save(
         {
+            "cfg": {"task": dict(zip(("source_lang", "target_lang"), languages, strict=True))},
             "model": {"weight": torch.zeros(1)},
             "extra_state": {"train_iterator": {"epoch": 2, "autoassist": autoassist}},
         },
         folder / "checkpoint_last.pt",
     )
-
-
-SIDES = {"source": "en", "target": "de"}
 
 
 def _as_tensors(value: Any) -> Any:

@@ -49,7 +49,7 @@ DOORS = {
     "demo_corpus": {"base", "build"},
     "install": {"checkpoints", "edits", "interpreter", "pip_run", "programs", "wheel"},
     "noise": {"command", "kinds"},
-    "report": {"command", "corpus", "figures", "page", "style", "table"},
+    "report": {"command", "corpus", "figures", "fitting", "page", "style", "table"},
     "scores": {"command"},
     "scoring": {"command", "generated", "layout", "metrics", "split", "text"},
     "synthetic": {"files", "shape"},

@@ -115,7 +115,9 @@ def generate(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tool
 
 
-COMMAND = ["bin", "--checkpoints", "run/model.pt", "--ref", "ref", "--detokenise", "moses"]
+# The languages are given, for the stand-in of a checkpoint does not tell them.
+RUN = ["bin", "--checkpoints", "run/model.pt", "--source-lang", "en", "--detokenise", "moses"]
+COMMAND = [*RUN, "--ref", "ref"]
 
 
 def test_the_chain_on_the_moses_track(
@@ -135,6 +137,24 @@ def test_the_chain_on_the_moses_track(
     # one token of ten differs: precisions 9/10, 6/8, 4/6, 2/4; (9/40)^(1/4) = 0.6887
     assert figures.count(" 68.87   90.0/75.0/66.7/50.0 (BP = 1.000") == 3
     assert "pre:as-given+compounds" in figures
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["run", "run/checkpoint_last.pt"])
+def test_the_languages_are_those_of_the_run(generate: Path, corpus: Path, place: str) -> None:
+    import torch
+
+    task = {"source_lang": "de", "target_lang": "en"}
+    state = {"cfg": {"task": task}, "model": {"weight": torch.zeros(1)}}
+    for name in ("checkpoint1.pt", "checkpoint_last.pt"):
+        torch.save(state, corpus / "run" / name)
+    average = ["--average", "1"] if place == "run" else []
+    command = ["bin", "--checkpoints", place, "--detokenise", "moses", *average]
+    with pytest.raises(UserError, match="`--ref` is missing: give the plain en text"):
+        main(command)
+    assert main([*command, "--ref", "ref"]) == 0
+    said = (corpus / "run" / "evaluation" / "generate-test.txt").read_text()
+    assert " --source-lang de --target-lang en " in said
 
 
 @pytest.mark.slow
@@ -173,12 +193,11 @@ def test_a_missing_fairseq_names_the_remedy(generate: Path) -> None:
 def test_what_data_prep_left_is_found(
     generate: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["bin", "--checkpoints", "run/model.pt", "--detokenise", "moses"]
     with pytest.raises(UserError, match=r"`--ref` is missing: .* only as .*/text/test.de"):
-        main(command)
+        main(RUN)
     (corpus / "text").mkdir()
     (corpus / "ref").rename(corpus / "text" / "test.de")
-    assert main(command) == 0
+    assert main(RUN) == 0
     assert capsys.readouterr().out.count(" 68.87 ") == 3
 
 

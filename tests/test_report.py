@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from corpora import alone
 from report_runs import LogWriter, plain_run, shrunk_run, write_checkpoint, write_data
+from test_score_generated import split_files
 
 from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.errors import UserError
@@ -260,11 +261,64 @@ def test_translations_of_another_split_are_not_the_test_set_s(tmp_path: Path) ->
     other, test = (Outputs(tmp_path / "evaluation", split).plain for split in ("test1", "test"))
     write_lines(other, lines[::-1])
     run = Run("a", tmp_path)
-    add_score(run, tmp_path / "ref")
+    add_score(run, None, tmp_path / "ref")
     assert run.bleu is None and "translations of the test set" in run.missing[0]
     write_lines(test, lines)
-    add_score(run, tmp_path / "ref")
+    add_score(run, None, tmp_path / "ref")
     assert run.bleu == pytest.approx(100)
+
+
+@pytest.fixture
+def backwards(tmp_path: Path) -> Path:
+    """An en-de corpus in bin/, with its text beside it, and a perfect run from German in run/."""
+    sides = {"en": ["the cat sat on the mat", "it was a long day"], "de": ["eine Katze", "ein Tag"]}
+    split_files(write_data(tmp_path / "bin", sides["en"], sides["de"]), "test.en-de.en.idx")
+    split_files(tmp_path / "bin", "test.en-de.de.idx")
+    for language, lines in sides.items():
+        (tmp_path / "text").mkdir(exist_ok=True)
+        write_lines(tmp_path / "text" / f"test.{language}", lines)
+    plain = Outputs(tmp_path / "run" / "evaluation", "test").plain
+    plain.parent.mkdir(parents=True)
+    write_lines(plain, sides["en"])
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("ranks", "bleu"),
+    # of two ranks, either may be first to tell
+    [([""], 100), (["[default0]:", "[default1]:"], 100), (["", "[de] dictionary: 6 types\n"], 100)],
+)
+def test_translations_are_scored_in_the_language_that_the_run_s_log_tells(
+    backwards: Path, ranks: list[str], bleu: float
+) -> None:
+    log = LogWriter()
+    for language in ("de", "en"):
+        log.say(f"[{language}] dictionary: 88 types", "fairseq.tasks.translation")
+    log.epoch(1, 10, 100, seconds=20, loss=5)
+    log.lines = [rank + line for line in log.lines for rank in ranks]
+    run = read_run(log.write(backwards / "run"), "run")
+    add_score(run, backwards / "bin", None)
+    assert run.bleu == pytest.approx(bleu), run.missing
+
+
+@pytest.mark.slow
+def test_translations_are_scored_in_the_language_that_the_checkpoint_tells(
+    backwards: Path,
+) -> None:
+    run = Run("run", backwards / "run")
+    add_score(run, backwards / "bin", None)
+    assert run.bleu is None and "neither its log nor a checkpoint_last.pt tells" in run.missing[0]
+    for languages, bleu in ((("de", "en"), 100), (("de", None), 100), ((None, None), 0)):
+        write_checkpoint(run.folder, backwards / "bin", {}, languages=languages)
+        add_score(run, backwards / "bin", None)
+        assert run.bleu == pytest.approx(bleu, abs=5), languages
+        (run.folder / "checkpoint_last.pt").unlink()  # it is mapped into memory
+
+
+def test_a_corpus_of_other_languages_is_told(backwards: Path) -> None:
+    run = Run("run", backwards / "run", languages=("fr", "en"))
+    add_score(run, backwards / "bin", None)
+    assert "binarised `test` split for fr-en, but holds test.en-de, train.en-de" in run.missing[0]
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from autoassist_fairseq.assistant.assistant import Assistant
 from autoassist_fairseq.assistant.corpus.difficulty import difficulty
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.report.corpus import Words, read_text
+from autoassist_fairseq.tools.report.fitting import trained_text
 from autoassist_fairseq.tools.report.keeping import assistant_state, bins, keeping, rarity
 
 SOURCE = ["\u2581a b \u2581c", "ca@@ t s", "<b> & x", "easy", "easy", "easy again"] * 20
@@ -117,13 +118,40 @@ def test_what_cannot_be_asked_is_said(data: Path, tmp_path: Path) -> None:
     write_checkpoint(tmp_path, data, {**state, "model": {}})
     with pytest.raises(UserError, match="cannot be read"):
         keeping(assistant_state(tmp_path), "run", text)
-    other = write_data(tmp_path / "other", ["x y"] * 9, TARGET[:9])
-    write_checkpoint(tmp_path, other, state)
-    with pytest.raises(UserError, match="its source dictionary differs"):
-        keeping(assistant_state(tmp_path), "run", text)
     (tmp_path / "checkpoint_last.pt").write_bytes(b"PK\x03\x04 cut")
     with pytest.raises(UserError, match="`RUN_DIR`: .* must be a whole checkpoint"):
         keeping(assistant_state(tmp_path), "run", text)
+
+
+@pytest.mark.slow
+def test_sides_are_those_of_the_run(data: Path, tmp_path: Path) -> None:
+    write_data(data, SOURCE, TARGET, joint=True)
+    assistant = Assistant(read_text(data, "de", "en").corpus, alone(features=("tokens",)), 1e4)
+    write_checkpoint(tmp_path, data, assistant.state_dict(), languages=("de", "en"))
+    state = assistant_state(tmp_path)
+    text = trained_text(state, data)
+    assert text.pair(1) == ("katze", "cat s")
+    shown = {example.source for example in keeping(state, "run", text).examples}
+    assert shown == {"AB C", "katze", "<i> & y", "leicht", "leicht auch"}
+
+
+@pytest.mark.slow
+def test_another_corpus_than_the_run_s_is_refused(data: Path, tmp_path: Path) -> None:
+    write_checkpoint(tmp_path, data, {})
+    state = assistant_state(tmp_path)
+    assert len(trained_text(state, data).corpus) == PAIRS
+    other = write_data(tmp_path / "other", SOURCE[::-1], TARGET[::-1])
+    for path in data.glob("dict.*.txt"):
+        (other / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(UserError, match=r"but the training set of .*other is not its checkpoint's"):
+        trained_text(state, other)
+    # Lengths that fairseq made others, and an older digest, cannot be looked at
+    resized = {**state, "run": {**state["run"], "resized": True}}
+    assert trained_text(resized, other) and trained_text({**state, "format": 3}, other)
+    strange = write_data(tmp_path / "strange", ["x y"] * PAIRS, TARGET)
+    for one in (state, resized):
+        with pytest.raises(UserError, match="must be what the run was trained on, but the "):
+            trained_text(one, strange)
 
 
 @pytest.mark.parametrize("file", ["train.en-de.en.idx", "train.en-de.de.bin", "dict.en.txt"])

@@ -10,7 +10,9 @@ from binarised import Binarised
 from training import Server
 
 from autoassist_fairseq.assistant.corpus.token_store import Ints
+from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.report.corpus import read_text
+from autoassist_fairseq.tools.report.fitting import trained_text
 from autoassist_fairseq.tools.report.keeping import assistant_state, keeping
 from autoassist_fairseq.tools.report.run import read_run
 
@@ -48,12 +50,30 @@ def test_both_formats_tell_what_was_trained(
 def test_keep_rates_of_a_real_checkpoint(server: Server, corpus: Binarised, tmp_path: Path) -> None:
     ran = server.train(corpus.data, tmp_path, *OPTIONS)
     assert ran.status == 0, ran.output
-    found = keeping(assistant_state(tmp_path), "run", read_text(corpus.data))
+    state = assistant_state(tmp_path)
+    found = keeping(state, "run", trained_text(state, corpus.data))
     assert found.pairs == corpus.pairs
     # every other target of this corpus repeats one word, which the Boss soon finds trivial
     assert 0.5 < found.keep < 1
     repeats = [len(set(example.target.split())) == 1 for example in found.examples]
     assert sum(repeats) > 0.8 * len(repeats)
+
+
+def test_what_a_run_was_trained_on_is_known_again(
+    server: Server, corpus: Binarised, few: Binarised, tmp_path: Path
+) -> None:
+    """The other way round than the corpus was prepared; some pairs do not fit the model."""
+    limits = ("--max-source-positions", 12, "--max-target-positions", 13)
+    given = ("--source-lang", "en", "--target-lang", "de", "--skip-invalid-size-inputs-valid-test")
+    ran = server.train(corpus.data, tmp_path, *OPTIONS, *limits, *given)
+    assert ran.status == 0 and "are left out" in ran.output, ran.output
+    state = assistant_state(tmp_path)
+    text = trained_text(state, corpus.data)
+    assert text.pair(0) == read_text(corpus.data).pair(0)[::-1]
+    with pytest.raises(UserError, match="but the training set of|but the source dictionary of"):
+        trained_text(state, few.data)
+    (tmp_path / "train.log").write_text(ran.output)
+    assert read_run(tmp_path, "run").languages == ("en", "de")
 
 
 def test_keep_rates_are_those_of_the_share_that_was_asked_for(

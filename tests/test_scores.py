@@ -80,6 +80,20 @@ def test_every_pair_is_exported(run: Path, tmp_path: Path) -> None:
         assert loss == pytest.approx(expected + surprise, abs=0.002)
 
 
+def test_the_text_of_a_run_the_other_way_round_is_its_own(run: Path, tmp_path: Path) -> None:
+    state = assistant_state(run)
+    checkpoint(run).unlink()  # it is mapped into memory
+    write_data(run, SOURCE, TARGET, joint=True)
+    other_way: dict[str, Any] = {"languages": ("de", "en"), "hopeless": "cut"}
+    write_checkpoint(run, run, state["assistant"], state["policy"], **other_way)
+    out = tmp_path / "scores.tsv"
+    assert scores.main([str(checkpoint(run)), "--out", str(out), "--data", str(run)]) == 0
+    assert out.read_text("utf-8").splitlines()[1].split("\t")[-2:] == [TARGET[0], SOURCE[0]]
+    other = write_data(tmp_path / "other", SOURCE[::-1], TARGET[::-1], joint=True)
+    with pytest.raises(UserError, match="`--data` must be what the run was trained on"):
+        scores.main([str(checkpoint(run)), "--out", str(out), "--data", str(other)])
+
+
 def test_the_report_shows_the_surest(run: Path) -> None:
     found = verdict(assistant_state(run), "noisy", read_text(run))
     assert found is not None and found.pairs == PAIRS and found.hopeless == SPOILED.sum() + 1

@@ -87,6 +87,16 @@ def test_text_files_and_a_binarised_corpus(
     assert "posterior" in capsys.readouterr().out
 
 
+def test_the_sides_of_a_binarised_corpus_may_be_named(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data", ["a b"] * 9, ["x"] * 9)
+    lengths = []
+    for number, flags in enumerate(([], ["--source-lang", "de"])):
+        main(["--data", f"{data}", "--out", f"{tmp_path}/{number}.tsv", *flags])
+        row = read(tmp_path / f"{number}.tsv")[0]
+        lengths.append((row["source_length"], row["target_length"]))
+    assert lengths[0] == lengths[1][::-1] and lengths[0][0] != lengths[0][1]
+
+
 def test_words_of_both_sides_share_ids(tmp_path: Path) -> None:
     write(tmp_path, ["Ab x ab", "x  AB", "", "ab"] * 9, ["x", "我x", "ab ab", "ü"] * 9)
     files = TextFiles(tmp_path / "a.de", tmp_path / "a.en.gz")
@@ -122,6 +132,7 @@ def test_few_pairs_are_not_judged(tmp_path: Path, capsys: pytest.CaptureFixture[
         ([b"a\n", b"b\n"], "--sure 1", r"`--sure` must be in \[0, 1\), but is 1"),
         ([b"a\n", b"b\n"], "--examples=-1", "`--examples` must be 0 or more, but is -1"),
         ([b"a\n", b"b\n"], "--data x", "or `--data DATA`, but is given 2 files and `--data`"),
+        ([b"a\n", b"b\n"], "--source-lang de", "and `--target-lang` must go with `--data`"),
         ([b"a\n", b"b\n"], "--out a.de", r"`--out` must be new, but a\.de exists"),
     ],
 )

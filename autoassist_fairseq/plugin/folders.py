@@ -12,8 +12,8 @@ from fairseq.data import LanguagePairDataset, indexed_dataset
 from autoassist_fairseq.assistant.policies.competence import check_readable
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.plugin.corpus import corpus_of, eligible_pairs
-from autoassist_fairseq.plugin.state import identity
 from autoassist_fairseq.schedule.folder import Folder
+from autoassist_fairseq.schedule.identity import identity
 from autoassist_fairseq.schedule.passes import check_enough
 
 logger = logging.getLogger(__name__)
@@ -27,8 +27,9 @@ def folder_of(dataset: LanguagePairDataset, max_positions: Any, max_tokens: int 
             f"autoassist: {len(ids.left_out):,} of {len(dataset):,} pairs are longer than "
             f"{max_positions} (source, target) and are left out; first ids: {ids.left_out[:5]}"
         )
-    fits = identity(dataset, ids, corpus)
-    return Folder(corpus, ids, dataset.src_sizes, dataset.tgt_sizes, fits)
+    sizes = dataset.src_sizes, dataset.tgt_sizes
+    symbols = dataset.src_dict.symbols, dataset.tgt_dict.symbols
+    return Folder(corpus, ids, *sizes, identity(corpus, ids.left_out, sizes, symbols))
 
 
 def check_folder(

@@ -16,53 +16,24 @@ from typing import Any
 
 import numpy as np
 import torch
-from fairseq.data import Dictionary, LanguagePairDataset
 
 from autoassist_fairseq import __version__
-from autoassist_fairseq.assistant.corpus.features import Corpus, sample_pairs
-from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
 from autoassist_fairseq.errors import ANEW, StateError
 from autoassist_fairseq.schedule.folder import CORPUS
+from autoassist_fairseq.schedule.identity import FORMAT
 from autoassist_fairseq.schedule.planner import Planner
 from autoassist_fairseq.schedule.planner_state import convert
 from autoassist_fairseq.settings import OPENING, Settings
 
 logger = logging.getLogger(__name__)
 
-# Changes with whatever an older state cannot be gone on with: what is stored, random streams, the
-# order of pairs. The versions before this one did not say which they were.
-FORMAT, FIRST_VERSION = 4, "0.1.0"
+# That of states which do not say their version.
+FIRST_VERSION = "0.1.0"
 # How long training is, which few policies go by; changing it is nothing special.
 END = {"passes": "--max-epoch", "updates": "--max-update", "folders": "the folders of `DATA`"}
 # What another version may have another default of, and what goes with some policies only.
 METHOD = ("policy", "hopeless", "pace", "difficulty")
 PACED = {"pace": OPENING, "difficulty": ("competence",)}
-
-
-def identity(dataset: LanguagePairDataset, ids: PairIds, corpus: Corpus) -> dict[str, str]:
-    """Return digests of what a state belongs to: training set and dictionaries.
-
-    The training set's covers all lengths, the pairs that fit the model, and the tokens of up to
-    65,536 pairs spread over it.
-    """
-    sample = sample_pairs(len(corpus))
-    tokens = [side.gather(sample).tokens for side in (corpus.source, corpus.target)]
-    return {
-        CORPUS: _digest(dataset.src_sizes, dataset.tgt_sizes, ids.left_out, *tokens),
-        "source dictionary": _dictionary(dataset.src_dict),
-        "target dictionary": _dictionary(dataset.tgt_dict),
-    }
-
-
-def _dictionary(dictionary: Dictionary) -> str:
-    return _digest(np.frombuffer("\n".join(dictionary.symbols).encode(), np.uint8))
-
-
-def _digest(*arrays: Any) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
 
 
 def checksum(state: Any) -> str:

@@ -22,7 +22,12 @@ from autoassist_fairseq.tools.averaging.choice import (
     ways_on,
 )
 from autoassist_fairseq.tools.averaging.sums import ModelMean
-from autoassist_fairseq.tools.common.checkpoints import State, read_checkpoint, write_checkpoint
+from autoassist_fairseq.tools.common.checkpoints import (
+    State,
+    read_checkpoint,
+    setting,
+    write_checkpoint,
+)
 from autoassist_fairseq.tools.common.files import clear_os_errors
 
 RECORD = "autoassist_average"
@@ -148,7 +153,9 @@ def _best_names(
         state = read_checkpoint(folder / name, "--inputs", verify=False)
         facts = _record(folder / name, state)
         found.append(Candidate(name, facts["updates"], facts["value"]))
-        recorded.add((facts["metric"], _setting(state, "maximize_best_checkpoint_metric")))
+        recorded.add(
+            (facts["metric"], setting(state, "checkpoint", "maximize_best_checkpoint_metric"))
+        )
     if len({metric for metric, _ in recorded}) > 1:
         told = ", ".join(sorted(f"`{m}`" for m, _ in recorded))
         raise UserError(
@@ -178,15 +185,9 @@ def _record(path: Path, state: State) -> dict[str, Any]:
         "bytes": path.stat().st_size,
         "epoch": (extra.get("train_iterator") or {}).get("epoch"),
         "updates": history[-1].get("num_updates", 0),
-        "metric": _setting(state, "best_checkpoint_metric"),
+        "metric": setting(state, "checkpoint", "best_checkpoint_metric"),
         "value": extra.get("val_loss"),
     }
-
-
-def _setting(state: State, name: str) -> Any:
-    # `cfg` since fairseq 0.10.1, `args` before
-    config = (state.get("cfg") or {}).get("checkpoint") or state.get("args")
-    return config.get(name) if isinstance(config, dict) else getattr(config, name, None)
 
 
 def _describe(record: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.languages import Languages
 from autoassist_fairseq.tools.install.checkpoints import CheckpointError, replacing, safe_load
 
 State = dict[str, Any]
@@ -46,15 +47,53 @@ def read_checkpoint(path: Path, option: str, *, verify: bool = True) -> State:
     return checkpoint
 
 
-def assistant_state(path: Path, option: str) -> Mapping[str, Any] | None:
-    """Return the Assistant's state in a checkpoint, with NumPy's arrays; None if it holds none.
+def setting(state: State, part: str, name: str) -> Any:
+    """Return a setting of the run that wrote a checkpoint; None if there is none of that name."""
+    # `cfg` since fairseq 0.10.1, `args` before
+    config = (state.get("cfg") or {}).get(part) or state.get("args")
+    return config.get(name) if isinstance(config, dict) else getattr(config, name, None)
+
+
+def languages_in(path: Path, option: str) -> Languages:
+    """Return the languages of the run that wrote a checkpoint.
 
     Raises:
         UserError: as `read_checkpoint`.
     """
-    extra = read_checkpoint(path, option).get("extra_state") or {}
+    return _languages(read_checkpoint(path, option, verify=False))
+
+
+def assistant_state(path: Path, option: str) -> Mapping[str, Any] | None:
+    """Return the Assistant's state in a checkpoint, with NumPy's arrays; None if it holds none.
+
+    Beside it, as ``run``, what the run was told of its training set.
+
+    Raises:
+        UserError: as `read_checkpoint`.
+    """
+    whole = read_checkpoint(path, option)
+    extra = whole.get("extra_state") or {}
     state = (extra.get("train_iterator") or {}).get("autoassist")
-    return _as_numpy(state) if isinstance(state, dict) else None
+    return {**_as_numpy(state), "run": _run(whole)} if isinstance(state, dict) else None
+
+
+def _languages(state: State) -> Languages:
+    return setting(state, "task", "source_lang"), setting(state, "task", "target_lang")
+
+
+def _run(state: State) -> dict[str, Any]:
+    limits = {
+        side: [setting(state, part, f"max_{side}_positions") for part in ("task", "model")]
+        for side in ("source", "target")
+    }
+    return {
+        "languages": _languages(state),
+        "split": setting(state, "dataset", "train_subset") or "train",
+        "longest": [min(filter(None, both), default=None) for both in limits.values()],
+        "resized": any(
+            setting(state, "task", name) for name in ("truncate_source", "num_batch_buckets")
+        ),
+    }
 
 
 def _as_numpy(value: Any) -> Any:

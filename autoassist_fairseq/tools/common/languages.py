@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+Languages = tuple[str | None, str | None]
+"""Source and target; None for what a run was not told, and took from its corpus."""
 UNSPACED = frozenset({"zh", "ja", "th", "lo", "km", "my"})
 """Languages that put no spaces between words."""
 

@@ -44,6 +44,7 @@ class Log:
         policy: ``--autoassist-policy``, if the log names it.
         warmup: passes that keep every pair, or some of them: ``--autoassist-warmup-passes``.
         warmup_updates: ``--autoassist-warmup-updates``; 0 = not given.
+        languages: source and target, as far as the log tells.
         done: training came to its end.
         damaged: lines that could not be read.
     """
@@ -57,6 +58,7 @@ class Log:
     policy: str | None = None
     warmup: int = 1
     warmup_updates: int = 0
+    languages: list[str] = field(default_factory=list)
     done: bool = False
     damaged: int = 0
 
@@ -176,6 +178,8 @@ class Reader:
             self._stopping = True
         elif line.event == "done":
             self.log.done = True
+        elif line.event == "dictionary":  # that of the source comes first, whichever rank tells
+            self.log.languages = list(dict.fromkeys([*self.log.languages, line.words["language"]]))
         elif line.event == "policy" and self.log.policy is None:
             self.log.policy = line.words["policy"]
             self.log.warmup = math.ceil(float(line.words.get("warmup", 1)))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.files import read_json
-from autoassist_fairseq.tools.common.languages import language_of
+from autoassist_fairseq.tools.common.languages import Languages, language_of
+from autoassist_fairseq.tools.report.keeping import CHECKPOINT
 from autoassist_fairseq.tools.report.run import Run
 from autoassist_fairseq.tools.scoring import layout
 from autoassist_fairseq.tools.scoring.metrics import detokenised_bleu, plain_metric
@@ -20,23 +21,19 @@ SCORES = ("score.json", "evaluation/score.json")
 # another split bear its name (evaluation/hypotheses-SPLIT.txt), and are not of our reference.
 TRANSLATIONS = ("evaluation/hypotheses.txt", "test.translated.*")
 KEY = "sacrebleu"
+TEST = "test"
 
 
-def reference_of(data: Path | None, given: Path | None, split: str = "test") -> Path | None:
-    """Return the plain reference: the given one, else the prepared text beside DATA, else None."""
-    if given is not None or data is None:
-        return given
+def add_score(run: Run, data: Path | None, given: Path | None) -> None:
+    """Look for the final BLEU of ``run``; what is not there is noted in the run.
+
+    Args:
+        run: with the translations of its test set, or their score.
+        data: binarised corpus, beside which its plain text is looked for.
+        given: plain reference, rather than that text.
+    """
     try:
-        target = find_split(data, split, None, None).target
-        return Path(layout.references(data, split, target, None)[0])
-    except UserError:
-        return None
-
-
-def add_score(run: Run, reference: Path | None) -> None:
-    """Look for the final BLEU of ``run``; what is not there is noted in the run."""
-    try:
-        found = _scored(run.folder) or _score(run.folder, reference)
+        found = _scored(run.folder) or _score(run, data, given)
     except UserError as error:
         run.missing.append(f"no BLEU: {error}")
         return
@@ -47,6 +44,25 @@ def add_score(run: Run, reference: Path | None) -> None:
         )
         return
     run.bleu, run.signature = found
+
+
+def _prepared(data: Path, run: Run) -> Path:
+    """Return the text beside ``data`` in the language that ``run`` translates into."""
+    target = find_split(data, TEST, *_languages(run)).target
+    return Path(layout.references(data, TEST, target, None)[0])
+
+
+def _languages(run: Run) -> Languages:
+    if run.languages is not None:
+        return run.languages
+    if not (path := run.folder / CHECKPOINT).is_file():
+        raise UserError(
+            f"its languages must be known, but neither its log nor a {CHECKPOINT} tells them; "
+            "give the reference with `--ref`"
+        )
+    from autoassist_fairseq.tools.common.checkpoints import languages_in  # takes PyTorch
+
+    return languages_in(path, "RUN_DIR")
 
 
 def _scored(folder: Path) -> tuple[float, str] | None:
@@ -61,9 +77,9 @@ def _scored(folder: Path) -> tuple[float, str] | None:
     return None
 
 
-def _score(folder: Path, reference: Path | None) -> tuple[float, str] | None:
-    found = [file for name in TRANSLATIONS for file in sorted(folder.glob(name))]
-    if not found or reference is None:
+def _score(run: Run, data: Path | None, given: Path | None) -> tuple[float, str] | None:
+    found = [file for name in TRANSLATIONS for file in sorted(run.folder.glob(name))]
+    if not found or not (reference := given or (data and _prepared(data, run))):
         return None
     hypotheses = read_lines(found[0], "RUN_DIR")
     references = read_lines(reference, "--ref")

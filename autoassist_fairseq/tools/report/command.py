@@ -15,8 +15,9 @@ from typing import Any
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.files import clear_os_errors, write_text
 from autoassist_fairseq.tools.report import figures, table
-from autoassist_fairseq.tools.report.bleu import add_score, reference_of
-from autoassist_fairseq.tools.report.corpus import Text, read_text
+from autoassist_fairseq.tools.report.bleu import add_score
+from autoassist_fairseq.tools.report.corpus import check_folder
+from autoassist_fairseq.tools.report.fitting import trained_text
 from autoassist_fairseq.tools.report.keeping import Keeping, assistant_state, keeping
 from autoassist_fairseq.tools.report.page import Report, as_html, as_markdown
 from autoassist_fairseq.tools.report.run import Run, read_run
@@ -46,13 +47,14 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; the table goes to stdout."""
     args = parser().parse_args(argv)
+    if args.data is not None:
+        check_folder(args.data)
     runs = [read_run(path, name) for name, path in named(args.runs)]
     if not any(run.epochs or run.beliefs or run.points for run in runs):
         told = "; ".join(f"{run.folder}: {', '.join(run.missing)}" for run in runs)
         raise UserError(f"`RUN_DIR` must hold a log of fairseq-train with statistics, but {told}.")
-    reference = reference_of(args.data, args.ref)
     for run in runs:
-        add_score(run, reference)
+        add_score(run, args.data, args.ref)
     with clear_os_errors():
         report = make(runs, args.data, args.out)
         write_text(args.out / "report.html", as_html(report))
@@ -158,11 +160,11 @@ def _asked(
         return [], [], []
     if data is None:
         return [], [], [("all", "keep rates and skipped pairs need `--data DATA`")]
-    text: Text = read_text(data)
     keepings, verdicts, unknown = [], [], []
     for run in asked:
         try:
             state = assistant_state(run.folder)
+            text = trained_text(state, data)
             found = verdict(state, run.name, text)
             verdicts += [found] if found else []
             if state["settings"]["policy"] == "shrink":  # the others ask no Assistant

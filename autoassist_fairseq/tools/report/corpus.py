@@ -76,23 +76,30 @@ class Text:
         return first, second
 
 
-def read_text(data: Path) -> Text:
-    """Map the ``train`` split in ``data``.
+def check_folder(data: Path) -> None:
+    """Raise `UserError` unless ``data`` is a folder."""
+    if not data.is_dir():
+        raise UserError(f"`--data` must be a folder of binarised data, but {data} is none.")
+
+
+def read_text(
+    data: Path, source: str | None = None, target: str | None = None, name: str = "train"
+) -> Text:
+    """Map the split ``name`` in ``data``; for ``source`` and ``target`` see `find_split`.
 
     Raises:
         UserError: it is missing or damaged.
     """
-    if not data.is_dir():
-        raise UserError(f"`--data` must be a folder of binarised data, but {data} is none.")
-    split = find_split(data, "train")
+    check_folder(data)
+    split = find_split(data, name, source, target)
     for pair in (f"{split.source}-{split.target}", f"{split.target}-{split.source}"):
-        if (data / f"train.{pair}.{split.source}.idx").is_file():
+        if (data / f"{name}.{pair}.{split.source}.idx").is_file():
             break
     languages = split.source, split.target
     words = [Words.read(data / f"dict.{language}.txt") for language in languages]
     sides = [
-        TokenSide([(_segment(data / f"train.{pair}.{language}"), 1)], len(table.symbols), name)
-        for language, table, name in zip(languages, words, ("source", "target"), strict=True)
+        TokenSide([(_segment(data / f"{name}.{pair}.{language}"), 1)], len(table.symbols), side)
+        for language, table, side in zip(languages, words, ("source", "target"), strict=True)
     ]
     if len(sides[0]) != len(sides[1]) or not len(sides[0]):
         raise UserError(
@@ -100,8 +107,8 @@ def read_text(data: Path) -> Text:
             f"has {len(sides[0]):,} and {len(sides[1]):,}; run fairseq-preprocess again on "
             "two files with as many lines, and without carriage returns within them."
         )
-    source, target = sides
-    corpus = Corpus(source, target, WordTable.of(source), WordTable.of(target))
+    first, second = sides
+    corpus = Corpus(first, second, WordTable.of(first), WordTable.of(second))
     return Text(corpus, *words)
 
 

@@ -6,7 +6,6 @@ next pass, from the state in the checkpoint and the features of the training set
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -23,7 +22,7 @@ from autoassist_fairseq.assistant.policies.policy import Policy
 from autoassist_fairseq.assistant.wrong.hopeless import Hopeless, policy_of
 from autoassist_fairseq.errors import StateError, UserError
 from autoassist_fairseq.settings import Settings
-from autoassist_fairseq.tools.report.corpus import Text, Words
+from autoassist_fairseq.tools.report.corpus import Text
 
 Floats = NDArray[np.float64]
 
@@ -82,10 +81,10 @@ class Keeping:
 
 
 def keeping(state: Mapping[str, Any], run: str, text: Text) -> Keeping:
-    """Return whom the Assistant with ``state`` (of `assistant_state`) keeps.
+    """Return whom the Assistant with ``state`` keeps of the ``text`` that it was trained on.
 
     Raises:
-        UserError: it does not ask an Assistant, or does not fit ``text``.
+        UserError: its policy does not ask it, or it cannot be read.
     """
     pairs, keep = _chances(state, text)
     length = text.corpus.target.sizes(pairs).astype(np.float64)
@@ -150,7 +149,6 @@ def _restored(state: Mapping[str, Any], text: Text) -> Policy:
         }
         if chosen["policy"] != "shrink":
             raise UserError(f"policy {chosen['policy']} does not ask the Assistant")
-        _check(state["fits"], text)
         assistant = Assistant(text.corpus, Settings(**chosen), horizon=1.0)
         assistant.load_state_dict(state["assistant"])
         policy = policy_of(assistant, assistant.settings, PairIds(len(text.corpus)))
@@ -160,21 +158,6 @@ def _restored(state: Mapping[str, Any], text: Text) -> Policy:
             f"the Assistant in {CHECKPOINT} cannot be read ({type(error).__name__}: {error})"
         ) from error
     return policy
-
-
-def _check(fits: Mapping[str, str], text: Text) -> None:
-    for side, words in (("source", text.source), ("target", text.target)):
-        if fits.get(f"{side} dictionary") != digest(words):
-            raise UserError(
-                f"`--data` must be what the run was trained on, but its {side} dictionary differs "
-                f"from the one of {CHECKPOINT}"
-            )
-
-
-def digest(words: Words) -> str:
-    """Return what a checkpoint calls the dictionary by."""
-    symbols = "\n".join(words.symbols).encode()
-    return hashlib.blake2b(symbols, digest_size=16).hexdigest()
 
 
 def _examples(text: Text, pairs: NDArray[np.int64], keep: NDArray[np.float32]) -> list[Example]:

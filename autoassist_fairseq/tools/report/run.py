@@ -62,6 +62,7 @@ class Run:
     Attributes:
         name: for people; unique in a report.
         warmup: passes at the start that keep every pair.
+        languages: source and target, if the log tells.
         bleu: final score with its signature, if it was found.
         missing: sentences on what is not there.
     """
@@ -70,6 +71,7 @@ class Run:
     folder: Path
     policy: str | None = None
     warmup: int = 1
+    languages: tuple[str, str] | None = None
     epochs: list[Epoch] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
     beliefs: list[Belief] = field(default_factory=list)
@@ -110,6 +112,8 @@ def read_run(path: Path, name: str) -> Run:
     run = Run(name, path if path.is_dir() else path.parent)
     log = _read(path, run)
     run.policy, run.warmup = log.policy, log.warmup
+    if len(log.languages) == 2:
+        run.languages = log.languages[0], log.languages[1]
     if log.warmup_updates:
         run.warmup = 1 + sum(mark.updates < log.warmup_updates for mark in log.train)
     run.epochs = _epochs(log, run)

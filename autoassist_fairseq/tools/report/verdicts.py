@@ -68,7 +68,7 @@ def verdict(state: Mapping[str, Any], run: str, text: Text) -> Verdict | None:
     """Return what the Assistant's ``state`` says; None if nobody looked for hopeless pairs.
 
     Raises:
-        UserError: it cannot be read, or does not fit ``text``.
+        UserError: it cannot be read, or is of more or fewer pairs than ``text``.
     """
     if "surprise" not in state.get("policy", {}):
         return None

@@ -22,7 +22,8 @@ from autoassist_fairseq.assistant.wrong.surprise import OTHER, PASSES, Surprise
 from autoassist_fairseq.assistant.wrong.text_judge import KINDS
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.files import clear_os_errors, staged
-from autoassist_fairseq.tools.report.corpus import Text, read_text
+from autoassist_fairseq.tools.report.corpus import Text
+from autoassist_fairseq.tools.report.fitting import trained_text
 
 HEADER = ("pair", "loss", "expected", "surprise", "class", "posterior", "kind")
 TEXT = ("source", "target")
@@ -74,6 +75,10 @@ class Scores:
 
 def read_scores(path: Path) -> Scores:
     """Return the scores in the checkpoint ``path``; `UserError` if it holds none."""
+    return scores_in(_state(path), path)
+
+
+def _state(path: Path) -> Mapping[str, Any]:
     # Reading a checkpoint takes PyTorch; telling about bad options does not.
     from autoassist_fairseq.tools.common.checkpoints import assistant_state
 
@@ -83,7 +88,7 @@ def read_scores(path: Path) -> Scores:
             f"CHECKPOINT must hold an Assistant, but {path} holds none; give one that "
             "`--task autoassist_translation` wrote, not an average."
         )
-    return scores_in(state, path)
+    return state
 
 
 def scores_in(state: Mapping[str, Any], place: object) -> Scores:
@@ -160,8 +165,9 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script."""
     args = parser().parse_args(argv)
-    scores = read_scores(args.checkpoint)
-    text = None if args.data is None else read_text(args.data)
+    state = _state(args.checkpoint)
+    scores = scores_in(state, args.checkpoint)
+    text = None if args.data is None else trained_text(state, args.data)
     if text is not None:
         scores.check(text)
     with clear_os_errors(), staged(args.out) as part, part.open("w", encoding="utf-8") as stream:

@@ -59,8 +59,11 @@ def add_plain_ref(p: argparse.ArgumentParser) -> None:
     p.add_argument("--plain-ref", action="store_true", help=what)
 
 
-def add_corpus_options(p: argparse.ArgumentParser) -> None:
-    """Add what says which split of a binarised corpus is translated, and what becomes of it."""
+def add_corpus_options(p: argparse.ArgumentParser, says: str = "the corpus") -> None:
+    """Add what says which split of a binarised corpus is translated, and what becomes of it.
+
+    ``says`` is what tells the languages where no option does.
+    """
     add_plain_ref(p)
     add = p.add_argument
     prepared = "how the corpus was prepared (default: sentencepiece)"
@@ -69,7 +72,7 @@ def add_corpus_options(p: argparse.ArgumentParser) -> None:
     add("--spm", type=Path, metavar="FILE", help="sentencepiece model (default: beside DATA)")
     add("--gen-subset", default="test", metavar="NAME", help="split (default: test)")
     for side in ("source", "target"):
-        add(f"--{side}-lang", metavar="LANG", help="default: as the corpus says")
+        add(f"--{side}-lang", metavar="LANG", help=f"default: as {says} says")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

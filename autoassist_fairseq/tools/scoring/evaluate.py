@@ -16,6 +16,7 @@ from tqdm import tqdm
 from autoassist_fairseq.errors import UserError, run_main
 from autoassist_fairseq.tools.common.child import lines_of
 from autoassist_fairseq.tools.common.files import clear_os_errors, not_files, write_lines
+from autoassist_fairseq.tools.common.languages import Languages
 from autoassist_fairseq.tools.common.words import split_at_dashes
 from autoassist_fairseq.tools.scoring import command as scoring
 from autoassist_fairseq.tools.scoring import generated as generation
@@ -59,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
         number.add_argument(flag, type=int, metavar="N", help=what)
     where = "for results (default: evaluation/ beside the checkpoints)"
     add("--out", type=Path, metavar="DIR", help=where)
-    scoring.add_corpus_options(p)
+    scoring.add_corpus_options(p, "the checkpoint")
     add("--beam", type=int, default=4, help="default: 4")
     add("--lenpen", type=float, default=0.6, help="length penalty (default: 0.6)")
     add("--max-tokens", type=int, default=4000, help="a batch (default: 4000)")
@@ -76,7 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     own, extra = split_at_dashes(sys.argv[1:] if argv is None else argv)
     args = parser().parse_args(own)
     generation.check_flags(extra, "--")
-    split = find_split(args.data, args.gen_subset, args.source_lang, args.target_lang)
+    _check_checkpoints(args)
+    split = find_split(args.data, args.gen_subset, *_languages(args))
     args.ref = layout.references(args.data, args.gen_subset, split.target, args.ref)
     pairs = _check(args, split)
     out = Outputs(args.out or _folder(args.checkpoints) / "evaluation", args.gen_subset)
@@ -89,8 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return scoring.main([*scored, *_score_options(args, split.target)])
 
 
-def _check(args: argparse.Namespace, split: Split) -> int:
-    """Find the mistakes that would only show after minutes; return the number of pairs."""
+def _check_checkpoints(args: argparse.Namespace) -> None:
     if not args.checkpoints.exists():
         raise UserError(f"`--checkpoints` {args.checkpoints} must exist, but is not there.")
     chosen = [f for f in ("--average", "--updates", "--best") if getattr(args, f[2:]) is not None]
@@ -106,6 +107,25 @@ def _check(args: argparse.Namespace, split: Split) -> int:
                     f"`--checkpoints` must be a checkpoint, or a folder of some, but "
                     f"{args.checkpoints} is another file; give what fairseq-train wrote."
                 )
+
+
+def _languages(args: argparse.Namespace) -> Languages:
+    """Return source and target language: as given, or else as the run had them."""
+    if args.source_lang or args.target_lang:
+        return args.source_lang, args.target_lang
+    files = [args.checkpoints]
+    if args.checkpoints.is_dir():
+        files = sorted(args.checkpoints.glob(f"checkpoint*{args.checkpoint_suffix}.pt"))
+    if not files:  # averaging says so
+        return None, None
+    # PyTorch takes seconds; the errors before come at once.
+    from autoassist_fairseq.tools.common.checkpoints import languages_in
+
+    return languages_in(files[-1], "--checkpoints")
+
+
+def _check(args: argparse.Namespace, split: Split) -> int:
+    """Find the mistakes that would only show after minutes; return the number of pairs."""
     args.spm = generation.find_model(args.data, split.target, args.spm, args.detokenise)
     _check_stays("--ref", args.ref)
     _check_stays("--baseline", [args.baseline] if args.baseline else [])

@@ -58,7 +58,7 @@ def find_split(
         if found:
             return found.popitem()[1]
     which = "" if source is None and target is None else f" for {source or '?'}-{target or '?'}"
-    there = sorted({file.name.partition(".")[0] for file in data.glob("*.*-*.*.idx")})
+    there = sorted({file.stem.rpartition(".")[0] for file in data.glob("*.*-*.*.idx")})
     raise UserError(
         f"DATA {data} must hold a binarised `{name}` split{which}, but holds "
         f"{', '.join(there) or 'none'}; prepare it with fairseq-preprocess."

@@ -42,8 +42,8 @@ class Pairs(Protocol):
 class Binarised:
     """The training set of a binarised corpus; `UserError` if ``data`` is none."""
 
-    def __init__(self, data: Path) -> None:
-        self._text = read_text(data)
+    def __init__(self, data: Path, source: str | None, target: str | None) -> None:
+        self._text = read_text(data, source, target)
 
     def corpus(self) -> Corpus:
         """Return its tokens."""
@@ -73,6 +73,8 @@ def parser() -> argparse.ArgumentParser:
     text = "SOURCE TARGET, plain or gzipped; not with --data"
     p.add_argument("text", nargs="*", type=Path, metavar="FILE", help=text)
     p.add_argument("--data", type=Path, metavar="DATA", help="binarised corpus: its training set")
+    for side in ("source", "target"):
+        p.add_argument(f"--{side}-lang", metavar="LANG", help="of DATA; default: as it says")
     p.add_argument("--out", type=Path, required=True, metavar="FILE", help="TSV to write")
     sure = "call a pair wrong when that is likelier than this, in [0, 1); default: 0.5"
     p.add_argument("--sure", type=float, default=0.5, help=sure)
@@ -86,7 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; examples go to stdout, how many there are to stderr."""
     args = parser().parse_args(argv)
     _check(args)
-    pairs: Pairs = Binarised(args.data) if args.data else TextFiles(*args.text)
+    binarised = args.data, args.source_lang, args.target_lang
+    pairs: Pairs = Binarised(*binarised) if args.data else TextFiles(*args.text)
     tally = Tally(args.examples)
     with clear_os_errors():
         with staged(args.out) as part, part.open("w", encoding="utf-8") as stream:
@@ -109,6 +112,11 @@ def _check(args: argparse.Namespace) -> None:
         raise UserError(
             "`autoassist find-wrong-pairs` must be given SOURCE and TARGET, or `--data DATA`, but "
             f"is given {len(args.text)} files{' and `--data`' * bool(args.data)}; give one."
+        )
+    if not args.data and (args.source_lang or args.target_lang):
+        raise UserError(
+            "`--source-lang` and `--target-lang` must go with `--data`, but it is not given; leave "
+            "them out: SOURCE comes first."
         )
     if told := not_files(args.text):
         raise UserError(
