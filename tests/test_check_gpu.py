@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from autoassist_fairseq.tools.check_gpu import (
     command,
     evidence,
     lines,
+    machine,
     ranks,
     small_runs,
     syncs,
@@ -33,7 +35,7 @@ from autoassist_fairseq.tools.check_gpu.checks import (
 from autoassist_fairseq.tools.check_gpu.flags import CORPORA
 from autoassist_fairseq.tools.check_gpu.lanes import run_all
 from autoassist_fairseq.tools.check_gpu.planning import Timetable
-from autoassist_fairseq.tools.check_gpu.runner import Runner
+from autoassist_fairseq.tools.check_gpu.runner import KILLED, Runner
 from autoassist_fairseq.tools.check_gpu.seen import Seen
 from autoassist_fairseq.tools.check_gpu.store import ROWS, Store
 from autoassist_fairseq.tools.compare.flags import check_flags
@@ -263,6 +265,68 @@ def test_what_is_compared_is_what_compare_takes(tmp_path: Path) -> None:
         arms.append(len(outcome.figures["arms"]))
         check_flags(runner.words[runner.words.index("--") + 1 :], "--")
     assert arms == sorted(set(arms)), "each round has the arms of those before it, too"
+
+
+class Goes(Compares):
+    """Compares as ``autoassist compare`` does: what is there counts as done."""
+
+    code = ""
+
+    def warm(self) -> None:
+        pass
+
+    def python(self, *words: object) -> str:
+        result = Path(str(words[words.index("--out") + 1])) / "compare.json"
+        if not result.exists():
+            result.parent.mkdir(parents=True)
+            rows = [{"arm": f"{words[words.index('--data') + 1]} by {self.code}", "bleu": 1}]
+            result.write_text(json.dumps({"arms": rows}))
+        return ""
+
+
+def test_what_other_code_or_another_corpus_came_to_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "Runner", Goes)
+    monkeypatch.setattr(evidence, "ROUNDS", (("uniform",),))
+    monkeypatch.setattr(machine, "describe", lambda device: {**MACHINE, "code": Goes.code})
+    for code, data in (("old", "a"), ("old", "b"), ("new", "b"), ("new", "b")):
+        monkeypatch.setattr(Goes, "code", code)
+        (tmp_path / data).mkdir(exist_ok=True)
+        words = ["--device", "cpu", "--parts", "evidence", "--data", str(tmp_path / data)]
+        assert command.main([*words, "--out", str(tmp_path / "out")]) == 0
+        assert f"{tmp_path / data} by {code} 1.00" in capsys.readouterr().out
+
+
+class Finds(Runner):
+    """Runs nothing; takes note of jobs that would have gone on from an earlier one's checkpoint."""
+
+    def _serve(self, job: Mapping[str, Any]) -> list[int]:
+        folder, args = Path(job["file"]).parent, job["args"]
+        if "--save-dir" in args:
+            save = Path(args[args.index("--save-dir") + 1])
+            if save.exists():
+                found_again.append(str(folder.relative_to(self.folder)))
+            save.mkdir(parents=True, exist_ok=True)
+        return [KILLED if "kill_after" in job["probe"].get("record", ()) else 0] * job["ranks"]
+
+    def _launch(self, job: Mapping[str, Any], nodes: int) -> list[int]:
+        return self._serve(job)
+
+
+found_again: list[str] = []
+
+
+def test_a_row_made_again_begins_anew(tmp_path: Path) -> None:
+    runner = Finds("cuda", tmp_path, gpus=2)
+    corpus = throughput.Corpus(tmp_path, throughput.DRY)
+    for _ in range(2):
+        made = small_runs.checks(small_runs.References(tmp_path), cuda=True)
+        made += ranks.checks(tmp_path, gpus=2) + syncs.checks(syncs.Stock(tmp_path), cuda=True)
+        for check in [*made, *throughput.checks(corpus, cuda=True)]:
+            with suppress(Exception):  # nothing is there to be judged
+                check.run(runner)
+    assert found_again and {name for name in found_again if not name.endswith("resumed")} == set()
 
 
 def test_ranks_need_their_gpus(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from autoassist_fairseq.tools.check_gpu.flags import CORPORA
 from autoassist_fairseq.tools.check_gpu.lanes import run_all
 from autoassist_fairseq.tools.check_gpu.planning import Timetable
 from autoassist_fairseq.tools.check_gpu.runner import Runner
-from autoassist_fairseq.tools.check_gpu.store import TABLE, Store
+from autoassist_fairseq.tools.check_gpu.store import TABLE, Store, key_of
 from autoassist_fairseq.tools.common.files import clear_os_errors, locked
 from autoassist_fairseq.tools.common.progress import say
 from autoassist_fairseq.tools.synthetic.files import write_corpus
@@ -110,16 +110,18 @@ def check(args: argparse.Namespace, parts: Sequence[str], seconds: float | None)
     shares = {part: SHARES[part] for part in parts}
     begin = time.monotonic()
     device = machine.find_device(args.device)
-    every = checks_of(args, device, parts)
-    order = [(one.part, one.name) for one in every]
-    store = Store(args.out, machine.describe(device), order)
+    about = machine.describe(device)
+    # Work of other code, or of another machine, would be taken for done: it lies elsewhere.
+    work = args.out.resolve() / key_of(about)
+    every = checks_of(args, device, parts, work)
+    store = Store(args.out, about, [(one.part, one.name) for one in every])
     left = [one for one in every if not store.done(one.part, one.name)]
     say(f"{len(every) - len(left)} of {len(every)} rows were done before")
     left_over = None if seconds is None else seconds - (time.monotonic() - begin)
     timetable = Timetable(left, shares, left_over)
     lanes = args.jobs or min(MOST_LANES, max(2, len(os.sched_getaffinity(0)) // 2))
     how = (device.gpus, device.memory)
-    runners = [Runner(args.device, args.out.resolve() / f"lane{n}", *how) for n in range(lanes)]
+    runners = [Runner(args.device, work / f"lane{n}", *how) for n in range(lanes)]
 
     def keep(row: Row) -> None:
         store.add(row)
@@ -131,10 +133,13 @@ def check(args: argparse.Namespace, parts: Sequence[str], seconds: float | None)
 
 
 def checks_of(
-    args: argparse.Namespace, device: machine.Device, parts: Sequence[str]
+    args: argparse.Namespace, device: machine.Device, parts: Sequence[str], folder: Path
 ) -> list[Check[Runner]]:
-    """Return every check of ``parts``; the small corpora are made here, the large when needed."""
-    cuda, folder = bool(device.gpus), args.out.resolve()
+    """Return every check of ``parts``, which work in ``folder``.
+
+    The small corpora are made here, the large when needed.
+    """
+    cuda = bool(device.gpus)
     for name, shape in CORPORA.items():
         if not (folder / name).exists():
             write_corpus(folder / name, shape)

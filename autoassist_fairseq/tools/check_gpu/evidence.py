@@ -35,6 +35,11 @@ class Evidence:
     data: Path | None
     folder: Path
 
+    @property
+    def runs(self) -> Path:
+        """The folder of the runs on this corpus."""
+        return self.folder / f"compare{self.data or ''}".replace("/", "-")
+
     def corpus(self, runner: Runner) -> Path:
         """Return the corpus.
 
@@ -59,6 +64,7 @@ def checks(evidence: Evidence, cuda: bool) -> list[Check[Runner]]:
     for more in ROUNDS:
         arms = [*arms, *more]
         names = ", ".join(arm.partition("=")[0] for arm in more)
+        names += f", on {evidence.data}" * (evidence.data is not None)
         # The first one makes the corpus, too.
         seconds = (60.0 if cuda else 15.0) * len(more) + 30 * (not found)
         found.append(Check(PART, names, seconds, partial(compare, evidence, tuple(arms)), True))
@@ -67,8 +73,7 @@ def checks(evidence: Evidence, cuda: bool) -> list[Check[Runner]]:
 
 def compare(evidence: Evidence, arms: Sequence[str], runner: Runner) -> Outcome:
     """Train ``arms`` on as many target tokens each; return what they came to."""
-    data = evidence.corpus(runner)
-    out = evidence.folder / "compare"
+    data, out = evidence.corpus(runner), evidence.runs
     tokens = FULL_TOKENS if runner.cuda else DRY_TOKENS
     words = [word for arm in arms for word in ("--arm", arm)]
     runner.python(

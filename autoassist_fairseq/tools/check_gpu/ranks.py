@@ -65,11 +65,12 @@ def run(data: Path, how: str, precision: str, runner: Runner) -> Outcome:
     """Compare two ranks with one that takes two batches for each update."""
     spread = flags_of(how, runner)
     name = f"ranks-{how}-{precision}"
+    folder = runner.fresh(name)
     common = precision_flags(precision, runner.cuda)
     probe = {"record": {"feed": True}}
 
     def small(part: str) -> list[object]:
-        return [*small_run(data, runner.folder / name / part, ARM), *common]
+        return [*small_run(data, folder / part, ARM), *common]
 
     single = [*small("1"), *alone(runner.cuda), "--update-freq", 2]
     (one,) = runner.train(f"{name}/one", single, probe)

@@ -64,6 +64,13 @@ class Runner:
         with suppress(UserError, Overdue):  # the first row will tell
             self._serve({"ranks": 0})
 
+    def fresh(self, name: str) -> Path:
+        """Return the folder ``name``, emptied: training would go on from a checkpoint in it."""
+        folder = self.folder / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
     def train(
         self,
         name: str,
@@ -101,9 +108,7 @@ class Runner:
             Overdue: it did not end in time.
         """
         self._check_open()
-        folder = self.folder / name
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        folder = self.fresh(name)
         hidden = {"CUDA_VISIBLE_DEVICES": ""} if cpu or not self.cuda else {}
         file = folder / "job.json"
         job = {

@@ -87,13 +87,13 @@ def whole_run(references: References, arm: str, precision: str, runner: Runner) 
     reference = references.of(arm, runner)
     expected = trained(reference, arm)
     name = f"{precision}-{arm.replace(' ', '-')}"
-    save = runner.folder / f"{name}-save"
+    save = runner.fresh(name) / "save"
     args = [*small_run(references.data(arm), save, arm), *alone(runner.cuda)]
     args += precision_flags(precision, runner.cuda)
     kill = len(expected) * 2 // 3
     probe = {"record": {"feed": True, "kill_after": kill}}
-    killed = runner.train(f"{name}-killed", args, probe)[0].ended(KILLED)
-    resumed = runner.train(f"{name}-resumed", args, {"record": {"feed": True}})[0].ended()
+    killed = runner.train(f"{name}/killed", args, probe)[0].ended(KILLED)
+    resumed = runner.train(f"{name}/resumed", args, {"record": {"feed": True}})[0].ended()
     before, after = trained(killed, arm), trained(resumed, arm)
     problems = []
     # Of a chunk is told an update later, in another thread.

@@ -17,6 +17,12 @@ from autoassist_fairseq.tools.common.files import write_json, write_text
 ROWS, TABLE, RESULT = "rows.jsonl", "table.md", "result.json"
 
 
+def key_of(machine: Mapping[str, str]) -> str:
+    """Return a short name for code and machine."""
+    text = json.dumps(dict(machine), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 class Store:
     """The rows of a folder.
 
@@ -30,8 +36,7 @@ class Store:
         self, folder: Path, machine: Mapping[str, str], order: Sequence[tuple[str, str]]
     ) -> None:
         self._folder, self._machine, self._order = folder, machine, order
-        text = json.dumps(dict(machine), sort_keys=True)
-        self._key = hashlib.sha256(text.encode()).hexdigest()[:16]
+        self._key = key_of(machine)
         self._lock = threading.Lock()
         self._rows = {(row.part, row.name): row for row in self._read()}
 
