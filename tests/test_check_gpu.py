@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -40,6 +42,7 @@ from autoassist_fairseq.tools.check_gpu.seen import Seen
 from autoassist_fairseq.tools.check_gpu.store import ROWS, Store
 from autoassist_fairseq.tools.compare.flags import check_flags
 from autoassist_fairseq.tools.compare.options import arms_of, parser
+from autoassist_fairseq.tools.synthetic import files as synthetic
 from autoassist_fairseq.tools.synthetic.files import write_corpus
 from autoassist_fairseq.tools.synthetic.shape import Shape
 
@@ -327,6 +330,28 @@ def test_a_row_made_again_begins_anew(tmp_path: Path) -> None:
             with suppress(Exception):  # nothing is there to be judged
                 check.run(runner)
     assert found_again and {name for name in found_again if not name.endswith("resumed")} == set()
+
+
+@pytest.mark.parametrize("name", ["small", "large"])
+def test_a_corpus_that_was_cut_off_is_written_anew(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "CORPORA", {"small": Shape(9, 20, 4.0)})
+    args = command.parser().parse_args(["--device", "cpu"])
+
+    def make() -> Path:
+        command.checks_of(args, machine.Device("CPU"), [], tmp_path)
+        return throughput.Corpus(tmp_path / "large", throughput.DRY).folder().with_name(name)
+
+    whole = {path.name: path.read_bytes() for path in make().iterdir()}
+    shutil.rmtree(tmp_path)
+    with monkeypatch.context() as full, pytest.raises(OSError, match="disk is full"):
+        full.setattr(synthetic, "_write_split", Mock(side_effect=OSError("disk is full")))
+        make()
+    # As SIGKILL leaves it.
+    (tmp_path / f"{name}.part").mkdir(parents=True)
+    (tmp_path / f"{name}.part" / "train.en-de.en.bin").write_bytes(b"half")
+    assert {path.name: path.read_bytes() for path in make().iterdir()} == whole
 
 
 def test_ranks_need_their_gpus(tmp_path: Path) -> None:

@@ -164,6 +164,16 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
+def test_a_corpus_that_was_cut_off_is_written_anew(tmp_path: Path) -> None:
+    (tmp_path / "bin.part").mkdir()
+    (tmp_path / "bin.part" / "train.en-de.en.bin").write_bytes(b"half")
+    write_corpus(tmp_path / "bin", Shape(5, 20))
+    write_corpus(tmp_path / "again", Shape(5, 20))
+    assert command.main(["--pairs", "5", "--words", "20", "--out", str(tmp_path / "made")]) == 0
+    found = [{path.name: path.read_bytes() for path in one.iterdir()} for one in tmp_path.iterdir()]
+    assert len(found) == 3 and found[0] == found[1] == found[2]
+
+
 @pytest.mark.parametrize("by_name", [False, True])
 def test_the_folder_one_is_in_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_name: bool

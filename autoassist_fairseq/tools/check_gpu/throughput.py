@@ -55,9 +55,7 @@ class Corpus:
         """Return its folder."""
         with self._lock:
             if not self._folder.exists():
-                part = self._folder.with_suffix(".part")
-                write_corpus(part, self.size.corpus)
-                part.rename(self._folder)
+                write_corpus(self._folder, self.size.corpus)
         return self._folder
 
 

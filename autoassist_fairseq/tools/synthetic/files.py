@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from autoassist_fairseq.tools.common.files import staged
 from autoassist_fairseq.tools.scoring.split import HEADER, MAGIC
 from autoassist_fairseq.tools.synthetic.shape import SPECIAL, Shape
 
@@ -16,8 +17,16 @@ VALID_PAIRS = 1_000
 
 
 def write_corpus(folder: Path, shape: Shape) -> None:
-    """Write the train and valid splits, and the dictionaries, that ``shape`` describes."""
-    folder.mkdir(parents=True)
+    """Write the train and valid splits, and the dictionaries, that ``shape`` describes.
+
+    The folder appears whole or not at all; what is there is replaced.
+    """
+    with staged(folder) as part:
+        part.mkdir()
+        _write_splits(part, shape)
+
+
+def _write_splits(folder: Path, shape: Shape) -> None:
     counts = _write_split(folder, "train", shape)
     few = min(VALID_PAIRS, shape.pairs)
     _write_split(folder, "valid", Shape(few, shape.words, shape.mean, shape.seed + 1))
