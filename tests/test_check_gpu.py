@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -12,6 +13,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from compare_programs import make_data
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.check_gpu import (
@@ -40,8 +42,9 @@ from autoassist_fairseq.tools.check_gpu.planning import Timetable
 from autoassist_fairseq.tools.check_gpu.runner import KILLED, Runner
 from autoassist_fairseq.tools.check_gpu.seen import Seen
 from autoassist_fairseq.tools.check_gpu.store import ROWS, Store
-from autoassist_fairseq.tools.compare.flags import check_flags
-from autoassist_fairseq.tools.compare.options import arms_of, parser
+from autoassist_fairseq.tools.compare import command as compare
+from autoassist_fairseq.tools.compare import options
+from autoassist_fairseq.tools.compare.jobs import Job
 from autoassist_fairseq.tools.synthetic import files as synthetic
 from autoassist_fairseq.tools.synthetic.files import write_corpus
 from autoassist_fairseq.tools.synthetic.shape import Shape
@@ -244,33 +247,52 @@ def test_what_runs_are_judged_by(monkeypatch: pytest.MonkeyPatch) -> None:
     assert wrong == ["the tap saw 2.01000 at [1, 2], not 2.00000"]
 
 
-class Compares(Runner):
-    """Takes note of what it is to run, and finds that every arm came to the same."""
+class BeganError(Exception):
+    """Training would begin."""
 
-    words: list[str]
+
+def begin(jobs: list[Job], side_by_side: int) -> None:
+    """In the place of training: every arm came to the same."""
+    rows = [{"arm": job.arm.name, "bleu": 30.0} for job in jobs]
+    (jobs[0].out / "compare.json").write_text(json.dumps({"arms": rows}))
+    raise BeganError
+
+
+class Compares(Runner):
+    """Runs ``autoassist compare`` until training begins."""
 
     def python(self, *words: object) -> str:
-        self.words = [str(word) for word in words]
-        arms = arms_of(parser().parse_args(self.words[3 : self.words.index("--")]))
-        out = Path(self.words[self.words.index("--out") + 1])
-        out.mkdir(exist_ok=True)
-        rows = [{"arm": arm.name, "bleu": 30.0} for arm in arms]
-        (out / "compare.json").write_text(json.dumps({"arms": rows}))
+        with pytest.raises(BeganError):
+            compare.compare([str(word) for word in words[3:]])
         return ""
 
 
-def test_what_is_compared_is_what_compare_takes(tmp_path: Path) -> None:
-    runner = Compares("cuda", tmp_path)
-    arms = []
-    for check in evidence.checks(evidence.Evidence(tmp_path / "data", tmp_path), cuda=True):
-        outcome = check.run(runner)
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_what_is_compared_is_what_compare_takes(
+    device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare, "run", begin)
+    monkeypatch.setattr(options, "_gpu", lambda: True)
+    monkeypatch.setattr(options, "find_model", lambda *_: None)  # of a corpus that is made up
+    shown, arms = evidence.Evidence(make_data(tmp_path / "made-up"), tmp_path), []
+    for check in evidence.checks(shown, device == "cuda"):
+        outcome = check.run(Compares(device, tmp_path))
         assert outcome.ok and "shrink 30.00" in outcome.found
         arms.append(len(outcome.figures["arms"]))
-        check_flags(runner.words[runner.words.index("--") + 1 :], "--")
     assert arms == sorted(set(arms)), "each round has the arms of those before it, too"
 
 
-class Goes(Compares):
+@pytest.mark.parametrize("package", ["babel", "num2words", "scipy", "matplotlib", "jinja2"])
+def test_a_package_that_is_missing_fails_no_row(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    for check in evidence.checks(evidence.Evidence(None, tmp_path), cuda=False):
+        with pytest.raises(NotRun, match=f"needs {package}; "):
+            check.run(Compares("cpu", tmp_path))
+
+
+class Goes(Runner):
     """Compares as ``autoassist compare`` does: what is there counts as done."""
 
     code = ""

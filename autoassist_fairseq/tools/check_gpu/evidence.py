@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 from autoassist_fairseq.tools.check_gpu.checks import Check, NotRun, Outcome
 from autoassist_fairseq.tools.check_gpu.runner import Runner
 from autoassist_fairseq.tools.common.files import read_json
 from autoassist_fairseq.tools.common.words import as_words, model_size
+from autoassist_fairseq.tools.compare.command import NEEDS
 
 PART = "evidence"
 # Arms, each with those before it: what is done is not done again.
@@ -48,13 +49,17 @@ class Evidence:
         """
         if self.data is not None:
             return self.data
-        lacking = [name for name in ("babel", "num2words") if not importlib.util.find_spec(name)]
-        if lacking:
-            raise NotRun(f"the demo corpus needs {' and '.join(lacking)}; give `--data DIR`")
+        _need(("babel", "num2words"), "the demo corpus", "give `--data DIR`")
         prepared = self.folder / "demo"
         fast = [] if runner.cuda else ["--fast"]
         runner.python("-m", "autoassist_fairseq.tools.check_gpu.demo_data", prepared, *fast)
         return prepared / "data" / "bin"
+
+
+def _need(packages: Sequence[str], what: str, remedy: str) -> None:
+    """Raise `NotRun` if packages that ``what`` needs are not installed."""
+    if lacking := [name for name in packages if not find_spec(name)]:
+        raise NotRun(f"{what} needs {' and '.join(lacking)}; {remedy}")
 
 
 def checks(evidence: Evidence, cuda: bool) -> list[Check[Runner]]:
@@ -73,12 +78,14 @@ def checks(evidence: Evidence, cuda: bool) -> list[Check[Runner]]:
 
 def compare(evidence: Evidence, arms: Sequence[str], runner: Runner) -> Outcome:
     """Train ``arms`` on as many target tokens each; return what they came to."""
+    _need(NEEDS, "`autoassist compare`", "install the extra `report`")
     data, out = evidence.corpus(runner), evidence.runs
     tokens = FULL_TOKENS if runner.cuda else DRY_TOKENS
     words = [word for arm in arms for word in ("--arm", arm)]
     runner.python(
         *("-m", "autoassist_fairseq", "compare", "--data", data, "--out", out, *words),
         *("--seeds", 1, "--budget", f"tokens={tokens}", "--jobs", 3 if runner.cuda else 2),
+        "--decay",  # which tells self-paced where training ends, whatever the corpus
         *("--", *_model(runner.cuda)),
     )
     result = read_json(out / "compare.json") or {"arms": []}
