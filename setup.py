@@ -62,7 +62,7 @@ setup(
     extras_require={
         "demo": ["Babel", "num2words"],
         "docs": ["furo", "myst-parser", "sphinx"],
-        "images": ["pillow", "scikit-learn", "torchvision"],
+        "images": ["jinja2", "matplotlib", "pillow", "scikit-learn", "torchvision"],
         "language-id": ["py3langid>=0.4"],
         "report": ["jinja2", "matplotlib", "scikit-learn", "scipy"],
         "dev": [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
@@ -15,7 +17,7 @@ from corpora import alone
 
 from autoassist_fairseq.assistant.corpus.vectors import Vectors
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.figure5 import boss, command, results, sets, training
+from autoassist_fairseq.tools.figure5 import boss, command, results, sets, training, work
 from autoassist_fairseq.tools.figure5.images import Pixels
 from autoassist_fairseq.tools.figure5.job import CHECKPOINT, DONE, Job, finish, finished
 from autoassist_fairseq.tools.figure5.results import Arm
@@ -24,6 +26,7 @@ from autoassist_fairseq.tools.figure5.sets import ImageSet
 if find_spec("torchvision") is None:
     pytest.skip("torchvision is missing: the extra `images`", allow_module_level=True)
 
+ROOT = Path(__file__).parents[1]
 IMAGES, BATCH, UPDATES = 150, 8, 45
 Made = Callable[..., training.Training]
 
@@ -235,6 +238,20 @@ def test_the_command_from_images_to_page(
     # The control skips as many as `shrink`, whichever they are.
     assert rows["shrink"]["skipped"] > 0.1
     assert rows["random"]["skipped"] == pytest.approx(rows["shrink"]["skipped"], abs=0.1)
+
+
+@pytest.mark.parametrize("package", ["jinja2", "matplotlib", "sklearn"])
+def test_what_is_needed_after_training_is_looked_for_before(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setattr(work, "run", lambda args: ({}, []))
+    told = rf"`autoassist figure5` needs the package `{package}`.* \[images\]"
+    with pytest.raises(UserError, match=told):
+        command.main(["--out", str(tmp_path / "new")])
+    assert not (tmp_path / "new").exists()
+    (extra,) = re.findall(r'"images": \[(.*)\]', (ROOT / "setup.py").read_text("utf-8"))
+    assert f'"{package.replace("sk", "scikit-")}"' in extra
 
 
 @pytest.mark.slow

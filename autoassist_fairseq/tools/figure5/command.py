@@ -15,6 +15,7 @@ from autoassist_fairseq.tools.common.files import (
     write_json,
     write_text,
 )
+from autoassist_fairseq.tools.common.packages import require
 from autoassist_fairseq.tools.common.progress import say
 from autoassist_fairseq.tools.dataprep.manifest import versions
 from autoassist_fairseq.tools.figure5 import results, work
@@ -23,6 +24,8 @@ from autoassist_fairseq.tools.figure5.results import Arm
 from autoassist_fairseq.tools.figure5.sets import SETS
 from autoassist_fairseq.tools.report.table import aligned
 
+#: Packages of the digits, and of page and figures, which come after all training.
+NEEDS = ("sklearn", "matplotlib", "jinja2")
 TABLE1 = (
     "set",
     "Table 1 of the paper: images; size; classes",
@@ -43,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the tables go to stdout."""
     args = parser().parse_args(argv)
     check(args)
+    require("figure5", NEEDS, "images")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with clear_os_errors(), locked(args.out):

@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     what = "the machine's Python, by version (3.12) or path; one such must be here (default: this)"
     add("--python", metavar="X.Y|PATH", help=what)
     add("--have", type=Path, metavar="FILE", help=f"what it has: {HOW} (default: nothing)")
-    extras = "optional parts as well: demo, language-id, report"
+    extras = "optional parts as well: demo, images, language-id, report"
     add("--extras", default="", metavar="A,B", help=extras)
     return p
 
