@@ -27,6 +27,8 @@ POLICIES = {
 AIMING = ("shrink", "random", "self-paced", "loss-table")
 # Those that open the pairs little by little.
 OPENING = ("self-paced", "competence")
+# Those that weight the losses of pairs.
+WEIGHING = ("self-paced", "importance", "loss-table")
 FEATURE_FAMILIES = ("length", "frequency", "tokens", "expected")
 DIFFICULTIES = ("length", "rarity", "worth")
 # What is done about hopeless pairs; the option may be auto, too, which is one of these by policy.
@@ -100,6 +102,11 @@ class Settings:
         """Whether the policy goes by how much of training is done."""
         opens = not self.pace and not self.keep
         return self.policy == "loss-table" or (opens and self.policy in OPENING)
+
+    @property
+    def weighs(self) -> bool:
+        """Whether the losses of pairs may have weights."""
+        return self.policy in WEIGHING or self.hopeless == "weight"
 
     @property
     def expects(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from binarised import Binarised
-from training import Server, train_flags
+from training import TASK, Server, train_flags
 
 pytestmark = pytest.mark.slow
 
@@ -21,10 +21,11 @@ def without_clocks(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.parametrize("criterion", ["label_smoothed_cross_entropy", "cross_entropy"])
 def test_policy_off_logs_what_stock_translation_logs(
-    server: Server, corpus: Binarised, tmp_path: Path
+    criterion: str, server: Server, corpus: Binarised, tmp_path: Path
 ) -> None:
-    flags = ("--max-tokens", 150, "--update-freq", 2, "--max-epoch", 2)
+    flags = ("--max-tokens", 150, "--update-freq", 2, "--max-epoch", 2, "--criterion", criterion)
     stock = server.train(corpus.data, tmp_path / "a", "--task", "translation", *flags)
     off = server.train(corpus.data, tmp_path / "b", "--autoassist-policy", "off", *flags)
     assert stock.status == off.status == 0, off.output
@@ -33,6 +34,9 @@ def test_policy_off_logs_what_stock_translation_logs(
         assert len(expected) >= least
         assert without_clocks(off.logged(tag)) == expected
     assert off.losses == stock.losses
+    planned = server.train(corpus.data, tmp_path / "c", *TASK, *flags)
+    ours = {key for key in planned.logged("train")[0] if key.startswith("train_aa_")}
+    assert planned.logged("train")[0].keys() - ours == stock.logged("train")[0].keys()
 
 
 @pytest.mark.parametrize("flags", ["--update-freq 1 --num-workers 0", "--update-freq 3"])

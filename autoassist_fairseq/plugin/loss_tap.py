@@ -45,12 +45,14 @@ class LossTap:
 
     Args:
         criterion: of one of the classes in `KNOWN`, else `UserError`.
+        weighs: whether pairs may have weights. If so, every batch logs its NLL (the same keys on
+            all ranks, which fairseq sums), also with ``cross_entropy``; see `weighting.logged_by`.
 
     Attributes:
         listening: whether the next batch is one to tap.
     """
 
-    def __init__(self, criterion: FairseqCriterion) -> None:
+    def __init__(self, criterion: FairseqCriterion, weighs: bool = False) -> None:
         if type(criterion) not in KNOWN:
             raise UserError(
                 f"`--criterion` must be one whose losses the Assistant can read "
@@ -59,10 +61,13 @@ class LossTap:
             )
         self._pad = criterion.padding_idx
         self._skip = getattr(criterion, "ignore_prefix_size", 0)
-        self._compute_loss = criterion.compute_loss
+        self._compute_loss, self._forward = criterion.compute_loss, criterion.forward
         self._losses: torch.Tensor | None = None
+        self._nll: torch.Tensor | None = None
         self.listening = False
         criterion.compute_loss = self._tapped
+        if weighs:
+            criterion.forward = self._logging_nll
 
     def _tapped(self, model: Any, net_output: Any, sample: Any, reduce: bool = True) -> Any:
         if not self.listening:
@@ -72,11 +77,15 @@ class LossTap:
         result = self._compute_loss(listener, net_output, sample, reduce=reduce)
         nll, counted = token_losses(listener.lprobs, sample["target"], self._pad, self._skip)
         self._losses = pair_losses(nll, counted)
-        if weights is None:
-            return result
-        # What is logged as NLL stays that of the pairs trained on.
-        loss, nll = result
-        return weighted_sum(loss, weights), nll.sum()
+        if weights is not None:
+            # What is logged as NLL stays that of the pairs trained on.
+            result = weighted_sum(result[0], weights), nll.sum()
+        self._nll = result[1].detach()
+        return result
+
+    def _logging_nll(self, *args: Any, **kwargs: Any) -> Any:
+        loss, size, logged = self._forward(*args, **kwargs)
+        return loss, size, {**logged, "nll_loss": self._nll} if self.listening else logged
 
     def take(self) -> torch.Tensor | None:
         """Return the losses [B] of the batch just seen, in its order, and forget them."""

@@ -37,7 +37,7 @@ from autoassist_fairseq.plugin.options import (
 from autoassist_fairseq.plugin.rates import settle_rates
 from autoassist_fairseq.plugin.sampler import ORDER, TICKET
 from autoassist_fairseq.plugin.state import begin_afresh
-from autoassist_fairseq.plugin.weighting import SIZES, resized
+from autoassist_fairseq.plugin.weighting import SIZES, logged_by, resized
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.planner import Planner
 from autoassist_fairseq.schedule.streams import CHUNK
@@ -121,7 +121,7 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
                 self._passing = stock
             return stock
         if self._iterator is None:
-            self._tap = LossTap(self._criterion)
+            self._tap = LossTap(self._criterion, self.settings.weighs)
             self._iterator = self._passing = self._build_iterator(dataset, kwargs)
             self._check_validation()
         elif self._iterator.dataset is not dataset:
@@ -246,7 +246,7 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
 
     def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:
         """Log as fairseq does; after an update of training, count what it spent of the budget."""
-        super().reduce_metrics(logging_outputs, criterion)
+        super().reduce_metrics(logging_outputs, logged_by(criterion, logging_outputs))
         if criterion.training and (now := self._passing):
             tokens = float(sum(log.get("ntokens", 0) for log in logging_outputs))
             spend(tokens, now.epoch - 1 + now.iterations_in_epoch / max(len(now), 1))

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from fairseq.criterions.cross_entropy import CrossEntropyCriterion
+from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
 from numpy.typing import NDArray
 
 # Keys that travel in a sample. Weights [B] by row are float64: fairseq makes halves of float32.
@@ -45,3 +47,18 @@ def resized(result: Any, sizes: tuple[float, float], by_sentence: bool) -> Any:
     loss, _, logged = result
     size = sizes[by_sentence]
     return loss, size, {**logged, "sample_size": size}
+
+
+class _LogsNll:
+    """Stands in for a criterion where fairseq asks its class how to log."""
+
+    reduce_metrics = staticmethod(LabelSmoothedCrossEntropyCriterion.reduce_metrics)
+
+
+def logged_by(criterion: Any, outputs: list[dict[str, Any]]) -> Any:
+    """Return what logs the logging ``outputs`` of ``criterion``: itself, as a rule.
+
+    But ``cross_entropy`` takes its loss for the NLL, which it is not where pairs have weights.
+    """
+    told = type(criterion) is CrossEntropyCriterion and any("nll_loss" in one for one in outputs)
+    return _LogsNll() if told else criterion

@@ -25,7 +25,7 @@ class Mark:
     def loss(self) -> float:
         """NLL, bits per token; NaN if there is none.
 
-        The loss where that is all: ``cross_entropy`` logs no NLL beside it, for it is the same.
+        The loss where that is all: ``cross_entropy`` logs no NLL beside it where it is the same.
         """
         return self.figures.get("nll_loss", self.figures.get("loss", math.nan))
 
