@@ -136,7 +136,17 @@ CASES: dict[str, tuple[str, str, str]] = {
     "adaptive softmax": (
         "good",
         "--adaptive-softmax-cutoff 10,20",
-        "`--adaptive-softmax-cutoff` must be left out",
+        "`--adaptive-softmax-cutoff` must go .* but goes with LabelSmoothed.*; leave it out",
+    ),
+    "cutoffs beyond the dictionary": (
+        "good",
+        "--arch lstm --criterion adaptive_loss --optimizer adam",
+        "`--adaptive-softmax-cutoff` must be below the number of words .*; lower it",
+    ),
+    "layers of another architecture": (
+        "good",
+        "--arch fconv --encoder-layers 6 --optimizer adam",
+        r"`--encoder-layers` must be convolutions .* '\[\(512, 3\)\] \* 4', but is '6'; give",
     ),
     "no layers": ("good", "--encoder-layers 0", "`--encoder-layers` must be 1 or more, but is 0"),
     "another dictionary": (

@@ -61,6 +61,11 @@ _KNOWN = [
             "`--encoder-attention-heads` and `--decoder-attention-heads`, but are not.",
         ),
         (
+            r"cannot specify cutoff larger than vocab size",
+            "`--adaptive-softmax-cutoff` must be below the number of words of the target "
+            "dictionary, but is not; lower it.",
+        ),
+        (
             r"Error merging override (\w+)\.(\w+)=null",
             "`--{1}` must be given for the `--{0}` that was chosen, but is not.",
         ),

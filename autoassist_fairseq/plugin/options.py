@@ -190,19 +190,6 @@ def hopeless_from(cfg: Any) -> str:
     return "off" if cfg.autoassist_policy in ("importance", "off") else DEFAULTS.hopeless
 
 
-def check_model(cfg: Any) -> None:
-    """Raise `UserError` for a model that cannot be trained to translate."""
-    for side in ("encoder", "decoder"):
-        if getattr(cfg, f"{side}_layers", 1) < 1:
-            raise UserError(f"`--{side}-layers` must be 1 or more, but is 0; raise it.")
-    if getattr(cfg, "adaptive_softmax_cutoff", None):
-        raise UserError(
-            "`--adaptive-softmax-cutoff` must be left out, but is "
-            f"{cfg.adaptive_softmax_cutoff}: PyTorch cannot train fairseq's adaptive softmax with "
-            "the criteria of translation."
-        )
-
-
 def _problems_of_planning(cfg: Any) -> list[str]:
     """Return one sentence for each of fairseq's own options that cannot be planned for."""
     problems = [

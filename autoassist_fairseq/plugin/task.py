@@ -12,6 +12,11 @@ from fairseq.tasks.translation import TranslationTask
 from fairseq.utils import resolve_max_positions, split_paths
 
 from autoassist_fairseq.assistant.policies.rules import End
+from autoassist_fairseq.plugin.architectures import (
+    check_adaptive,
+    check_layers,
+    softmax_is_adaptive,
+)
 from autoassist_fairseq.plugin.border import TRAINING, one_sentence, program
 from autoassist_fairseq.plugin.decay import BudgetDecay, spend
 from autoassist_fairseq.plugin.feedback import Ticket
@@ -30,7 +35,6 @@ from autoassist_fairseq.plugin.opening import batching, opening_folder, opening_
 from autoassist_fairseq.plugin.options import (
     AUTO,
     AutoAssistTranslationConfig,
-    check_model,
     settings_from,
     update_freq_of,
 )
@@ -57,6 +61,7 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
         cfg.upsample_primary = max(1, cfg.upsample_primary)
         BudgetDecay.current, BudgetDecay.counted = None, True  # it may be another training's
         self._positions: Any = None
+        self._adaptive = False
         self._criterion: Any = None
         self._tap: LossTap | None = None
         self._iterator: AutoAssistIterator | None = None
@@ -86,14 +91,17 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
         """Build the model; its positions, without ``--max-tokens``, say which pairs are kept."""
         if program() in TRAINING:
-            check_model(cfg)
+            check_layers(cfg)
         model = super().build_model(cfg, from_checkpoint)  # fairseq looks for the name
+        self._adaptive = softmax_is_adaptive(model)
         self._positions = resolve_max_positions(self.max_positions(), model.max_positions())
         return model
 
     def build_criterion(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
         """Build the criterion, whose losses are tapped when training starts."""
         self._criterion = super().build_criterion(cfg, *args, **kwargs)
+        if self._adaptive and program() in TRAINING:
+            check_adaptive(self._criterion)
         return self._criterion
 
     @one_sentence
