@@ -118,8 +118,28 @@ CASES: dict[str, tuple[str, str, str]] = {
     ),
     "translations of no length": (
         "good",
-        """--eval-bleu --eval-bleu-args {"max_len_a":0,"max_len_b":0}""",
+        """--eval-bleu --eval-bleu-args {"max_len_b":0}""",
         "`--eval-bleu-args` must let .* 1 tokens or more, .* 0; raise",
+    ),
+    "a list for searching": (
+        "good",
+        "--eval-bleu --eval-bleu-args [4]",
+        "`--eval-bleu-args` must be a JSON object, .* but '.4.' is another value",
+    ),
+    "no JSON": (
+        "good",
+        """--eval-bleu --eval-bleu-args {"beam":4}} --eval-bleu-detok-args {"a:4}""",
+        "`--eval-bleu-args` .*Extra data.* `--eval-bleu-detok-args` .*Unterminated string",
+    ),
+    "numbers that are none": (
+        "good",
+        """--eval-bleu --eval-bleu-args {"max_len_a":0,"max_len_b":null,"beam":"4"}""",
+        '`--eval-bleu-args` must have numbers .* has "4" for beam, null for max_len_b',
+    ),
+    "no beam": (
+        "good",
+        """--eval-bleu --eval-bleu-args {"beam":0}""",
+        "`--eval-bleu-args` must have a beam of 1 or more, a whole number, but has 0",
     ),
     "raw text": (
         "raw",
@@ -215,6 +235,27 @@ def test_one_sentence(name: str, server: Server, folders: dict[str, Path], tmp_p
     assert re.match(f"autoassist: error: .*{says}", sentence), sentence
     assert sentence.endswith(".")
     assert not run.checkpoints() and not run.of("batch")
+
+
+def test_a_translation_that_becomes_too_short_is_told_where_it_does(
+    server: Server, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    short = ["--eval-bleu", "--eval-bleu-args", '{"max_len_a":0.01,"max_len_b":0}']
+    run = server.train(folders["good"], tmp_path, "--max-tokens", 100, "--max-update", 1, *short)
+    assert run.status == 1 and "Traceback" not in run.output
+    assert re.search("error: `--eval-bleu-args` must let every", run.output.splitlines()[-1])
+
+
+def test_options_of_bleu_that_are_good_or_not_read_are_not_refused(
+    server: Server, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    limits = ("--max-tokens", 100, "--max-update", 1, "--eval-bleu-args")
+    short = ("--eval-bleu", """--eval-bleu-detok-args={"target_lang":"en"}""")
+    unread = ('{"beam: 4}', "--eval-bleu-remove-bpe", "spm", "--eval-bleu-detok", "mose")
+    for name, flags in {"a": ('{"max_len_a":0,"min_len":2}', *short), "b": unread}.items():
+        run = server.train(folders["good"], tmp_path / name, *limits, *flags)
+        assert run.status == 0, run.output
+        assert ("valid_bleu" in run.logged("valid")[-1]) == (name == "a")
 
 
 def test_a_save_dir_that_cannot_be_made(server: Server, folders: dict[str, Path]) -> None:

@@ -80,14 +80,21 @@ _KNOWN = [
             "`--dropout` (and its like) must be from 0 to 1, but is {0}.",
         ),
         (
-            r"^Expecting .*: line \d+ column",
+            r": line \d+ column \d+ \(char \d+\)$",
             "`--eval-bleu-args` and `--eval-bleu-detok-args` must be JSON, such as "
             "'{{\"beam\": 4}}', but one of them is not ({0}).",
         ),
         (
-            r"never closed|malformed node|non-iterable float",
+            r"\(<(?:string|unknown)>, line \d+\)$|malformed node|non-iterable float",
             "`--adam-betas` must be like '(0.9, 0.98)', `--optimizer-overrides` like "
-            "'{{\"lr\": 0.1}}', but one of them is not ({0}).",
+            "'{{\"lr\": 0.1}}', `--lr` like '[0.1]', but one of them (or another that is "
+            "read as Python) is not ({0}).",
+        ),
+        (
+            r"min_len cannot be larger than max_len",
+            '`--eval-bleu-args` must let every translation have its "min_len" tokens (1, if it '
+            'has none), but its "max_len_a" and "max_len_b", or `--max-target-positions`, let one '
+            "have fewer; raise them.",
         ),
         (
             r"Interpolation key 'task\.(\w+)' not found",

@@ -3,13 +3,10 @@
 No ``from __future__ import annotations`` here: fairseq reads the types of the fields.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from fairseq.data.data_utils import post_process
-from fairseq.data.encoders import TOKENIZER_REGISTRY
 from fairseq.tasks.translation import TranslationConfig
 from fairseq.utils import split_paths
 from omegaconf import II
@@ -17,6 +14,7 @@ from omegaconf import II
 from autoassist_fairseq.assistant.policies.rules import OPEN_AFTER, OPEN_PASSES
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.plugin.rates import rates_from
+from autoassist_fairseq.plugin.validation import problems_of_validation
 from autoassist_fairseq.settings import (
     DIFFICULTIES,
     FEATURE_FAMILIES,
@@ -172,7 +170,7 @@ def settings_from(cfg: Any) -> Settings:
     problems = settings.problems()
     if settings.policy != "off":
         problems += _problems_of_planning(cfg)
-    problems += _problems_of_validation(cfg)
+    problems += problems_of_validation(cfg)
     if cfg.dataset_impl == "fasta":
         problems.append(
             "`--dataset-impl` must be raw, lazy, cached, mmap or huffman, but is fasta, which is "
@@ -205,31 +203,6 @@ def _problems_of_planning(cfg: Any) -> list[str]:
         )
     if cfg.num_batch_buckets > 0 and cfg.max_tokens is None:
         problems.append("`--num-batch-buckets` must go with `--max-tokens`, but there is none")
-    return problems
-
-
-def _problems_of_validation(cfg: Any) -> list[str]:
-    """Return a sentence for each option with which the first validation would end the run."""
-    problems = []
-    if cfg.eval_bleu and cfg.eval_bleu_detok not in TOKENIZER_REGISTRY:
-        problems.append(
-            f"`--eval-bleu-detok` must be one of {', '.join(sorted(TOKENIZER_REGISTRY))}, but is "
-            f"{cfg.eval_bleu_detok!r}"
-        )
-    search = json.loads(cfg.eval_bleu_args or "{}")
-    least, *most = (search.get(name, 1) for name in ("min_len", "max_len_a", "max_len_b"))
-    if cfg.eval_bleu and not most[0] and most[1] < least:
-        problems.append(
-            f"`--eval-bleu-args` must let a translation have {least} tokens or more, but its "
-            f'"max_len_a" and "max_len_b" let it have {most[1]}; raise one of them'
-        )
-    try:
-        post_process("", cfg.eval_bleu_remove_bpe)
-    except NotImplementedError:
-        names = "sentencepiece, subword_nmt, wordpiece, letter, silence, _EOW, none"
-        problems.append(
-            f"`--eval-bleu-remove-bpe` must be one of {names}, but is {cfg.eval_bleu_remove_bpe!r}"
-        )
     return problems
 
 
