@@ -42,6 +42,7 @@ from autoassist_fairseq.plugin.rates import settle_rates
 from autoassist_fairseq.plugin.sampler import ORDER, TICKET
 from autoassist_fairseq.plugin.state import begin_afresh
 from autoassist_fairseq.plugin.weighting import SIZES, logged_by, resized
+from autoassist_fairseq.plugin.whole_files import whole_files
 from autoassist_fairseq.schedule.packing import Budget
 from autoassist_fairseq.schedule.planner import Planner
 from autoassist_fairseq.schedule.streams import CHUNK
@@ -110,7 +111,7 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
     ) -> None:
         """Load a split; a training split that is missing or uneven is one clear sentence."""
         languages = self.cfg.source_lang, self.cfg.target_lang
-        with opening_split(split, languages):
+        with opening_split(split, languages), whole_files():
             if split == self.cfg.train_subset:
                 check_train_files(split_paths(self.cfg.data), split, *languages)
             check_kind(split_paths(self.cfg.data), split, *languages, impl=self.cfg.dataset_impl)
