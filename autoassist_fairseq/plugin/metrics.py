@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import math
 
 from fairseq.logging import metrics
 
 from autoassist_fairseq.plugin.feedback import Ticket
 from autoassist_fairseq.plugin.sampler import Seen
-
-logger = logging.getLogger(__name__)
 
 # What they mean; docs/metrics.md shows these sentences.
 METRICS = {
