@@ -110,6 +110,80 @@ def test_a_lost_connection_is_told_while_ranks_are_joined(monkeypatch: pytest.Mo
     assert sentence_of(RuntimeError("shapes do not fit")) is None
 
 
+NCCL = """NCCL error in: /pytorch/torch/csrc/distributed/NCCLUtils.cpp:77, {0}, NCCL version 2.27.3
+{1}
+Last error:
+{2}
+"""
+SYSTEM = (
+    "unhandled system error (run with NCCL_DEBUG=INFO for details)",
+    "ncclSystemError: System call (e.g. socket, malloc) or external library call failed or device "
+    "error. ",
+)
+REMOTE = (
+    "remote process exited or there was a network error",
+    "ncclRemoteError: A call failed possibly due to a network error or a remote process exiting "
+    "prematurely.",
+)
+FRAMES = "\nException raised at socket.cpp:3: Connection reset (most recent call first):"
+
+
+@pytest.mark.parametrize(
+    ("kind", "last", "says"),
+    [
+        (SYSTEM, "Error while creating shared memory segment /dev/shm/nccl-a1 (size 33030528)", ""),
+        (SYSTEM, "socketStartConnect: Connect to 10.0.0.2<52822> failed : No route to host", ""),
+        (SYSTEM, FRAMES, ""),
+        (SYSTEM, "NET/IB : no memory" + FRAMES, ""),
+        (
+            SYSTEM,
+            "socketStartConnect: Connect to 10.0.0.2<5> failed : Connection refused",
+            "ncclSystemError: socketStartConnect: Connect to 10.0.0.2<5> failed : Connection "
+            "refused",
+        ),
+        (
+            REMOTE,
+            "socketProgressOpt: Call to recv from 10.0.0.2<3> failed : Connection reset by peer",
+            "ncclRemoteError: socketProgressOpt: Call to recv from 10.0.0.2<3> failed : "
+            "Connection reset by peer",
+        ),
+        (REMOTE, FRAMES, "ncclRemoteError"),
+    ],
+)
+def test_what_nccl_says_is_not_hidden(
+    kind: tuple[str, str], last: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch.distributed
+
+    from autoassist_fairseq.plugin.border import sentence_of
+
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    told = sentence_of(torch.distributed.DistBackendError(NCCL.format(*kind, last)))
+    start = f"another rank has ended, so this one ends too ({says}); see"
+    assert (told or "").startswith(start) if says else told is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1] is setting up NCCL communicator and retrieving ncclUniqueId from [0] via c10d "
+        "key-value store by key '0', but store->get('0') got error: Connection reset by peer",
+        "sendBytes failed on SocketImpl(fd=4, addr=[::1]:5, remote=[::1]:6): Broken pipe",
+        "Socket Timeout",
+    ],
+)
+def test_a_store_that_is_gone_went_with_its_rank(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch.distributed
+
+    from autoassist_fairseq.plugin.border import sentence_of
+
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    told = sentence_of(torch.distributed.DistBackendError(text))
+    assert told is not None and told.startswith("another rank has ended, so this one ends too; see")
+
+
 def test_an_unknown_error_keeps_its_traceback_and_the_hook_is_set_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import ParamSpec, TypeVar
 
 from autoassist_fairseq.errors import AutoAssistError
+from autoassist_fairseq.plugin.lost_ranks import of_a_lost_rank
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,7 +31,6 @@ _USERS_FILES = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
     | {errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 )
-_LOST = re.compile(r"connection (closed|reset|refused)|broken pipe|socket|remote process", re.I)
 # What fairseq and torch say -> one sentence, from the groups found and the whole first line.
 _KNOWN = [
     (re.compile(pattern), sentence)
@@ -175,11 +175,8 @@ def sentence_of(error: BaseException) -> str | None:
     if type(error).__name__ == "ProcessRaisedException":  # fairseq spawned this rank itself
         told = _SPAWNED.findall(text)
         return told[-1] if told else None
-    if isinstance(error, RuntimeError) and _lost_a_rank(text):
-        return (
-            "another rank has ended, so this one ends too; see what that one said, and give the "
-            "same command again to go on from the last checkpoint."
-        )
+    if isinstance(error, RuntimeError) and (lost := of_a_lost_rank(text)):
+        return lost
     line = text.strip().partition("\n")[0].rstrip(".:")
     for pattern, sentence in _KNOWN:
         found = pattern.search(line)
@@ -204,9 +201,3 @@ def _of_a_file(error: OSError) -> str | None:
         f"`{path}` must be a place that can be written to, but is not ({error.strerror}); see to "
         "it, or name another, for checkpoints with `--save-dir`."
     )
-
-
-def _lost_a_rank(text: str) -> bool:
-    distributed = sys.modules.get("torch.distributed")
-    joined = distributed is not None and distributed.is_initialized()
-    return bool(joined and _LOST.search(text))
