@@ -307,6 +307,34 @@ def test_a_record_says_what_went_in_and_came_out(kitchen: Kitchen) -> None:
     assert stamp["outputs"] == {"bread": sha256(kitchen.folder / "bread")}
     assert stamp["options"] == {"salt": "a pinch"}
     assert stamp["counts"] == {"pieces": 1}
+    # Another key would have every finished folder made again.
+    assert stamp["key"] == "9f4c9a8b956543aaff68aaad6f7510a454b1041fb9b543d06b8aa18eedabae0f"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("abb", "aba"), ("abca", "abac"), ("aab", "abb"), ("ab", "ba")],
+)
+def test_an_input_counts_as_often_and_where_it_is_given(
+    tmp_path: Path, before: str, after: str
+) -> None:
+    out = tmp_path / "out"
+    for name in "abc":
+        (tmp_path / name).write_text(name)
+
+    def keep(names: str) -> str:
+        """What the step leaves, done or skipped."""
+        paths = tuple(tmp_path / name for name in names)
+
+        def work() -> dict[str, int]:
+            out.write_text("".join(path.read_text() for path in paths))
+            return {}
+
+        Workshop(tmp_path, lambda _: None).do(Step("join", paths, (out,), {}, work))
+        return out.read_text()
+
+    assert keep(before) == before
+    assert keep(after) == after
 
 
 def test_sha256_of_a_known_text(tmp_path: Path) -> None:

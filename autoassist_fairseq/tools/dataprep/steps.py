@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,10 +71,11 @@ class Workshop:
 
     def do(self, step: Step) -> Record:
         """Do ``step``, or skip it when that has been done; returns its record."""
-        inputs = _digests(self.folder, step.inputs)
-        key = _key(step, inputs)
+        digests = {path: sha256(path) for path in step.inputs}
+        key = _key(step, [digests[path] for path in step.inputs])
         record = self._finished(step, key)
         if record is None:
+            inputs = {_label(self.folder, path): digest for path, digest in digests.items()}
             record = self._run(step, key, inputs)
         else:
             self._say(f"{step.name}: done before, skipped")
@@ -119,9 +120,10 @@ class Workshop:
         return record
 
 
-def _key(step: Step, inputs: Mapping[str, str]) -> str:
-    # Where the inputs lie does not matter, only what is in them, in their order.
-    content = [step.name, dict(step.options), list(inputs.values())]
+def _key(step: Step, inputs: Sequence[str]) -> str:
+    # Where the inputs lie does not matter, only what is in them, each as often and in the order
+    # in which it is given.
+    content = [step.name, dict(step.options), inputs]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
