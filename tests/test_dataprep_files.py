@@ -144,13 +144,19 @@ def test_staged_files_appear_whole_or_not_at_all(tmp_path: Path) -> None:
     assert target.read_text() == "new"
 
 
-def test_a_staged_folder_replaces_the_old_one(tmp_path: Path) -> None:
+def test_a_staged_folder_replaces_what_it_has_and_no_more(tmp_path: Path) -> None:
     target = tmp_path / "folder"
     for name in ("one", "two"):
         with staged(target) as part:
             part.mkdir()
-            (part / name).touch()
-    assert [path.name for path in target.iterdir()] == ["two"]
+            for path in (part / name, part / "both"):
+                path.write_text(name)
+    assert {path.name: path.read_text() for path in target.iterdir()} == {
+        "one": "one",
+        "two": "two",
+        "both": "two",
+    }
+    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_links_are_followed_and_a_pipe_is_written_to(tmp_path: Path) -> None:
@@ -335,6 +341,36 @@ def test_an_input_counts_as_often_and_where_it_is_given(
 
     assert keep(before) == before
     assert keep(after) == after
+
+
+def make(folder: Path, step: str, *names: str) -> Workshop:
+    """A step that makes files in ``folder``, by other options than any before."""
+    paths = tuple(folder / name for name in names)
+
+    def work() -> dict[str, int]:
+        for path in paths:
+            write_text(path, step)
+        return {}
+
+    workshop = Workshop(folder, lambda _: None)
+    workshop.do(Step(step, (), paths, {"names": names}, work))
+    return workshop
+
+
+def test_what_other_settings_made_goes_and_the_users_own_stays(tmp_path: Path) -> None:
+    make(tmp_path, "cut", "text/a", "text/b", "text/edited")
+    make(tmp_path, "cut", "text/c")  # killed before it came to remove anything
+    make(tmp_path, "fetch", "raw/archive")
+    write_text(tmp_path / "text/edited", "by hand")
+    write_text(tmp_path / "text/own", "by hand")
+    make(tmp_path, "cut", "text/d", "text/b").keep_only(("text",))
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.glob("[!.]*/*")}
+    assert left == {"text/b", "text/d", "text/edited", "text/own", "raw/archive"}
+    # What is put there later is the user's, even where it is what a step once made.
+    write_text(tmp_path / "text/a", "cut")
+    make(tmp_path, "cut", "text/d", "text/b").keep_only(("text",))
+    assert (tmp_path / "text/a").exists()
+    assert {path.name for path in (tmp_path / STAMPS).iterdir()} == {"cut.json", "fetch.json"}
 
 
 def test_sha256_of_a_known_text(tmp_path: Path) -> None:

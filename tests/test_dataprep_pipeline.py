@@ -161,6 +161,38 @@ def test_other_settings_leave_nothing_of_the_earlier_ones(raw: Path) -> None:
     assert not any("test" in name or "tokens" in name for name in made)
 
 
+@pytest.mark.usefixtures("quick")
+def test_the_users_own_files_stay(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(arguments(raw))
+    out = raw.parent / "out"
+    own = [out / name for name in ("bin/test1.en-de.de.bin", "text/test1.de", "cleaned/notes/a")]
+    for path in own:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    for size in ("300", "280"):
+        capsys.readouterr()
+        main(arguments(raw, "--vocab-size", size))
+        assert [path.read_text() for path in own] == ["mine"] * 3
+        told = "not made here, left as it is: bin/test1.en-de.de.bin, cleaned/notes/a, text/test1.d"
+        assert told in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("quick")
+def test_input_in_a_folder_that_is_filled_is_refused_and_stays(raw: Path) -> None:
+    main(arguments(raw))
+    out = raw.parent / "out"
+    more = [out / "text" / "more.en", raw / "more.de"]
+    more[1].symlink_to(out / "cleaned" / "more.de")
+    for path in more:
+        path.resolve().parent.mkdir(exist_ok=True)
+        path.write_text("mine\n")
+    told = r"must not lie in .* but .*text/more\.en does; move it; .*raw/more\.de does; move it\."
+    with pytest.raises(UserError, match=told):
+        main(arguments(raw, "--train", *map(str, more)))
+    assert [path.read_text() for path in more] == ["mine\n"] * 2
+    assert (out / "manifest.json").exists()
+
+
 def steps_done(raw: Path, capsys: pytest.CaptureFixture[str], *more: str) -> list[str]:
     main(arguments(raw, *more))
     lines = capsys.readouterr().err.splitlines()

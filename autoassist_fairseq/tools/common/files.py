@@ -63,8 +63,9 @@ def not_files(paths: Iterable[Path]) -> str:
 def staged(target: Path) -> Iterator[Path]:
     """A path to write to, which becomes ``target`` (file or folder) when all is on the disk.
 
-    Others rely on what is there whole: after a power cut it must not be there empty. Links are
-    followed; a pipe or a device is written to as it is.
+    Others rely on what is there whole: after a power cut it must not be there empty. A folder that
+    is there keeps what the new one lacks. Links are followed; a pipe or a device is written to as
+    it is.
     """
     if target.exists() and not target.is_file() and not target.is_dir():
         yield target
@@ -77,13 +78,24 @@ def staged(target: Path) -> Iterator[Path]:
         yield part
         for path in (part, *part.rglob("*")):
             _to_disk(path)
-        if part.is_dir():
-            _remove(target)
-        part.replace(target)
+        changed = _put(part, target)
         with suppress(OSError):  # not every file system lets a folder be written out
-            _to_disk(part.parent)
+            _to_disk(changed)
     finally:
         _remove(part)
+
+
+def _put(part: Path, target: Path) -> Path:
+    """Put ``part`` in its place; returns the folder that this changed."""
+    if not (part.is_dir() and target.is_dir()):
+        part.replace(target)
+        return target.parent
+    new = list(part.iterdir())
+    for path in new:  # all of the old ones first: at no time do old and new ones lie together
+        _remove(target / path.name)
+    for path in new:
+        path.replace(target / path.name)
+    return target
 
 
 def _to_disk(path: Path) -> None:

@@ -20,7 +20,7 @@ from autoassist_fairseq.tools.dataprep import binarise, bpe, corpus_text, subwor
 from autoassist_fairseq.tools.dataprep.dictionary import read_pieces, write_dictionary
 from autoassist_fairseq.tools.dataprep.manifest import NAME, version_of, write_manifest
 from autoassist_fairseq.tools.dataprep.settings import (
-    CLEANED,
+    FOLDERS,
     PrepSettings,
     check,
     missing_files,
@@ -39,13 +39,12 @@ def prepare(settings: PrepSettings, before: Sequence[Record] = ()) -> Path:
     """
     check(settings, missing_files(settings))
     with clear_os_errors(), locked(settings.out):
-        workshop = Workshop(settings.out, say)
+        workshop = Workshop(settings.out, say, before)
         workshop.before_first_change(lambda: (settings.out / NAME).unlink(missing_ok=True))
         for step in steps(settings):
             workshop.do(step)
-        workshop.keep_only(("text", "tokens", "pieces", "subwords"))
-        workshop.keep_only((CLEANED, f"{CLEANED}/text", f"{CLEANED}/tokens"))
-        write_manifest(settings, [*before, *workshop.records])
+        workshop.keep_only(FOLDERS)
+        write_manifest(settings, workshop.records)
     return settings.binarised
 
 

@@ -21,6 +21,8 @@ TRACKS = ("raw", "moses")
 _LANGUAGE = re.compile(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*")
 #: Folder of the training text before wrong pairs are dropped from it, and of these.
 CLEANED = "cleaned"
+#: All folders that hold what a preparation makes.
+FOLDERS = ("text", "tokens", "pieces", "subwords", CLEANED, "bin")
 #: All that there are, in the order in which fairseq gets them.
 SPLITS = ("train", "valid", "test")
 
@@ -77,6 +79,11 @@ class PrepSettings:
         """The splits of the result."""
         made = {*self.sources, *(["valid"] if self.valid_every else [])}
         return tuple(split for split in SPLITS if split in made)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that is read."""
+        return tuple(file for split in self.sources.values() for one in split for file in one.files)
 
     @property
     def binarised(self) -> Path:
@@ -154,6 +161,7 @@ def check(settings: PrepSettings, more: Sequence[str] = ()) -> None:
         *_choice_problems(settings),
         *_split_problems(settings),
         *_out_problems(settings.out),
+        *_input_problems(settings),
         *more,
     ]
     if problems:
@@ -162,8 +170,7 @@ def check(settings: PrepSettings, more: Sequence[str] = ()) -> None:
 
 def missing_files(settings: PrepSettings) -> list[str]:
     """What to say of files that are not there, if any."""
-    files = [file for all in settings.sources.values() for one in all for file in one.files]
-    told = not_files(files)
+    told = not_files(settings.files)
     return [f"Input must be files that can be read more than once, but {told}"] * bool(told)
 
 
@@ -231,3 +238,12 @@ def _out_problems(out: Path) -> list[str]:
             "another folder"
         ]
     return []
+
+
+def _input_problems(settings: PrepSettings) -> list[str]:
+    filled = {(settings.out / name).resolve() for name in FOLDERS}
+    inside = [str(file) for file in settings.files if filled & {*file.resolve().parents}]
+    return [
+        f"Input must not lie in a folder that `--out` fills, but {file} does; move it"
+        for file in inside
+    ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,10 +58,12 @@ class Record:
 class Workshop:
     """Does steps in a folder, each at most once, and remembers their records."""
 
-    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
-        """``say`` gets one line of human text per step."""
+    def __init__(
+        self, folder: Path, say: Callable[[str], None], before: Sequence[Record] = ()
+    ) -> None:
+        """``say`` gets one line of human text per step; ``before`` are records of earlier steps."""
         self.folder = folder
-        self.records: list[Record] = []
+        self.records = list(before)
         self._say = say
         self._first_change: Callable[[], None] | None = None
 
@@ -82,19 +84,40 @@ class Workshop:
         self.records.append(record)
         return record
 
-    def keep_only(self, folders: Iterable[str]) -> None:
-        """Remove from ``folders`` what no step of this run has made: it is of other settings."""
-        made = {self.folder / name for record in self.records for name in record.outputs}
-        for folder in folders:
-            for path in (self.folder / folder).glob("*"):
-                if path not in made and path.is_file():
-                    path.unlink()
+    def keep_only(self, folders: Collection[str]) -> None:
+        """Remove from ``folders`` what steps of other settings have made; say what else stays.
 
-    def _stamp(self, step: Step) -> Path:
-        return self.folder / STAMPS / f"{step.name}.json"
+        A file goes only if it is what the step left: any other is the user's.
+        """
+        made = {name for record in self.records for name in record.outputs}
+        for stamp in self._earlier_stamps():
+            outputs = (read_json(stamp) or {}).get("outputs", {})
+            if not all(Path(name).parts[0] in folders for name in outputs):
+                continue
+            for name in outputs.keys() - made:
+                path = self.folder / name
+                if path.is_file() and sha256(path) == outputs[name]:
+                    path.unlink()
+            stamp.unlink()
+        found = [path for name in folders for path in sorted((self.folder / name).rglob("*"))]
+        others = {_label(self.folder, path) for path in found if not path.is_dir()} - made
+        if others:
+            self._say(f"not made here, left as it is: {', '.join(sorted(others))}")
+
+    def _earlier_stamps(self) -> set[Path]:
+        now = {self._stamp(record.name) for record in self.records}
+        return set((self.folder / STAMPS).glob("*.json")) - now
+
+    def _stamp(self, name: str) -> Path:
+        return self.folder / STAMPS / f"{name}.json"
+
+    def _put_by(self, stamp: Path) -> None:
+        """Keep a stamp that another is to follow: `keep_only` goes by it."""
+        if stamp.exists():
+            stamp.replace(stamp.with_name(f"{stamp.stem}.{sha256(stamp)[:16]}.json"))
 
     def _finished(self, step: Step, key: str) -> Record | None:
-        stamp = read_json(self._stamp(step))
+        stamp = read_json(self._stamp(step.name))
         if stamp is None or stamp.get("key") != key:
             return None
         if not all(path.is_file() for path in step.outputs):
@@ -108,14 +131,15 @@ class Workshop:
             self._first_change = None
         self._say(f"{step.name} ...")
         # The folder shows whose it is, also when the first step fails.
-        self._stamp(step).parent.mkdir(parents=True, exist_ok=True)
-        self._stamp(step).unlink(missing_ok=True)
+        stamp = self._stamp(step.name)
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        self._put_by(stamp)
         start = time.monotonic()
         counts = dict(step.work())
         seconds = round(time.monotonic() - start, 2)
         outputs = _digests(self.folder, step.outputs)
         record = Record(step.name, key, dict(step.options), inputs, outputs, counts, seconds)
-        write_json(self._stamp(step), asdict(record))
+        write_json(stamp, asdict(record))
         self._say(f"{step.name}: {_summary(record)}")
         return record
 

@@ -46,10 +46,8 @@ def check(shape: Shape, out: Path) -> None:
         ),
         "seed": (shape.seed >= 0, "0 or more", shape.seed),
         "out": (
-            # It is put in the place of an empty one: who stands in that would see nothing
-            not out.exists()
-            or (out.is_dir() and not any(out.iterdir()) and not out.samefile(Path.cwd())),
-            "a new or an empty folder, not the one you are in",
+            not out.exists() or (out.is_dir() and not any(out.iterdir())),
+            "a new or an empty folder",
             out,
         ),
     }
