@@ -69,13 +69,13 @@ def test_a_child_that_fails_is_an_error(fake: Fake, tmp_path: Path) -> None:
         list(child.lines_of("any", [], tmp_path / "log", threads=1))
 
 
-def test_a_reader_that_stops_ends_the_child(fake: Fake, tmp_path: Path) -> None:
-    fake("print(os.getpid()); time.sleep(600)")
-    lines: Iterator[Any] = child.lines_of("any", [], tmp_path / "log", threads=1)
-    pid = int(next(lines))
-    assert not gone(pid)
+def test_a_reader_that_stops_ends_the_child_and_its_workers(fake: Fake, tmp_path: Path) -> None:
+    fake("worker = os.fork(); worker and print(os.getpid(), worker); time.sleep(600)")
+    lines: Iterator[Any] = child.lines_of("any", [], tmp_path / "log", threads=1, tick=60)
+    pids = [int(pid) for pid in next(lines).split()]
+    assert not any(map(gone, pids))
     lines.close()  # type: ignore[attr-defined]
-    assert gone(pid)
+    assert within(10, lambda: all(map(gone, pids)))
 
 
 @pytest.mark.slow
@@ -102,6 +102,35 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     parent.wait()
     parent.stdout.close()
     assert within(10, lambda: gone(pid))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's prctl")
+def test_workers_end_when_their_parent_is_killed() -> None:
+    code = """
+import time
+from multiprocessing import active_children, resource_tracker
+from autoassist_fairseq.tools.dataprep.parallel import ordered_map
+
+def waits():
+    yield from (600, 600)
+    pids = [worker.pid for worker in active_children()]
+    print(*pids, resource_tracker._resource_tracker._pid, flush=True)
+    yield 600
+
+list(ordered_map(time.sleep, waits(), workers=2))
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ) as parent:
+        assert parent.stdout is not None
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(pids) == 3 and not any(map(gone, pids))
+        parent.kill()
+    assert within(30, lambda: all(map(gone, pids)))
 
 
 def processes_in(folder: Path) -> list[int]:

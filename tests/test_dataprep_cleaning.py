@@ -172,7 +172,7 @@ def test_workers_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_nothing_left_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"all were removed: empty 1, length 1; check"):
         clean(tmp_path, ["", "a b c d e"], ["x", "y"])
-    assert list((tmp_path / "text").iterdir()) == []
+    assert not (tmp_path / "text").exists()
 
 
 def test_an_empty_file_is_an_error(tmp_path: Path) -> None:

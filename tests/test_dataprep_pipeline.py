@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sentencepiece
@@ -17,7 +18,7 @@ from prepared import use_fake_preprocess
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common import child
 from autoassist_fairseq.tools.common.files import sha256
-from autoassist_fairseq.tools.dataprep import language_id, subwords
+from autoassist_fairseq.tools.dataprep import corpus_text, language_id, subwords
 from autoassist_fairseq.tools.dataprep.cleaning import CleaningRules
 from autoassist_fairseq.tools.dataprep.command import main
 from autoassist_fairseq.tools.dataprep.dictionary import respelled
@@ -191,6 +192,27 @@ def test_input_in_a_folder_that_is_filled_is_refused_and_stays(raw: Path) -> Non
         main(arguments(raw, "--train", *map(str, more)))
     assert [path.read_text() for path in more] == ["mine\n"] * 2
     assert (out / "manifest.json").exists()
+
+
+@pytest.mark.usefixtures("quick")
+def test_no_draft_stays_of_a_run_that_was_killed(
+    raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, seen = raw.parent / "out", list[Path]()
+    check_rest = corpus_text._check_rest
+
+    def noted(*given: Any) -> None:
+        seen.extend(out.rglob("0"))  # the first column of the draft
+        check_rest(*given)
+
+    monkeypatch.setattr(corpus_text, "_check_rest", noted)
+    main(arguments(raw))
+    (draft,) = seen
+    assert not draft.exists()
+    draft.parent.mkdir(parents=True)
+    draft.write_text("as a kill leaves it")
+    main(arguments(raw))  # does no step
+    assert not draft.exists() and len(seen) == 1
 
 
 def steps_done(raw: Path, capsys: pytest.CaptureFixture[str], *more: str) -> list[str]:

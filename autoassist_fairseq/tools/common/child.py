@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -119,24 +120,26 @@ def _started(
         env=environment(**limit, PYTHONUNBUFFERED="1"),
         # Ctrl-C is for this process alone: it ends the child, which then prints no traceback.
         start_new_session=True,
-        preexec_fn=_end_with_parent,
+        preexec_fn=partial(end_with_parent, os.getpid()),
     )
     try:
         yield child
     finally:
         if child.poll() is None:
-            child.terminate()
+            os.killpg(child.pid, signal.SIGTERM)  # with the processes that it has started
             try:
                 child.wait(_GRACE)
             except subprocess.TimeoutExpired:
-                child.kill()
+                os.killpg(child.pid, signal.SIGKILL)
                 child.wait()
 
 
-def _end_with_parent() -> None:
-    # Runs in the child: Linux ends it when this process is killed and cannot do so itself.
+def end_with_parent(parent: int) -> None:
+    """Have Linux end this child when the process ``parent`` is killed and cannot do so itself."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # killed before it was watched
+        os._exit(1)
 
 
 def _failure(name: str, status: int, log: Path) -> UserError:

@@ -85,6 +85,17 @@ def staged(target: Path) -> Iterator[Path]:
         _remove(part)
 
 
+@contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """An empty folder for the time of the block; what a killed run has left in it goes first."""
+    _remove(folder)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        _remove(folder)
+
+
 def _put(part: Path, target: Path) -> Path:
     """Put ``part`` in its place; returns the folder that this changed."""
     if not (part.is_dir() and target.is_dir()):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,26 +33,30 @@ def binarise(
     dictionary: Path,
     workers: int,
     log: Path,
+    scratch: Path | None = None,
 ) -> dict[str, int]:
     """Run ``fairseq-preprocess`` on ``pieces/{split}.{language}``; returns lines and symbols.
 
-    Both languages share ``dictionary``.
+    Both languages share ``dictionary``; ``scratch`` is as for `clean_training_text`.
     """
     prefixes = [part for split in splits for part in (f"--{split}pref", f"{pieces}/{split}")]
-    with staged(folder) as part:
+    with tempfile.TemporaryDirectory(dir=scratch) as name, staged(folder) as part:
+        # fairseq's workers outlive a run that is killed: they must not write into the next one's.
+        made = Path(name) / folder.name
         run_logged(
             "fairseq-preprocess",
             [
                 *("--source-lang", languages[0], "--target-lang", languages[1]),
                 *prefixes,
-                *("--destdir", str(part), "--joined-dictionary", "--srcdict", str(dictionary)),
+                *("--destdir", str(made), "--joined-dictionary", "--srcdict", str(dictionary)),
                 *("--workers", str(workers)),
             ],
             log,
-            filling=part,
+            filling=made,
         )
         # fairseq's own log names the temporary folder; ours has the same lines.
-        (part / "preprocess.log").unlink(missing_ok=True)
+        (made / "preprocess.log").unlink(missing_ok=True)
+        shutil.move(made, part)
         files = [pieces / f"{split}.{language}" for split in splits for language in languages]
         return {
             "lines": sum(map(count_lines, files)),

@@ -65,9 +65,15 @@ _Accounts = Mapping[str, _Account]
 
 
 def clean_training_text(
-    sources: Sequence[Source], clean: Columns, how: Cleaning, valid: Columns = ()
+    sources: Sequence[Source],
+    clean: Columns,
+    how: Cleaning,
+    valid: Columns = (),
+    scratch: Path | None = None,
 ) -> dict[str, Any]:
     """Write the good pairs of ``sources`` to ``clean``, and every so manieth to ``valid`` instead.
+
+    A draft as large as the text lies in ``scratch`` meanwhile (None: the system's folder).
 
     Returns:
         Pairs in, removed by each rule, and out; of all sources, and of each under its name.
@@ -76,9 +82,7 @@ def clean_training_text(
         UserError: see `read_blocks`; or no pair is left, to train or to validate on.
     """
     accounts = {source.name: _Account() for source in sources}
-    folder = clean[0].parent
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix="clean-") as name:
+    with tempfile.TemporaryDirectory(dir=scratch) as name:
         draft = [Path(name) / str(column) for column, _ in enumerate(clean)]
         hashes = {rule: array("Q") for rule in how.rules.hashes}
         with column_files(draft) as files:

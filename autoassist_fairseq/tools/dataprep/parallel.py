@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -13,6 +14,7 @@ from itertools import islice
 from typing import TypeVar
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.child import end_with_parent
 
 # Blocks under way per worker: one being worked on, one waiting.
 _AHEAD = 2
@@ -41,16 +43,21 @@ def ordered_map(
         return
     # Not forked: the caller may hold threads (progress bars, sentencepiece).
     context = multiprocessing.get_context("spawn")
-    # Ctrl-C reaches the whole group of processes; it is for the one that waits for the workers.
-    ignore_interrupts = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    initialise = partial(_initialise, os.getpid())
     try:
-        with ProcessPoolExecutor(workers, context, initializer=ignore_interrupts) as pool:
+        with ProcessPoolExecutor(workers, context, initializer=initialise) as pool:
             yield from _submitted(pool, function, items, _AHEAD * workers)
     except BrokenProcessPool as error:
         raise UserError(
             f"A worker process ended unexpectedly, perhaps for lack of memory; `--workers` is "
             f"{workers}: try fewer."
         ) from error
+
+
+def _initialise(parent: int) -> None:
+    # Ctrl-C reaches the whole group of processes; it is for the one that waits for the workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent(parent)
 
 
 def _submitted(

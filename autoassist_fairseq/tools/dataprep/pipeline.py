@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import autoassist_fairseq
-from autoassist_fairseq.tools.common.files import clear_os_errors, count_lines, locked, staged
+from autoassist_fairseq.tools.common.files import (
+    clear_os_errors,
+    count_lines,
+    locked,
+    scratch,
+    staged,
+)
 from autoassist_fairseq.tools.common.progress import progress, say
 from autoassist_fairseq.tools.dataprep import binarise, bpe, corpus_text, subwords
 from autoassist_fairseq.tools.dataprep.dictionary import read_pieces, write_dictionary
@@ -25,7 +31,7 @@ from autoassist_fairseq.tools.dataprep.settings import (
     check,
     missing_files,
 )
-from autoassist_fairseq.tools.dataprep.steps import Record, Step, Workshop
+from autoassist_fairseq.tools.dataprep.steps import SCRATCH, Record, Step, Workshop
 
 
 def prepare(settings: PrepSettings, before: Sequence[Record] = ()) -> Path:
@@ -38,7 +44,7 @@ def prepare(settings: PrepSettings, before: Sequence[Record] = ()) -> Path:
             stays as it is until its replacement is complete.
     """
     check(settings, missing_files(settings))
-    with clear_os_errors(), locked(settings.out):
+    with clear_os_errors(), locked(settings.out), scratch(settings.out / SCRATCH):
         workshop = Workshop(settings.out, say, before)
         workshop.before_first_change(lambda: (settings.out / NAME).unlink(missing_ok=True))
         for step in steps(settings):
@@ -79,7 +85,8 @@ def _text_step(settings: PrepSettings, split: str) -> Step:
     if how.rules.languages:
         options["py3langid"] = version_of("py3langid")
     valid = settings.columns("valid") if how.valid_every else ()
-    train_work = partial(corpus_text.clean_training_text, sources, clean, how, valid)
+    train = corpus_text.clean_training_text
+    train_work = partial(train, sources, clean, how, valid, settings.out / SCRATCH)
     return Step("text-train", raw, (*clean, *valid), options, train_work)
 
 
@@ -215,6 +222,7 @@ def _binarise_step(settings: PrepSettings) -> Step:
             dictionary=settings.dictionary,
             workers=settings.workers,
             log=settings.out / "logs" / "fairseq-preprocess.log",
+            scratch=settings.out / SCRATCH,
         )
 
     options = {"languages": list(settings.languages), "fairseq": version_of("fairseq")}

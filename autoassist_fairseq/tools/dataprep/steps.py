@@ -19,6 +19,8 @@ from autoassist_fairseq.tools.common.files import read_json, sha256, write_json
 
 #: Folder of the stamps, inside the folder that the steps fill.
 STAMPS = ".steps"
+#: Folder in it for what no run keeps.
+SCRATCH = f"{STAMPS}/scratch"
 #: Numbers, and mappings of numbers where there is more to say than fits on a line.
 Counts = Mapping[str, Any]
 
