@@ -152,7 +152,10 @@ def test_the_lock_file_is_for_every_later_download(
     lock = str(tmp_path / "lock.json")
     prepare(tmp_path / "first", "iwslt14", "--lock", lock)
     mirror.files["de-en.tgz"] = archives.iwslt14(pairs[1:], tests)
-    with pytest.raises(UserError, match=r"it must have the checksum sha256:.*recorded in"):
+    told = (
+        r"it must have the checksum sha256:.*recorded in .*lock\.json.*: `--accept-changed` takes"
+    )
+    with pytest.raises(UserError, match=told):
         prepare(tmp_path / "second", "iwslt14", "--lock", lock)
     # What was fetched without this lock file is compared with it as well.
     prepare(tmp_path / "third", "iwslt14")
@@ -160,6 +163,33 @@ def test_the_lock_file_is_for_every_later_download(
         prepare(tmp_path / "third", "iwslt14", "--lock", lock)
     prepare(tmp_path / "third", "iwslt14", "--lock", lock, "--accept-changed")
     prepare(tmp_path / "third", "iwslt14", "--lock", lock)
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [(b"<html>Log in</html>" * 99, "is damaged"), (archives.tar({"x": "y"}), "must hold de-en/")],
+)
+def test_a_bad_first_download_is_not_what_later_ones_are_held_to(
+    tmp_path: Path, texts: Texts, mirror: Mirror, serve: Serve, bad: bytes, told: str
+) -> None:
+    names = ("TED.dev2010", "TEDX.dev2012", "TED.tst2010", "TED.tst2011", "TED.tst2012")
+    good = archives.iwslt14(
+        [(german, english) for english, german in texts["europarl"]],
+        dict.fromkeys(names, ("Ja.", "Yes.")),
+    )
+    serve("iwslt14", {"de-en.tgz": good}, checked=False)
+    found, lock = tmp_path / "found" / "de-en.tgz", tmp_path / "lock.json"
+    archives.write_files(found.parent, {found.name: bad})
+    mirror.files["de-en.tgz"] = bad
+    for more in ([], ["--from", str(found.parent)], ["--downloads", str(found.parent)]):
+        with pytest.raises(UserError, match=told):
+            prepare(tmp_path, "iwslt14", "--lock", str(lock), *more)
+        assert not lock.exists()
+    assert found.read_bytes() == bad  # the user's own file stays
+    mirror.files["de-en.tgz"] = good
+    prepare(tmp_path, "iwslt14", "--lock", str(lock))
+    assert (tmp_path / "out" / "downloads" / "de-en.tgz").read_bytes() == good
+    assert json.loads(lock.read_text())["files"]["de-en.tgz"]["size"] == len(good)
 
 
 @pytest.mark.slow

@@ -81,7 +81,7 @@ def problems(corpus: Corpus, how: Fetching) -> list[str]:
 
 
 class Lock:
-    """What was seen at the first download, and must be seen at every later one.
+    """What was seen at the first good download, and must be seen at every later one.
 
     The lock file holds what the table of downloads leaves open: size and SHA-256 of files. Keep it
     with your experiment, and whoever repeats it gets the same data. Where it has an entry, the
@@ -149,7 +149,7 @@ def fetch(download: Download, how: Fetching, lock: Lock) -> dict[str, str]:
                 _transfer(url, part, download, how)
                 against = lock.objection(download, part)
                 if against and not how.accept_changed:
-                    raise ValueError(f"it {against}")
+                    raise ValueError(f"it {against}: `--accept-changed` takes it")
             return {"url": url}
         except (requests.RequestException, ValueError) as error:
             complaints.append(f"{url}: {error}")

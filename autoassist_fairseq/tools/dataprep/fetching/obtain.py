@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -34,18 +35,29 @@ def obtain(corpus: Corpus, how: Fetching) -> list[Record]:
     with clear_os_errors(), locked(how.out):
         workshop = Workshop(how.out, say)
         for download in corpus.downloads:
-            _fetch(workshop, download, how, lock)
-            sides = _sides_in(corpus, download, how)
-            if sides:
-                archive = how.place(download)
-                options = {path.name: [side.member, side.markup] for path, side in sides.items()}
-                work = partial(unpack, archive, sides)
-                step = Step(f"unpack-{archive.name}", (archive,), tuple(sides), options, work)
-                workshop.do(step)
+            place, fetched = how.place(download), _fetch(workshop, download, how, lock)
+            try:
+                _unpack(workshop, place, _sides_in(corpus, download, how))
+            except UserError:
+                if "url" in fetched.counts:  # what somebody put there is not ours to remove
+                    place.unlink()
+                    say(f"{place} is removed: the same command fetches it again")
+                raise
+            # Not before: what cannot be unpacked must not be what later downloads are held to.
+            if place.name == download.name:
+                (sha256,) = fetched.outputs.values()
+                lock.record(download, place, sha256, fetched.counts.get("url"))
         return workshop.records
 
 
-def _fetch(workshop: Workshop, download: Download, how: Fetching, lock: Lock) -> None:
+def _unpack(workshop: Workshop, archive: Path, sides: Mapping[Path, Side]) -> None:
+    if sides:
+        options = {path.name: [side.member, side.markup] for path, side in sides.items()}
+        work = partial(unpack, archive, sides)
+        workshop.do(Step(f"unpack-{archive.name}", (archive,), tuple(sides), options, work))
+
+
+def _fetch(workshop: Workshop, download: Download, how: Fetching, lock: Lock) -> Record:
     place = how.place(download)
     work = partial(fetch, download, how, lock)
     stated = {"checksum": download.checksum}
@@ -53,7 +65,7 @@ def _fetch(workshop: Workshop, download: Download, how: Fetching, lock: Lock) ->
     # Also when it was fetched before: the lock file may be another one now. What is not under its
     # own name is not the file that the table knows.
     if place.name != download.name:
-        return
+        return record
     against = lock.objection(download, place)
     if against and not how.accept_changed:
         raise UserError(
@@ -62,8 +74,7 @@ def _fetch(workshop: Workshop, download: Download, how: Fetching, lock: Lock) ->
         )
     if against:
         say(f"warning: {place} {against}; accepted")
-    (sha256,) = record.outputs.values()
-    lock.record(download, place, sha256, record.counts.get("url"))
+    return record
 
 
 def _texts(corpus: Corpus, part: Part, how: Fetching) -> tuple[Path, Path]:
