@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import autoassist_fairseq
 from autoassist_fairseq.errors import UserError, run_main
+from autoassist_fairseq.tools.common.files import clear_os_errors
 from autoassist_fairseq.tools.common.packages import lacking
 
 
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that ``argv`` (None: the program's own) names; return its exit status.
 
     Raises:
-        UserError: there is no such command.
+        UserError: there is no such command, or a file that it needs cannot be read or written.
     """
     name, *rest = [*(sys.argv[1:] if argv is None else argv)] or ["--help"]
     if name in ("-h", "--help", "help"):
@@ -90,8 +91,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"`autoassist` must be followed by one of its commands, but `{name}` is none; {meant}"
             "`autoassist --help` lists them."
         )
-    command = COMMANDS[name]
-    return int(_job(name, command)(rest) or 0)
+    job = _job(name, COMMANDS[name])
+    with clear_os_errors():
+        return int(job(rest) or 0)
 
 
 def _job(name: str, command: Command) -> Callable[[Sequence[str]], int | None]:

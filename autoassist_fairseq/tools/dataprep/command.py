@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from autoassist_fairseq.tools.common.files import clear_os_errors
 from autoassist_fairseq.tools.common.progress import say
 from autoassist_fairseq.tools.dataprep import options as flags
 from autoassist_fairseq.tools.dataprep.fetching import corpora
@@ -16,6 +17,7 @@ from autoassist_fairseq.tools.dataprep.settings import PrepSettings, check
 from autoassist_fairseq.tools.dataprep.steps import Record
 
 
+@clear_os_errors()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``python -m autoassist_fairseq.tools.dataprep``; returns the exit status."""
     options, unknown = flags.parser().parse_known_args(arguments)

@@ -34,6 +34,7 @@ from autoassist_fairseq.tools.dataprep.settings import (
 from autoassist_fairseq.tools.dataprep.steps import SCRATCH, Record, Step, Workshop
 
 
+@clear_os_errors()
 def prepare(settings: PrepSettings, before: Sequence[Record] = ()) -> Path:
     """Make the binarised corpus that ``settings`` describe; returns its folder.
 
@@ -44,7 +45,7 @@ def prepare(settings: PrepSettings, before: Sequence[Record] = ()) -> Path:
             stays as it is until its replacement is complete.
     """
     check(settings, missing_files(settings))
-    with clear_os_errors(), locked(settings.out), scratch(settings.out / SCRATCH):
+    with locked(settings.out), scratch(settings.out / SCRATCH):
         workshop = Workshop(settings.out, say, before)
         workshop.before_first_change(lambda: (settings.out / NAME).unlink(missing_ok=True))
         for step in steps(settings):

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.common.files import clear_os_errors
 from autoassist_fairseq.tools.synthetic.files import SOURCE, TARGET, write_corpus
 from autoassist_fairseq.tools.synthetic.shape import LONGEST, SHORTEST, SPECIAL, Shape
 
@@ -23,8 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shape, out = Shape(options.pairs, options.words, options.mean_length, options.seed), options.out
     check(shape, out)
     start = time.monotonic()
-    with clear_os_errors():
-        write_corpus(out, shape)
+    write_corpus(out, shape)
     seconds = time.monotonic() - start
     print(
         f"{shape.pairs:,} pairs {SOURCE}-{TARGET} in {out}, {seconds:.1f} s; train with "

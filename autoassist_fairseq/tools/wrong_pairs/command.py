@@ -14,7 +14,7 @@ from autoassist_fairseq.assistant.corpus.features import Corpus
 from autoassist_fairseq.assistant.corpus.token_store import Ints
 from autoassist_fairseq.assistant.wrong.text_judge import KINDS
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.common.files import clear_os_errors, not_files, staged
+from autoassist_fairseq.tools.common.files import not_files, staged
 from autoassist_fairseq.tools.report.corpus import read_text
 from autoassist_fairseq.tools.wrong_pairs.finding import SEED, Found, Tally, find
 from autoassist_fairseq.tools.wrong_pairs.text_files import Pair, TextFiles
@@ -91,13 +91,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     binarised = args.data, args.source_lang, args.target_lang
     pairs: Pairs = Binarised(*binarised) if args.data else TextFiles(*args.text)
     tally = Tally(args.examples)
-    with clear_os_errors():
-        with staged(args.out) as part, part.open("w", encoding="utf-8") as stream:
-            stream.write("\t".join(HEADER) + "\n")
-            for found in find(pairs.corpus(), args.sure, args.seed, pairs.alike()):
-                stream.writelines(_rows(found))
-                tally.add(found)
-        _show(pairs, tally)
+    with staged(args.out) as part, part.open("w", encoding="utf-8") as stream:
+        stream.write("\t".join(HEADER) + "\n")
+        for found in find(pairs.corpus(), args.sure, args.seed, pairs.alike()):
+            stream.writelines(_rows(found))
+            tally.add(found)
+    _show(pairs, tally)
     print(f"{tally.sentence()}: {args.out}", file=sys.stderr)
     return 0
 
