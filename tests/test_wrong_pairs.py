@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from autoassist_fairseq.tools.demo_corpus.build import build
 from autoassist_fairseq.tools.noise.command import Spoiled, spoil
 from autoassist_fairseq.tools.noise.kinds import Text
 from autoassist_fairseq.tools.wrong_pairs.command import main
+from autoassist_fairseq.tools.wrong_pairs.dropping import drop
 from autoassist_fairseq.tools.wrong_pairs.text_files import TextFiles
 
 PAIRS = 1_500
@@ -97,6 +99,29 @@ def test_the_sides_of_a_binarised_corpus_may_be_named(tmp_path: Path) -> None:
     assert lengths[0] == lengths[1][::-1] and lengths[0][0] != lengths[0][1]
 
 
+@pytest.mark.slow
+def test_where_text_takes_most_pairs_for_wrong_it_is_not_believed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in training: two files of which one lost a line say nothing of who is wrong."""
+    pairs = build(seed=5, sizes={"train": PAIRS})["train"]
+    source, target = [pair[0] for pair in pairs], ["", *[pair[1] for pair in pairs[:-1]]]
+    files = write(tmp_path, source, target)
+    main([*files, "--out", f"{tmp_path}/o.tsv"])
+    rows, told = read(tmp_path / "o.tsv"), capsys.readouterr().err
+    assert [row["line"] for row in rows if row["verdict"] == "1"] == ["1"]
+    assert {row["posterior"] for row in rows[1:]} == {"0.0000"}
+    assert re.search(r"warning: text takes (7[1-9]|[89]\d)% of the pairs for wrong, which", told)
+    assert "source and target probably do not belong together line by line" in told
+    assert f"1 of {PAIRS:,} pairs are wrong, 0.1% (empty 1)" in told
+    texts, kept = (tmp_path / "a.de", tmp_path / "a.en"), (tmp_path / "k.de", tmp_path / "k.en")
+    texts[1].write_text("".join(f"{line}\n" for line in target), "utf-8")
+    counts = drop(texts, kept, tmp_path / "dropped.tsv", 0.5)
+    assert (counts["in"], counts["out"]) == (PAIRS, PAIRS - 1)
+    assert kept[1].read_text("utf-8").splitlines() == target[1:]
+    assert "warning: text takes" in capsys.readouterr().err
+
+
 def test_words_of_both_sides_share_ids(tmp_path: Path) -> None:
     write(tmp_path, ["Ab x ab", "x  AB", "", "ab"] * 9, ["x", "我x", "ab ab", "ü"] * 9)
     files = TextFiles(tmp_path / "a.de", tmp_path / "a.en.gz")
@@ -119,6 +144,10 @@ def test_few_pairs_are_not_judged(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert [row["verdict"] for row in read(tmp_path / "o.tsv")] == ["0", "0"]
     told = capsys.readouterr()
     assert "fewer than 1,000 pairs" in told.err and "0 of 2 pairs are wrong" in told.err
+    main([*write(tmp_path, ["a b", "c"], ["x y", ""]), "--out", f"{tmp_path}/empty.tsv"])
+    told = capsys.readouterr()
+    assert "to learn from: only pairs with an empty side are called wrong" in told.err
+    assert "1 of 2 pairs are wrong, 50.0% (empty 1)" in told.err
 
 
 @pytest.mark.parametrize(

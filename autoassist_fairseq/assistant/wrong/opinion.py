@@ -14,7 +14,7 @@ from autoassist_fairseq.assistant.corpus.features import Corpus
 from autoassist_fairseq.assistant.corpus.token_store import Ints
 from autoassist_fairseq.assistant.policies.rules import Floats
 from autoassist_fairseq.assistant.wrong import verdicts
-from autoassist_fairseq.assistant.wrong.mixture import FEWEST, MOST, Mixture, fit
+from autoassist_fairseq.assistant.wrong.mixture import FEWEST, Mixture, fit
 from autoassist_fairseq.assistant.wrong.standard import Standard, standard_of
 from autoassist_fairseq.assistant.wrong.surprise import Surprise
 from autoassist_fairseq.assistant.wrong.text_judge import KINDS, SEED, TextJudge
@@ -53,12 +53,11 @@ class Opinion:
         self.mixture: Mixture | None = None
 
     def read(self) -> None:
-        """Let the text get ready, if nobody has; what takes most pairs for wrong tells nothing."""
+        """Let the text get ready, if nobody has, and hear whether it is believed."""
         if not np.isnan(self.believed):
             return
         self.text.prepare()
-        share = sum(self.text.shares().values())
-        self.believed = float(0 < share <= MOST)
+        self.believed = float(self.text.believed)
         self.seconds = self.text.seconds
 
     def of_text(self, pairs: Ints) -> Floats:

@@ -22,6 +22,7 @@ from autoassist_fairseq.assistant.wrong.evidence_kernels import MEAN, WORTHS
 from autoassist_fairseq.assistant.wrong.judge import Judge
 from autoassist_fairseq.assistant.wrong.language import Language
 from autoassist_fairseq.assistant.wrong.lexicon import Lexicon, Sides, stretch, words_of
+from autoassist_fairseq.assistant.wrong.mixture import MOST
 from autoassist_fairseq.assistant.wrong.verdicts import (
     LEVELS,
     UNKNOWN,
@@ -200,6 +201,7 @@ class TextJudge:
         kind, odds, evidence = self._compared(pairs)
         empty = self.empty(pairs)
         kind = np.where(empty, KINDS.index("empty"), kind).astype(np.uint8)
+        odds = odds if self.believed else np.full_like(odds, -np.inf)
         return kind, np.where(empty, LEVELS[-1], odds), evidence
 
     def seen(self, pairs: Ints) -> Verdicts:
@@ -232,7 +234,7 @@ class TextJudge:
         return kind, odds, evidence
 
     def examine(self, pairs: Ints) -> Examination:
-        """Return all that is found about ``pairs`` [P]."""
+        """Return what is found about ``pairs`` [P]; not `believed`, only empty sides are wrong."""
         kind, odds, evidence = self._judged(pairs)
         self._verdicts[pairs] = packed(kind, odds)
         return Examination(
@@ -246,13 +248,16 @@ class TextJudge:
             evidence[:, columns.TARGET_COST],
         )
 
-    def shares(self) -> dict[str, float]:
-        """Return the share of pairs that is taken to be of each kind, before any is judged."""
+    @property
+    def share(self) -> float:
+        """The share of pairs that is taken for wrong, before any is judged."""
         self.prepare()
-        if self._judge is None:
-            return {}
-        kinds = [KINDS[place] for place in self._judge.kinds]
-        return dict(zip(kinds, self._judge.shares.tolist(), strict=True))
+        return 0.0 if self._judge is None else float(self._judge.shares.sum())
+
+    @property
+    def believed(self) -> bool:
+        """Whether the text is believed: what takes most pairs for wrong, or none, tells nothing."""
+        return 0 < self.share <= MOST
 
     def state_dict(self) -> dict[str, Any]:
         """Return the verdicts so far, and a digest of what they rest on."""

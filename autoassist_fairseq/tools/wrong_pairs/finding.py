@@ -16,6 +16,7 @@ from autoassist_fairseq.tools.common.progress import bar, say
 SEED = 1
 # Pairs that are looked at before the progress is shown again.
 CHUNK = 16_384
+ONLY_EMPTY = "only pairs with an empty side are called wrong"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def find(
         alike: as `TextJudge` takes it.
     """
     if len(corpus) < LEAST:
-        say(f"fewer than {LEAST:,} pairs are too few to learn from: none is called wrong")
+        say(f"fewer than {LEAST:,} pairs are too few to learn from: {ONLY_EMPTY}")
     judge = TextJudge(corpus, seed, alike)
     with bar(total=1.0, delay=1, bar_format="{desc}: {percentage:3.0f}%|{bar}|") as shown:
 
@@ -54,6 +55,11 @@ def find(
             shown.update(share - shown.n)
 
         judge.prepare(tell)
+    if judge.share and not judge.believed:
+        say(
+            f"warning: text takes {judge.share:.0%} of the pairs for wrong, which is not believed: "
+            f"{ONLY_EMPTY}; source and target probably do not belong together line by line"
+        )
     with bar(total=len(corpus), desc="judging", unit="pair", unit_scale=True, delay=1) as shown:
         for begin in range(0, len(corpus), CHUNK):
             pairs = np.arange(begin, min(begin + CHUNK, len(corpus)))
