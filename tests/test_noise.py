@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.noise.command import main, spoil
+from autoassist_fairseq.tools.noise.command import main, others_of, spoil
 from autoassist_fairseq.tools.noise.kinds import KINDS, Text
 
 SOURCE = [f"quelle {number}" for number in range(40)]
@@ -100,6 +100,27 @@ def test_several_kinds_by_the_script(
         expected = {"-": [TARGET[place]], "half": ["a b c"]}
         expected["language"] = [FOREIGN[place]] if numbered else FOREIGN
         assert line in expected[kind] and (flag == "1") == (kind != "-")
+
+
+def test_an_empty_line_is_in_no_language(tmp_path: Path) -> None:
+    lines = ["1\tun chat", "2\t", "4\tdeux chats"]
+    assert others_of(["1\tun chat", "2", "4\tdeux chats"]) == {0: "un chat", 3: "deux chats"}
+    assert others_of(["1999", "", "un chat"]) == ["1999", "un chat"]
+    files = write(tmp_path, a_de=["a"] * 4, a_en=["b"] * 4, fr_tsv=lines)
+    words = [*files[:2], "--lines", files[2], "--out", f"{tmp_path}/o"]
+    main([*words, "--kind", "language=0.5"])
+    assert (tmp_path / "o/train.en").read_text().splitlines() == ["un chat", "b", "b", "deux chats"]
+    with pytest.raises(UserError, match="`--kind language` can spoil 2 more of 4 pairs"):
+        main([*words, "--kind", "language=0.75"])
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [("deux", "before none, but line 2 has none"), ("1\tx", "line 2 is another one for pair 1;")],
+)
+def test_lines_of_which_not_all_say_whose_they_are(line: str, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        others_of(["1\tun", line, "3\ttrois"])
 
 
 def test_the_script_writes_noisy_and_clean_text_and_the_truth(tmp_path: Path) -> None:

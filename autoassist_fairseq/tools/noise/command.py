@@ -21,8 +21,8 @@ from autoassist_fairseq.tools.common.files import clear_os_errors, write_lines
 from autoassist_fairseq.tools.noise.kinds import KINDS, Lines, Text
 from autoassist_fairseq.tools.scoring.text import read_lines
 
-# Of --lines, where each begins with the number of its pair.
-_NUMBERED = re.compile(r"(\d+)\t(.*)")
+# How each of --lines begins where they say which pair they belong to.
+_NUMBERED = re.compile(r"\d+\t")
 
 
 @dataclass(frozen=True)
@@ -139,10 +139,30 @@ def shares_of(given: Sequence[str], share: float) -> dict[str, float]:
 
 
 def others_of(lines: Lines) -> Lines | dict[int, str]:
-    """Return the lines of ``--lines``; by the pair (from 0) they belong to, if they say so."""
-    found = [_NUMBERED.fullmatch(line) for line in lines]
-    numbered = {int(one[1]) - 1: one[2] for one in found if one}
-    return numbered if len(numbered) == len(lines) else lines
+    """Return the lines of ``--lines``; by the pair (from 0) they belong to, if they say so.
+
+    Empty ones are left out: they are in no language.
+
+    Raises:
+        UserError: not all say so, or two say the same.
+    """
+    if not any(map(_NUMBERED.match, lines)):
+        return list(filter(None, lines))
+    numbered: dict[int, str] = {}
+    for at, line in enumerate(lines, 1):
+        number, _, rest = line.partition("\t")  # an empty one has lost its tab when it was read
+        if not number.isdecimal():
+            raise UserError(
+                "`--lines` must have the number of a pair and a tab before every line, or before "
+                f"none, but line {at:,} has none beside others that do; mend it."
+            )
+        if int(number) - 1 in numbered:
+            raise UserError(
+                f"`--lines` must have one line for a pair, but line {at:,} is another one for pair "
+                f"{number}; leave one of them out."
+            )
+        numbered[int(number) - 1] = rest
+    return {pair: line for pair, line in numbered.items() if line}
 
 
 def _languages(*paths: Path) -> list[str]:
