@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.noise.command import main, others_of, spoil
 from autoassist_fairseq.tools.noise.kinds import KINDS, Text
+from autoassist_fairseq.tools.scoring.text import read_lines
 
+DATA = Path(__file__).parents[2] / "shared" / "data"
 SOURCE = [f"quelle {number}" for number in range(40)]
 TARGET = [f"a b c d e f {number}" for number in range(40)]
 FOREIGN = [f"x {number}" for number in range(50)]
@@ -24,10 +27,10 @@ def test_a_share_is_spoiled_and_the_rest_is_as_it_was(kind: str, share: float, s
     spoiled = spoil(Text(SOURCE, TARGET, FOREIGN), {kind: share}, seed)
     before = list(zip(SOURCE, TARGET, strict=True))
     after = list(zip(spoiled.source, spoiled.target, strict=True))
-    assert spoiled.flags.sum() == round(share * 40) == spoiled.kinds.count(kind)
+    alone = kind in ("shuffle", "matched") and round(share * 40) == 1  # nobody to deal with
+    assert spoiled.flags.sum() == spoiled.kinds.count(kind) == round(share * 40) - alone
     changed = [old != new for old, new in zip(before, after, strict=True)]
-    if kind not in ("shuffle", "matched") or spoiled.flags.sum() > 1:
-        assert changed == spoiled.flags.tolist()
+    assert changed == spoiled.flags.tolist()
     if kind == "shuffle":
         assert sorted(spoiled.target) == sorted(TARGET), "only dealt out anew"
     if kind == "language":
@@ -72,9 +75,46 @@ def test_kinds() -> None:
     assert (halves.source, halves.target, halves.kinds) == (["a", "d"], ["x", "y"], ["split", ""])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@given(seed=st.integers(0, 99))
+def test_nobody_is_spoiled_who_came_out_as_before(kind: str, seed: int) -> None:
+    source = ["a", "a b c", "x y", "x"] * 3
+    text = Text(source, ["a", "a b", "a b", "x y"] * 3, ["a", "x y"])
+    able = [KINDS[kind].able(text, place) for place in range(12)]
+    spoiled = spoil(text, {kind: sum(able) / 12}, seed)
+    before = zip(source, text.target, strict=True)
+    after = zip(spoiled.source, spoiled.target, strict=True)
+    changed = [old != new for old, new in zip(before, after, strict=True)]
+    assert changed == spoiled.flags.tolist() and any(changed)
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="no data in ../shared")
+@pytest.mark.parametrize(
+    ("corpus", "shares", "digest"),
+    [
+        ("multi30k", {"shuffle": 0.3}, "91cb6252cbc925f7"),
+        (
+            "libreoffice-help",
+            {"neighbour": 0.15, "language": 0.07, "half": 0.08},
+            "0a83715a440687a3",
+        ),
+    ],
+)
+def test_what_the_evidence_rests_on_is_spoiled_as_ever(
+    corpus: str, shares: dict[str, float], digest: str
+) -> None:
+    source, target = (read_lines(DATA / corpus / f"train.{n}.gz", "") for n in ("en", "de"))
+    foreign = DATA / "libreoffice-help" / "other-language.fr.tsv.gz"
+    spoiled = spoil(Text(source, target, others_of(read_lines(foreign, ""))), shares, 1)
+    lines = "\n".join([*spoiled.source, *spoiled.target, *spoiled.kinds])
+    assert hashlib.sha256(lines.encode()).hexdigest()[:16] == digest
+
+
 def test_a_kind_that_cannot_spoil_as_many() -> None:
     with pytest.raises(UserError, match="`--kind half` can spoil 1 more of 2 pairs, but .* is 2"):
         spoil(Text(["x", "y"], ["a", "a b"]), {"half": 1.0}, 1)
+    with pytest.raises(UserError, match="`--kind copy` can spoil 1 more of 2 pairs, but .* is 2"):
+        spoil(Text(["a", "y"], ["a", "a b"]), {"copy": 1.0}, 1)
 
 
 def write(folder: Path, **files: list[str]) -> list[str]:

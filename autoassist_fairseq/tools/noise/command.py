@@ -47,6 +47,8 @@ class Spoiled:
 def spoil(text: Text, shares: Mapping[str, float], seed: int) -> Spoiled:
     """Spoil a share of the pairs by each kind, none of them twice.
 
+    A pair that comes out as it was, since it was dealt its own text again, is not spoiled.
+
     Raises:
         UserError: a kind can spoil fewer pairs than that.
     """
@@ -64,7 +66,10 @@ def spoil(text: Text, shares: Mapping[str, float], seed: int) -> Spoiled:
         places = np.sort(rng.choice(np.array(free, np.int64), wanted, replace=False))
         for place, line in zip(places, kind.spoil(text, places, rng), strict=True):
             sides[kind.side][place], kinds[place] = line, name
-    return Spoiled(*sides, kinds)
+    # Last: whom a kind can spoil does not hang on what an earlier one dealt out.
+    before, after = zip(text.source, text.target, strict=True), zip(*sides, strict=True)
+    pairs = zip(before, after, kinds, strict=True)
+    return Spoiled(*sides, ["" if old == new else kind for old, new, kind in pairs])
 
 
 def parser() -> argparse.ArgumentParser:

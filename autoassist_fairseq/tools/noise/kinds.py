@@ -142,7 +142,7 @@ class Kind:
 
     Attributes:
         spoil: makes new lines for some places of a text.
-        able: whether it makes of a place another pair than it was.
+        able: whether it can make of a place another pair than it was.
         side: whose lines they are.
     """
 
@@ -166,18 +166,25 @@ def _has_foreign(text: Text, place: int) -> bool:
     return _another(text.others, 0, own) != own
 
 
+def _has_other(text: Text, place: int) -> bool:
+    return _another(text.target, 0, text.target[place]) != text.target[place]
+
+
 def _has_words(text: Text, place: int) -> bool:
-    own = text.target[place]
-    return bool(own.strip()) and _another(text.target, 0, own) != own
+    return bool(text.target[place].strip()) and _has_other(text, place)
+
+
+def _has_parts(text: Text, place: int) -> bool:
+    return len(_words(text.target[place])[0]) > 1
 
 
 KINDS: dict[str, Kind] = {
-    "shuffle": Kind(shuffled),
-    "matched": Kind(matched),
-    "copy": Kind(copied),
-    "truncate": Kind(truncated),
+    "shuffle": Kind(shuffled, _has_other),
+    "matched": Kind(matched, _has_other),
+    "copy": Kind(copied, lambda text, place: text.source[place] != text.target[place]),
+    "truncate": Kind(truncated, _has_parts),
     "neighbour": Kind(neighbours, _has_neighbour),
-    "half": Kind(halved, lambda text, place: len(_words(text.target[place])[0]) > 1),
+    "half": Kind(halved, _has_parts),
     "language": Kind(foreign, _has_foreign),
     "words": Kind(reworded, _has_words),
     "merge": Kind(merged, _has_next),
