@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common import languages
 from autoassist_fairseq.tools.dataprep import corpus_text, language_id
 from autoassist_fairseq.tools.dataprep.cleaning import (
     RULES,
@@ -339,6 +340,19 @@ def test_py3langid_tells_french_from_german_and_leaves_short_lines() -> None:
         ("=SUMME(A1:B2)", "de", False),
     ):
         assert language_id.is_other_language(text, tag) is other, text
+
+
+@pytest.mark.slow
+def test_every_language_of_py3langid_goes_by_its_own_name() -> None:
+    """Cantonese is cut like Chinese, but py3langid tells the two apart."""
+    pytest.importorskip("py3langid", reason="py3langid is not installed ('.[language-id]')")
+    for tag, other in (("yue", False), ("yue_Hant", False), ("zh", True), ("de", True)):
+        assert language_id.is_other_language("佢哋琴日去咗邊度食飯呀？我都唔知。", tag) is other
+    labels = language_id._identifier().labels
+    assert {label: language_id._label(f"{label}_Xxxx") for label in labels} == {
+        label: label for label in labels
+    }
+    assert {language_id._label(code) for code in languages._SHORT} <= {*labels}
 
 
 def test_every_third_clean_pair_validates(tmp_path: Path) -> None:

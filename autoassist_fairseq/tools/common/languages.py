@@ -28,8 +28,13 @@ def base_language(tag: str) -> str:
 
     What has no such code is returned without region and script, in small letters.
     """
-    language = re.split(r"[-_.@]", tag, maxsplit=1)[0].lower()
+    language = own_language(tag)
     return _SHORT.get(language, language)
+
+
+def own_language(tag: str) -> str:
+    """Return a tag without region and script, in small letters: ``yue`` of ``yue_Hant``."""
+    return re.split(r"[-_.@]", tag, maxsplit=1)[0].lower()
 
 
 def language_of(name: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from autoassist_fairseq.tools.common.languages import base_language
+from autoassist_fairseq.tools.common.languages import base_language, own_language
 
 # Least belief in the other language, and how often that must be the belief in the right one:
 # kindred languages share theirs.
@@ -20,7 +20,7 @@ _NO_LANGUAGE = "zxx"
 
 def is_other_language(text: str, tag: str) -> bool:
     """Whether ``text`` is plainly in another language than ``tag``'s."""
-    own = base_language(tag)
+    own = _label(tag)
     found, belief = _identifier().classify(text)
     if found in (own, _NO_LANGUAGE) or belief < CONFIDENCE:
         return False
@@ -33,10 +33,16 @@ def language_problems(tags: Sequence[str]) -> list[str]:
         known = _identifier().labels if tags else ()
     except (ImportError, AttributeError):  # missing, or older than 0.4
         return ["`--language-id` needs py3langid 0.4: give `pip install '.[language-id]'`"]
-    unknown = [tag for tag in tags if base_language(tag) not in known]
+    unknown = [tag for tag in tags if _label(tag) not in known]
     return [
         f"`--language-id` knows {len(known)} codes such as de, but not {tag!r}" for tag in unknown
     ]
+
+
+def _label(tag: str) -> str:
+    """Return py3langid's name of a language: the tag's own, if it has one, as for Cantonese."""
+    own = own_language(tag)
+    return own if own in _identifier().labels else base_language(tag)
 
 
 @lru_cache(maxsize=1)
