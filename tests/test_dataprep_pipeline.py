@@ -385,6 +385,10 @@ def test_a_folder_with_other_files_is_refused(raw: Path) -> None:
     assert (out / "text" / "train.en").read_text() == "mine"
     with pytest.raises(UserError, match="must be a folder, but .* is a file"):
         main(arguments(raw, "--out", str(out / "text" / "train.en")))
+    for name in ("en,de", "en:de"):  # fairseq would take them for two
+        with pytest.raises(UserError, match=f"`--out` must be without .* but is .*/{name}"):
+            main(arguments(raw, "--out", str(raw.parent / name)))
+        assert not (raw.parent / name).exists()
 
 
 @pytest.mark.usefixtures("quick")

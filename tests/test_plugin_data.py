@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 from binarised import Binarised, binarise
 from training import Server
 
+from autoassist_fairseq.plugin.opening import languages_of
+
 pytestmark = pytest.mark.slow
 
+TAGS = ("de", "en", "fr", "pt", "pt-BR", "zh-Hans")
 SIDES = (("src", "de"), ("tgt", "en"))
 
 
@@ -65,6 +70,43 @@ def test_a_corpus_that_is_not_memory_mapped_is_trained_on_all_the_same(
     assert other.status == 0, other.output
     assert "is not memory-mapped" in other.output and "is not" not in mapped.output
     assert other.losses == mapped.losses
+
+
+@pytest.mark.parametrize(
+    ("given", "way"), [("", "pt-BR-en"), ("--source-lang en", "en-pt-BR"), ("-s de", "one is de")]
+)
+def test_a_language_may_have_a_hyphen(
+    given: str, way: str, server: Server, few: Binarised, tmp_path: Path
+) -> None:
+    (data := tmp_path / "data").mkdir()
+    for file in few.data.iterdir():
+        shutil.copy(file, data / re.sub(r"\bde\b", "pt-BR", file.name))
+    flags = ("--max-tokens", 200, "--max-epoch", 1, *given.split())
+    run = server.train(data, tmp_path / "run", *flags)
+    assert way in run.output
+    if "one is" in way:
+        assert "must be of pt-BR and en, which" in run.output and "Traceback" not in run.output
+    else:
+        assert run.status == 0, run.output
+        assert sorted(run.trained(1)) == list(range(few.pairs))
+
+
+@pytest.mark.parametrize(
+    ("names", "pair"),
+    [
+        ("train.de-en.de.idx", ("de", "en")),
+        ("train.en-zh-Hans.en train.en-zh-Hans.zh-Hans", ("en", "zh-Hans")),
+        ("valid.pt-BR-pt.pt.bin", ("pt-BR", "pt")),
+        ("train.en-fr.en.bin train.de-en.en.bin", None),
+        ("train.en.idx", None),
+    ],
+)
+def test_names_of_files_tell_the_languages(
+    names: str, pair: tuple[str, str] | None, tmp_path: Path
+) -> None:
+    for name in [*names.split(), *(f"dict.{tag}.txt" for tag in TAGS)]:
+        (tmp_path / name).touch()
+    assert languages_of(tmp_path) == pair
 
 
 def test_validating_on_the_training_set_is_fairseq_s_own(

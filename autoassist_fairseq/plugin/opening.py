@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from itertools import permutations
+from pathlib import Path
 from typing import Any
+
+from fairseq.data import data_utils
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.plugin.border import program
@@ -30,6 +34,24 @@ def opening_folder(data: str) -> Iterator[None]:
             f"as train.de-en.de.idx), and there is none in {data}; give both, or another "
             "`DATA`."
         ) from error
+
+
+@contextlib.contextmanager
+def hyphens_in_tags() -> Iterator[None]:
+    """Let fairseq, which cuts names at hyphens, tell languages such as zh-Hans by their files."""
+    infer = data_utils.infer_language_pair
+    data_utils.infer_language_pair = lambda folder: languages_of(Path(folder)) or infer(folder)
+    try:
+        yield
+    finally:
+        data_utils.infer_language_pair = infer
+
+
+def languages_of(folder: Path) -> tuple[str, str] | None:
+    """Return source and target of the splits in ``folder``; None if they are not of one pair."""
+    tags = [file.name[len("dict.") : -len(".txt")] for file in folder.glob("dict.*.txt")]
+    pairs = [(a, b) for a, b in permutations(tags, 2) if any(folder.glob(f"*.{a}-{b}.*"))]
+    return pairs[0] if len(pairs) == 1 else None
 
 
 @contextlib.contextmanager

@@ -31,7 +31,12 @@ from autoassist_fairseq.plugin.importance import Drawn, draw
 from autoassist_fairseq.plugin.iterator import AutoAssistIterator
 from autoassist_fairseq.plugin.loading import Spread
 from autoassist_fairseq.plugin.loss_tap import LossTap
-from autoassist_fairseq.plugin.opening import batching, opening_folder, opening_split
+from autoassist_fairseq.plugin.opening import (
+    batching,
+    hyphens_in_tags,
+    opening_folder,
+    opening_split,
+)
 from autoassist_fairseq.plugin.options import (
     AUTO,
     AutoAssistTranslationConfig,
@@ -76,7 +81,7 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
             settle_rates(cfg)
             settings_from(cfg)
             check_folders(split_paths(cfg.data))
-        with opening_folder(cfg.data):
+        with opening_folder(cfg.data), hyphens_in_tags():
             return super().setup_task(cfg, **kwargs)
 
     @functools.cached_property

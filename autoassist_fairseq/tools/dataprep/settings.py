@@ -229,6 +229,11 @@ def _split_problems(settings: PrepSettings) -> list[str]:
 
 
 def _out_problems(out: Path) -> list[str]:
+    if set(",:") & set(str(out)):
+        return [
+            f"`--out` must be without `,` and `:`, at which fairseq splits names, but is {out}; "
+            "choose another folder"
+        ]
     if out.exists() and not out.is_dir():
         return [f"`--out` must be a folder, but {out} is a file"]
     others = out.is_dir() and any(path.name != LOCK for path in out.iterdir())
