@@ -252,6 +252,7 @@ def test_windows_are_long_enough_for_prefetch() -> None:
     assert passes.window_size(pairs=4_500_000, updates=3000, wanted=0) <= passes.LARGEST_WINDOW
 
 
+@pytest.mark.slow  # for what it imports
 @pytest.mark.parametrize("workers", [1, 4, 8])
 @pytest.mark.parametrize("buffered", [0, 10, 20])
 @pytest.mark.parametrize(("pairs", "group"), [(200, 1), (420, 1), (800, 1), (800, 4), (3000, 2)])
