@@ -107,10 +107,6 @@ class Surprise:
         """Class ``pairs`` [P]."""
         self.passes[pairs] = self.passes[pairs] % PASSES + classes.astype(np.uint8) * PASSES
 
-    def clear_classes(self) -> None:
-        """Class every pair as `OTHER`."""
-        self.passes %= np.uint8(PASSES)
-
     def state_dict(self) -> dict[str, Any]:
         """Return the state in plain types and arrays."""
         arrays = {name: getattr(self, name).copy() for name in ARRAYS}

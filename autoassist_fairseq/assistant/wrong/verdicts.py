@@ -14,7 +14,6 @@ LEVELS = np.array(
     [-8, -6, -4.5, -3.5, -2.5, -1.5, -0.75, -0.25, 0.25, 0.75, 1.5, 2.5, 3.5, 4.5, 6, 8], np.float32
 )
 BITS = 4
-MOST_KINDS = 15
 # Not judged yet.
 UNKNOWN = 255
 
