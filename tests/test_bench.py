@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.bench import command, planning, programs
+from autoassist_fairseq.tools.bench import command, planning, programs, training
 from autoassist_fairseq.tools.bench.rows import QUICK_SLACK, Row, verdict
 
 
@@ -111,6 +112,50 @@ def test_a_program_that_ends_too_early_says_why() -> None:
         programs.watch([sys.executable, "-c", "raise SystemExit('no such thing')"], 1)
 
 
+# Programs that pretend to train: `train` gives each a file for its times, and the folder of all.
+SIDE_BY_SIDE = """
+import pathlib, sys, time
+times, data = map(pathlib.Path, sys.argv[1:3])
+print("x" * 2**20, flush=True)  # more than a pipe holds
+times.write_text('{"seen": 1}')
+due = time.monotonic() + 20
+while len([*data.glob("times*.json")]) < 2:
+    if time.monotonic() > due:
+        sys.exit("alone")
+    time.sleep(0.01)
+"""
+ONE_FAILS = """
+import os, pathlib, sys, time
+data, failing = pathlib.Path(sys.argv[2]), sys.argv[-1] == "fail"
+if failing:
+    while not (data / "pid").exists():
+        time.sleep(0.01)
+    sys.exit("no such thing")
+(data / "new").write_text(str(os.getpid()))
+(data / "new").rename(data / "pid")
+time.sleep(20)
+"""
+
+
+def test_runs_side_by_side_do_not_wait_for_a_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "TIMED", ("-c", SIDE_BY_SIDE))
+    assert training.train(tmp_path, [], []) == [{"seen": 1}] * 2
+
+
+@pytest.mark.parametrize("flags", [["fail", "wait"], ["wait", "fail"]])
+def test_a_run_that_fails_ends_the_other(
+    flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "TIMED", ("-c", ONE_FAILS))
+    begin = time.monotonic()
+    with pytest.raises(UserError, match=r"(?s)must train, but it ended with:.*no such thing"):
+        training.train(tmp_path, *([flag] for flag in flags))
+    assert time.monotonic() - begin < 15
+    assert not Path("/proc", (tmp_path / "pid").read_text()).exists()
+
+
 def columns(table: str) -> list[list[str]]:
     return [
         [cell.strip() for cell in line.strip("|").split("|")]
@@ -138,13 +183,12 @@ def test_the_script_measures_and_prints_a_table() -> None:
 
 @pytest.mark.slow
 def test_training_is_timed_from_within(tmp_path: Path) -> None:
-    from autoassist_fairseq.tools.bench.training import train
     from autoassist_fairseq.tools.synthetic.files import write_corpus
     from autoassist_fairseq.tools.synthetic.shape import Shape
 
     write_corpus(tmp_path / "data", Shape(600, 200, mean=8.0))
     flags: list[Any] = [*programs.tiny_model(), "--max-tokens", 100, "--max-epoch", 2]
-    (seen,) = train(tmp_path / "data", [*flags, *programs.OURS])
+    (seen,) = training.train(tmp_path / "data", [*flags, *programs.OURS])
     assert len(seen["epochs"]) == 2
     assert len(seen["step"]) == len(seen["ours"]) > 50
     for step, ours in zip(seen["step"], seen["ours"], strict=True):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import autoassist_fairseq
 from autoassist_fairseq.errors import UserError
@@ -49,14 +50,16 @@ class Watched:
     peak: int
 
 
-def start(words: Sequence[object]) -> subprocess.Popen[str]:
-    """Start a program that has one core to itself; its output goes into a pipe."""
+def start(
+    words: Sequence[object], output: int | IO[str] = subprocess.PIPE
+) -> subprocess.Popen[str]:
+    """Start a program that has one core to itself."""
     package = str(Path(USER_DIR).parent)
     changes = {"OMP_NUM_THREADS": "1", "PYTHONPATH": package, "PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(
         [str(word) for word in words],
         env=os.environ | changes,
-        stdout=subprocess.PIPE,
+        stdout=output,
         stderr=subprocess.STDOUT,
         text=True,
     )
@@ -88,6 +91,34 @@ def watch(words: Sequence[object], updates: int) -> Watched:
         process.wait()
         process.stdout.close()
         poll.join()
+
+
+def run_together(
+    commands: Sequence[Sequence[object]], logs: Sequence[Path], cores: Sequence[int]
+) -> None:
+    """Run trainings at the same time until all have ended or one has failed, which ends the others.
+
+    The output of each goes into a file of ``logs``: nobody empties a pipe while the others run.
+
+    Raises:
+        UserError: one failed.
+    """
+    processes: list[subprocess.Popen[str]] = []
+    try:
+        for words, log in zip(commands, logs, strict=True):
+            with log.open("w") as output:
+                processes.append(start(words, output))
+        for process, core in zip(processes, cores, strict=False):
+            os.sched_setaffinity(process.pid, {core})
+        while None in (ends := [process.poll() for process in processes]) and not any(ends):
+            time.sleep(POLL)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    for end, log in zip(ends, logs, strict=True):
+        if end:
+            raise failed("fairseq-train", log.read_text(errors="replace").splitlines(keepends=True))
 
 
 def failed(name: str, lines: Sequence[str]) -> UserError:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from autoassist_fairseq.tools.bench.programs import ON_CPU, PAPER, failed, start, tiny_model
+from autoassist_fairseq.tools.bench.programs import ON_CPU, PAPER, run_together, tiny_model
 from autoassist_fairseq.tools.bench.rows import Row
 
 # Transformer base (Vaswani et al. 2017).
@@ -32,19 +32,17 @@ def train(data: Path, *runs: Sequence[object], cores: Sequence[int] = ()) -> lis
         data: folder of the corpus, where each run also writes its times.
         runs: flags of ``fairseq-train``.
         cores: one for each run, which is bound to it; empty for the system's choice.
+
+    Raises:
+        UserError: one failed; the others were ended.
     """
     times = [data / f"times{number}.json" for number in range(len(runs))]
-    programs = [
-        # fairseq makes its folder for checkpoints even where it saves none.
-        start([sys.executable, *TIMED, file, data, "--save-dir", data, *flags])
+    # fairseq makes its folder for checkpoints even where it saves none.
+    commands = [
+        [sys.executable, *TIMED, file, data, "--save-dir", data, *flags]
         for file, flags in zip(times, runs, strict=True)
     ]
-    for program, core in zip(programs, cores, strict=False):
-        os.sched_setaffinity(program.pid, {core})
-    for program in programs:
-        output = program.communicate()[0]
-        if program.returncode:
-            raise failed("fairseq-train", output.splitlines(keepends=True))
+    run_together(commands, [file.with_suffix(".log") for file in times], cores)
     return [json.loads(file.read_text()) for file in times]
 
 
