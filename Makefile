@@ -17,6 +17,10 @@ PIP := env -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT PIP_USER=0 PIP_DISABLE_PIP_VE
 TESTS := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 \
 	--dist loadfile --no-loadscope-reorder
 
+# Before a folder is emptied or deleted: nobody's other files may lie in it.
+OWN_VENV := test -e $(VENV)/pyvenv.cfg || test -z "$$(ls -A $(VENV) 2>/dev/null)" || \
+	{ echo 'error: `VENV` must be a new folder, an empty one or a Python environment, but $(VENV) holds other files; name another folder.' >&2; exit 1; }
+
 .PHONY: help setup demo test soak check bench bench-quick docs docs-tables clean
 
 help:
@@ -37,7 +41,7 @@ setup: $(STAMP)
 $(STAMP): $(SETUP_FILES)
 	@echo "setup: making $(VENV) (about four minutes)" >&2
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 13) or sys.exit("error: `PYTHON` must be Python 3.10 to 3.13, but $(PYTHON) is %d.%d: try make setup PYTHON=python3.11" % v)'
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(OWN_VENV) && $(PYTHON) -m venv --clear $(VENV); }
 	@echo "setup: 1/5 pip" >&2
 	@$(PIP) --upgrade pip setuptools wheel
 	@echo "setup: 2/5 torch (large)" >&2
@@ -88,5 +92,6 @@ docs-tables: setup
 	$(BIN)/python docs/doc_tables.py
 
 clean:
+	@$(OWN_VENV)
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
