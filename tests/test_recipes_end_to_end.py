@@ -178,7 +178,7 @@ def test_every_command_helps_without_the_checkout(autoassist: Path, tmp_path: Pa
     [
         ("train_wmt14_base.sh", ["nowhere"]),
         ("train_wmt14_big.sh", ["nowhere", "--policy", "lazy"]),
-        ("evaluate.sh", ["nowhere", "--checkpoints", "x"]),
+        ("evaluate.sh", ["nowhere", "--checkpoints", "nowhere"]),
         ("score_bleu.py", ["--sys", "nowhere", "--ref", "nowhere"]),
         ("average_checkpoints.py", ["--inputs", "nowhere", "--output", "out.pt"]),
     ],

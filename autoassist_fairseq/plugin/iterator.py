@@ -194,8 +194,8 @@ class AutoAssistIterator(iterators.EpochBatchIterating):  # type: ignore[misc]
         return {
             "version": 2,
             "epoch": self.epoch + ended,
-            # Ours is `Planner.learned`, which is no place among the batches that fairseq makes.
-            "iterations_in_epoch": 0,
+            # Where it is 0, fairseq forgets what it logged of the epoch.
+            "iterations_in_epoch": 0 if ended else self.iterations_in_epoch,
             "shuffle": True,
             "counted": self._counted,
             "autoassist": state.save(self.planner, self.planner.folder.fits, self.settings),
