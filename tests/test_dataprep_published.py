@@ -168,6 +168,7 @@ def test_the_lock_file_is_for_every_later_download(
 @pytest.mark.parametrize(
     ("bad", "told"),
     [(b"<html>Log in</html>" * 99, "is damaged"), (archives.tar({"x": "y"}), "must hold de-en/")],
+    ids=["a page", "another archive"],  # that of its bytes, which tell the time, is never the same
 )
 def test_a_bad_first_download_is_not_what_later_ones_are_held_to(
     tmp_path: Path, texts: Texts, mirror: Mirror, serve: Serve, bad: bytes, told: str
