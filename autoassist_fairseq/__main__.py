@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "`autoassist --help` lists them."
         )
     job = _job(name, COMMANDS[name])
-    with clear_os_errors():
+    with clear_os_errors():  # for all of them
         return int(job(rest) or 0)
 
 

@@ -28,7 +28,6 @@ from autoassist_fairseq.tools.common.checkpoints import (
     setting,
     write_checkpoint,
 )
-from autoassist_fairseq.tools.common.files import clear_os_errors
 
 RECORD = "autoassist_average"
 """Key in ``extra_state`` under which an averaged checkpoint lists what went into it."""
@@ -59,7 +58,6 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-@clear_os_errors()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; the path of the result goes to stdout."""
     print(run(parser().parse_args(argv)))

@@ -15,7 +15,6 @@ from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.bench import kernels, launching, planning, training, waiting
 from autoassist_fairseq.tools.bench.planning import Packing
 from autoassist_fairseq.tools.bench.rows import HEAD, QUICK_SLACK, Row, verdict
-from autoassist_fairseq.tools.common.files import clear_os_errors
 from autoassist_fairseq.tools.dataprep.manifest import version_of
 from autoassist_fairseq.tools.report.corpus import read_text
 from autoassist_fairseq.tools.synthetic.files import write_corpus
@@ -48,7 +47,7 @@ def main(packing: Packing, arguments: Sequence[str] | None = None) -> int:
     slack = QUICK_SLACK if options.quick else 1.0
     print(f"{machine()}\n\n{HEAD}", flush=True)
     rows = []
-    with clear_os_errors(), tempfile.TemporaryDirectory(prefix="autoassist-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="autoassist-bench-") as folder:
         for row in measure(Path(folder), pairs, options.quick, groups, packing):
             print(row.line(slack), flush=True)
             rows.append(row)

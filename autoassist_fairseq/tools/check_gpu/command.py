@@ -25,7 +25,7 @@ from autoassist_fairseq.tools.check_gpu.lanes import run_all
 from autoassist_fairseq.tools.check_gpu.planning import Timetable
 from autoassist_fairseq.tools.check_gpu.runner import Runner
 from autoassist_fairseq.tools.check_gpu.store import TABLE, Store, key_of
-from autoassist_fairseq.tools.common.files import clear_os_errors, locked
+from autoassist_fairseq.tools.common.files import locked
 from autoassist_fairseq.tools.common.progress import say
 from autoassist_fairseq.tools.synthetic.files import write_corpus
 
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     seconds = None if args.minutes is None else max(0.0, 60 * args.minutes - RESERVE)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with clear_os_errors(), locked(args.out):
+        with locked(args.out):
             store = check(args, parts, seconds)
     except KeyboardInterrupt:
         say("\ninterrupted: the same command goes on from here")

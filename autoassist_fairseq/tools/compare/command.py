@@ -11,7 +11,6 @@ from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.files import (
-    clear_os_errors,
     locked,
     read_json,
     write_json,
@@ -60,8 +59,7 @@ def compare(argv: Sequence[str]) -> list[Row]:
     require("compare", NEEDS)
     if args.out.exists() and not args.out.is_dir():
         raise UserError(f"`--out` must be a folder, but {args.out} is a file; choose another.")
-    with clear_os_errors():
-        rows = _compared(args, extra)
+    rows = _compared(args, extra)
     say(f"details are in {args.out / 'compare.md'}")
     return rows
 

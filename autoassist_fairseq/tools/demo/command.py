@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from autoassist_fairseq.tools.common.files import clear_os_errors, locked
+from autoassist_fairseq.tools.common.files import locked
 from autoassist_fairseq.tools.common.packages import require
 from autoassist_fairseq.tools.common.progress import say
 from autoassist_fairseq.tools.compare import command as compare
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     require("demo", compare.NEEDS)
     start = time.monotonic()
     try:
-        with clear_os_errors(), locked(settings.out):
+        with locked(settings.out):
             make_data(settings)
             rows = compare.compare(compare_flags(settings))
     except KeyboardInterrupt:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from autoassist_fairseq.tools.common.files import (
-    clear_os_errors,
     locked,
     write_json,
     write_text,
@@ -49,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     require("figure5", NEEDS, "images")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with clear_os_errors(), locked(args.out):
+        with locked(args.out):
             found, arms = work.run(args)
             result = _write(args, found, arms)
     except KeyboardInterrupt:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.common.files import clear_os_errors, write_lines
+from autoassist_fairseq.tools.common.files import write_lines
 from autoassist_fairseq.tools.noise.kinds import KINDS, Lines, Text
 from autoassist_fairseq.tools.scoring.text import read_lines
 
@@ -198,9 +198,8 @@ def write(
             f"`--out` must be another folder than that of SOURCE and TARGET, but {lost[0]} would "
             "be written over; choose another."
         )
-    with clear_os_errors():
-        for name, lines in files.items():
-            write_lines(out / name, lines)
+    for name, lines in files.items():
+        write_lines(out / name, lines)
 
 
 def language_of(path: Path) -> str:

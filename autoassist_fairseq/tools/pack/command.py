@@ -13,7 +13,6 @@ from typing import Any
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.files import (
     LOCK,
-    clear_os_errors,
     locked,
     read_json,
     staged,
@@ -66,10 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "extras": extras_of(args.extras),
         "sources": source_digest(),
     }
-    with clear_os_errors():
-        _check_folder(args.out, asked)
-        with locked(args.out):
-            fill(args.out, python, asked)
+    _check_folder(args.out, asked)
+    with locked(args.out):
+        fill(args.out, python, asked)
     print((args.out / INSTALL).read_text(encoding="utf-8"), end="")
     return 0
 

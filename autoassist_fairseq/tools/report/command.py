@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.common.files import clear_os_errors, write_text
+from autoassist_fairseq.tools.common.files import write_text
 from autoassist_fairseq.tools.report import figures, table
 from autoassist_fairseq.tools.report.bleu import add_score
 from autoassist_fairseq.tools.report.corpus import check_folder
@@ -55,10 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError(f"`RUN_DIR` must hold a log of fairseq-train with statistics, but {told}.")
     for run in runs:
         add_score(run, args.data, args.ref)
-    with clear_os_errors():
-        report = make(runs, args.data, args.out)
-        write_text(args.out / "report.html", as_html(report))
-        write_text(args.out / "report.md", as_markdown(report))
+    report = make(runs, args.data, args.out)
+    write_text(args.out / "report.html", as_html(report))
+    write_text(args.out / "report.md", as_markdown(report))
     for name, sentence in report.missing:
         print(f"{name}: {sentence}", file=sys.stderr)
     print(json.dumps(as_json(report), indent=2) if args.json else table.as_text(runs))

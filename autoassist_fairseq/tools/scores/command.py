@@ -21,7 +21,7 @@ from autoassist_fairseq.assistant.wrong.standard import Standard
 from autoassist_fairseq.assistant.wrong.surprise import OTHER, PASSES, Surprise
 from autoassist_fairseq.assistant.wrong.text_judge import KINDS
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.common.files import clear_os_errors, staged
+from autoassist_fairseq.tools.common.files import staged
 from autoassist_fairseq.tools.report.corpus import Text
 from autoassist_fairseq.tools.report.fitting import trained_text
 
@@ -170,7 +170,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     text = None if args.data is None else trained_text(state, args.data)
     if text is not None:
         scores.check(text)
-    with clear_os_errors(), staged(args.out) as part, part.open("w", encoding="utf-8") as stream:
+    with staged(args.out) as part, part.open("w", encoding="utf-8") as stream:
         writer = csv.writer(stream, _Plain)
         writer.writerow(HEADER + (TEXT if text else ()))
         rows = tqdm(_rows(scores, text), total=len(scores.losses), unit="pairs", disable=None)

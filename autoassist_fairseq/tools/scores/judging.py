@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from sklearn.metrics import precision_score, recall_score
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.common.files import clear_os_errors
 from autoassist_fairseq.tools.dataprep.cleaning import normalise
 from autoassist_fairseq.tools.report.table import aligned
 from autoassist_fairseq.tools.scores.command import Scores, read_scores
@@ -136,8 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         curves = [one.surprise for one in found]
     print(table)
     if args.figure:
-        with clear_os_errors():
-            draw(curves, args.figure)
+        draw(curves, args.figure)
     return 0
 
 

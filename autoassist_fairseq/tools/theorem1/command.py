@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.common.files import clear_os_errors, write_json, write_text
+from autoassist_fairseq.tools.common.files import write_json, write_text
 from autoassist_fairseq.tools.report.page import as_html
 from autoassist_fairseq.tools.theorem1 import data, figures, optimum, page, runs
 from autoassist_fairseq.tools.theorem1.optimum import Optimum
@@ -62,12 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         rows = data.generated(args.rows, args.columns, args.seed)
     losses = LOSSES if args.loss == "both" else (args.loss,)
-    with clear_os_errors():
-        args.out.mkdir(parents=True, exist_ok=True)
-        results = [_study(args, Problem(rows, args.mu, loss)) for loss in losses]
-        options = {name: str(v) if isinstance(v, Path) else v for name, v in vars(args).items()}
-        write_json(args.out / "theorem1.json", {"options": options, "results": results})
-        write_text(args.out / page.NAME, as_html(page.page_of(args.out, results, NOTE)))
+    args.out.mkdir(parents=True, exist_ok=True)
+    results = [_study(args, Problem(rows, args.mu, loss)) for loss in losses]
+    options = {name: str(v) if isinstance(v, Path) else v for name, v in vars(args).items()}
+    write_json(args.out / "theorem1.json", {"options": options, "results": results})
+    write_text(args.out / page.NAME, as_html(page.page_of(args.out, results, NOTE)))
     text = "\n\n".join([*map(as_text, results), NOTE])
     print(json.dumps(results, indent=2) if args.json else text)
     print(f"curves and figures are in {args.out}", file=sys.stderr)
