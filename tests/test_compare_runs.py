@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from compare_programs import PAIRS, make_data, use_fake_programs
 
+from autoassist_fairseq.__main__ import main
 from autoassist_fairseq.errors import AutoAssistError, UserError
 from autoassist_fairseq.tools.averaging import command as averaging
 from autoassist_fairseq.tools.common import checkpoints
@@ -45,7 +46,7 @@ def compare(data: Path, *words: str, budget: str = f"tokens={BUDGET}") -> int:
     out = data.parent / "out"
     common = ["--data", data, "--out", out, "--budget", budget, "--detokenise", "none"]
     flags = [*map(str, common), "--bootstrap-samples", "50", *own]
-    return command.main([*flags, "--", "--max-tokens", "150", *extra])
+    return main(["compare", *flags, "--", "--max-tokens", "150", *extra])
 
 
 def results(data: Path) -> dict[str, Any]:
