@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from binarised import Binarised
+from omegaconf import OmegaConf
 from training import USER_DIR, Run, command
 
 from autoassist_fairseq.settings import Settings
@@ -36,6 +37,19 @@ def test_every_key_is_listed_with_its_default() -> None:
         for name, value in defaults.items()
     }
     assert {key: value for key, value in listed.items() if key.startswith("auto")} == expected
+
+
+@pytest.mark.slow
+def test_off_without_quotes_is_off() -> None:
+    """YAML reads ``off`` as ``False``."""
+    from autoassist_fairseq.plugin.options import AutoAssistTranslationConfig, settle_off
+
+    task = OmegaConf.merge(
+        OmegaConf.structured(AutoAssistTranslationConfig),
+        OmegaConf.create("{autoassist_policy: off, autoassist_hopeless: off}"),
+    )
+    settle_off(task)
+    assert (task.autoassist_policy, task.autoassist_hopeless) == ("off", "off")
 
 
 def train(data: Path, folder: Path, *overrides: str) -> Run:

@@ -181,6 +181,13 @@ def settings_from(cfg: Any) -> Settings:
     return settings
 
 
+def settle_off(cfg: Any) -> None:
+    """Write ``off`` where YAML without quotes has made ``False`` of it."""
+    for name in ("autoassist_policy", "autoassist_hopeless"):
+        if getattr(cfg, name) == "False":
+            setattr(cfg, name, "off")
+
+
 def hopeless_from(cfg: Any) -> str:
     """Return what is done about hopeless pairs: by default, what goes with the policy."""
     if cfg.autoassist_hopeless != AUTO:

@@ -41,6 +41,7 @@ from autoassist_fairseq.plugin.options import (
     AUTO,
     AutoAssistTranslationConfig,
     settings_from,
+    settle_off,
     update_freq_of,
 )
 from autoassist_fairseq.plugin.rates import settle_rates
@@ -77,6 +78,7 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
     @one_sentence
     def setup_task(cls, cfg: AutoAssistTranslationConfig, **kwargs: Any) -> Any:
         """In training, check every option before anything is loaded; set up as fairseq does."""
+        settle_off(cfg)
         if program() in TRAINING:
             settle_rates(cfg)
             settings_from(cfg)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -163,7 +164,7 @@ class TextJudge:
                 break
             parts = [(wrong, fold[right[rows]]) for rows, wrong in made.values()]
             # Compiled loops let others run; of more threads the allocator keeps 20 MiB more.
-            with ThreadPoolExecutor(2) as pool:
+            with ThreadPoolExecutor(2, threading.current_thread().name) as pool:
                 measured = pool.map(self._measure, *zip(*parts, strict=True))
                 judge = Judge.fit(real, dict(zip(made, measured, strict=True)))
             seem_right = np.flatnonzero(judge.of(real)[1] <= 0)

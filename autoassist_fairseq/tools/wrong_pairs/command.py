@@ -8,8 +8,6 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from autoassist_fairseq.assistant.corpus.features import Corpus
 from autoassist_fairseq.assistant.wrong.text_judge import KINDS
 from autoassist_fairseq.errors import UserError
