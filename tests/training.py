@@ -36,7 +36,7 @@ MODEL = [
     *("--optimizer", "adam", "--lr", "0.005", "--dropout", "0.1"),
 ]
 SMOOTHED = ["--criterion", "label_smoothed_cross_entropy", "--label-smoothing", "0.1"]
-LOGGED = ["--log-format", "json", "--log-interval", "1", "--seed", "3"]
+LOGGED = ["--log-format", "json", "--log-interval", "1", "--seed", "3", "--num-workers", "0"]
 
 
 @dataclass(frozen=True)
