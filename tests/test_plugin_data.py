@@ -134,9 +134,13 @@ def test_what_is_spelled_alike_is_told_by_the_dictionaries(corpus: Binarised) ->
     words = [Dictionary.load(str(corpus.data / f"dict.{name}.txt")) for name in ("de", "en")]
     dataset = load_langpair_dataset(
         *(str(corpus.data), "train", "de", words[0], "en", words[1]),
-        **{"combine": False, "dataset_impl": None, "upsample_primary": 1},
-        **{"left_pad_source": True, "left_pad_target": False},
-        **{"max_source_positions": 99, "max_target_positions": 99},
+        combine=False,
+        dataset_impl=None,
+        upsample_primary=1,
+        left_pad_source=True,
+        left_pad_target=False,
+        max_source_positions=99,
+        max_target_positions=99,
     )
     alike = corpus_of(dataset).alike
     assert alike is not None
