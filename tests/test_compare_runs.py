@@ -440,6 +440,12 @@ def test_the_validation_set_may_have_another_name(data: Path) -> None:
         (["--arms", "off", "--generate", "'--beam 5"], "`--generate` must have closed quotes"),
         (["--arms", "off", "--", "--max-update", "5"], "leave --max-update"),
         (["--arm", "a=off --max-epoch 5"], "`--arm a` must leave --max-epoch"),
+        ([*"--arms off --average 2 -- --keep-last-epochs 1".split()], "`--` must leave --keep-last"),
+        (
+            ["--average", "2", "--arm", "a=off --keep-last-epochs=1"],
+            "`--arm a` must leave --keep-last-epochs to",
+        ),
+        (["--arm", "a=off --checkpoint-suffix -a"], "`--arm a` must leave --checkpoint-suffix to"),
         (["--arms", "off", "--ref", "gone"], "`--ref` gone must be a readable file"),
         (["--arms", "off", "--detokenise", "sentencepiece"], "`--spm` is missing"),
     ],
