@@ -24,6 +24,7 @@ def corpus(tmp_path: Path) -> Path:
     (tmp_path / "bin").mkdir()
     split_files(tmp_path / "bin", "test.en-de.en.idx", "test.en-de.de.idx")
     (tmp_path / "run").mkdir()
+    (tmp_path / "c:d").mkdir()
     (tmp_path / "ref").write_text(REFERENCE * 125, encoding="utf-8")
     (tmp_path / "short").write_text(REFERENCE, encoding="utf-8")
     tokens = "\n".join(moses_tokens(REFERENCE.splitlines(), "de"))
@@ -51,6 +52,8 @@ def needs_torch(arguments: list[str], said: str) -> Any:
         (["--detokenise", "none", "--checkpoints", "gone"], "gone must exist"),
         (["--detokenise", "none", "--checkpoints", "ref"], "but ref is another file; give"),
         (["--detokenise", "none", "--ref", "-"], "`--ref` must be a file, .* but - is no file"),
+        (["--out", "a:b"], "`--out` must be without `:`, at which .*, but is a:b"),
+        (["--checkpoints", "c:d"], "`--checkpoints` must be without `:`, .* is c:d; choose"),
         (
             ["--detokenise", "none", "--baseline", "pipe"],
             "`--baseline` must .* pipe is no file",

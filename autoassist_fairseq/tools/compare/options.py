@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.files import check_unsplit
 from autoassist_fairseq.tools.common.words import as_words, tokens_bound, value_of
 from autoassist_fairseq.tools.compare import flags
 from autoassist_fairseq.tools.compare.arms import Arm, check_arms, parse_arm, split_arms
@@ -81,6 +82,7 @@ def jobs_of(args: argparse.Namespace, arms: Sequence[Arm], extra: Sequence[str])
         UserError: an option, a flag or a corpus will not do.
     """
     seeds = seeds_of(args.seeds)
+    check_unsplit("--out", args.out)
     extra = scheduled(args, extra, arms)
     for option, value in (
         ("--jobs", args.jobs),
@@ -158,6 +160,7 @@ def _names(extra: Sequence[str], flag: str, default: str) -> list[str]:
 
 
 def _corpus(args: argparse.Namespace, data: Path, used: Sequence[str]) -> Corpus:
+    check_unsplit("--data", data)
     subsets = _subsets(args)
     split = find_split(data, subsets[0], args.source_lang, args.target_lang)
     languages = (split.source, split.target)
