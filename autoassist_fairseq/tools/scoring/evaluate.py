@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     model = _average(args, out.averaged)
     _generate([*_generate_options(args, model, split), *extra], out.generated, pairs)
     scored = _detokenise(args, split, out)
-    return scoring.main([*scored, *_score_options(args, split.target)])
+    return scoring.main([*scored, *_score_options(args, split.target)], args.gen_subset)
 
 
 def _check_checkpoints(args: argparse.Namespace) -> None:
