@@ -20,7 +20,7 @@ from corpora import alone
 from autoassist_fairseq.assistant.corpus.vectors import Vectors
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.figure5 import boss, command, results, sets, training, work
-from autoassist_fairseq.tools.figure5.images import Files, Pixels
+from autoassist_fairseq.tools.figure5.images import Files, Pixels, small
 from autoassist_fairseq.tools.figure5.job import CHECKPOINT, DONE, Job, finish, finished
 from autoassist_fairseq.tools.figure5.results import Arm
 from autoassist_fairseq.tools.figure5.sets import ImageSet
@@ -51,8 +51,12 @@ def test_small_copies_are_kept_for_the_same_files_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[int] = []
-    whole = work.small
-    monkeypatch.setattr(work, "small", lambda images: counted.append(1) or whole(images))
+
+    def count(images: Any) -> Any:
+        counted.append(1)
+        return small(images)
+
+    monkeypatch.setattr(work, "small", count)
     paths = [tmp_path / name for name in ("a", "b")]
     one = ImageSet("some", Files(paths, np.array([0, 1]), np.load), Pixels(*[np.array([])] * 2))
     args = argparse.Namespace(out=tmp_path / "out")
