@@ -47,6 +47,7 @@ def pixels(count: int, seed: int) -> Pixels:
     return Pixels(values, labels)
 
 
+@pytest.mark.slow
 def test_small_copies_are_kept_for_the_same_files_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
