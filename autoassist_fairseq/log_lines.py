@@ -24,7 +24,7 @@ _PREFIX = re.compile(
 )
 # What torchrun, srun and mpirun put before the lines of a rank
 _RANK = re.compile(r"\[[a-zA-Z]\w*?(\d+)\]:|^\s*(\d+): |^\[\d+,(\d+)\]<")
-_INNER = re.compile(r"epoch (\d+):\s+\d+ / \d+ (.*)")
+_INNER = re.compile(r"epoch (\d+):\s+(\d+) / (\d+) (.*)")
 _END = re.compile(r"epoch (\d+) \| (.*)")
 _SUBSET = re.compile(r"valid on '([^']*)' subset")
 _BAR = re.compile(r"\d%\|")  # what tqdm draws
@@ -119,8 +119,10 @@ def _json(text: str, time: float | None, rank: str) -> Line:
 
 def _simple(text: str, time: float | None, rank: str) -> Line:
     if found := _INNER.match(text):
-        words = dict(pair.split("=", 1) for pair in found[2].split(", ") if "=" in pair)
-        return _line(time, rank, "inner", "", {**words, "epoch": found[1]})
+        words = dict(pair.split("=", 1) for pair in found[4].split(", ") if "=" in pair)
+        # As JSON has it: epochs done, with a fraction
+        update = int(found[1]) - 1 + int(found[2]) / max(1, int(found[3]))
+        return _line(time, rank, "inner", "", {**words, "epoch": found[1], "update": update})
     if found := _END.match(text):
         parts = [part.split() for part in found[2].split(" | ")]
         words = {part[0]: part[1] for part in parts if len(part) == 2}

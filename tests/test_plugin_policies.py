@@ -173,6 +173,24 @@ def test_the_rate_of_a_log_of_one_pass_is_that_pass_s(tmp_path: Path) -> None:
     assert rates_from(str(log)) == (0.25, 0.25)
 
 
+@pytest.mark.parametrize("after", [0.1, None])
+def test_the_rates_of_a_log_of_several_runs_are_those_of_the_last(
+    after: float | None, tmp_path: Path
+) -> None:
+    from autoassist_fairseq.plugin.rates import rates_from
+
+    log = tmp_path / "train.log"
+    told = [(epoch, 0.5) for epoch in range(1, 6)] + [(epoch, after) for epoch in (1, 2)]
+    kept = [(epoch, "" if share is None else f"aa_keep_tokens {share} | ") for epoch, share in told]
+    lines = (f"epoch {epoch:03d} | loss 3 | {share}num_updates {epoch}\n" for epoch, share in kept)
+    log.write_text("".join(lines))
+    if after is None:  # a run without the Assistant
+        with pytest.raises(UserError, match="has it for 0 epochs"):
+            rates_from(str(log))
+    else:
+        assert rates_from(str(log)) == (0.9, 0.9)
+
+
 @pytest.mark.parametrize("content", ["", "| train | {}", "| epoch 003 | aa_keep_tokens 0.5"])
 def test_a_log_without_rates_is_one_sentence(content: str, tmp_path: Path) -> None:
     from autoassist_fairseq.plugin.rates import rates_from

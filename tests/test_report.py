@@ -272,6 +272,34 @@ def test_translations_of_another_split_are_not_the_test_set_s(tmp_path: Path) ->
     assert run.bleu == pytest.approx(100)
 
 
+@pytest.mark.parametrize("known", ["log", "checkpoint"])
+def test_the_run_tells_the_language_that_the_names_of_files_do_not(
+    known: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = ["我有一只猫它很喜欢吃鱼。", "天气很好我去公园。"]
+    hypotheses = Outputs(tmp_path / "evaluation", "test").plain
+    write_lines(hypotheses, [line.replace("猫", "狗") for line in lines])
+    write_lines(tmp_path / "ref.txt", lines)
+    run = Run("a", tmp_path, languages=("en", "zh") if known == "log" else None)
+    if known == "checkpoint":
+        (tmp_path / "checkpoint_last.pt").touch()
+        where = "autoassist_fairseq.tools.common.checkpoints.languages_in"
+        monkeypatch.setattr(where, lambda path, option: ("en", "zh"))
+    add_score(run, None, tmp_path / "ref.txt")
+    assert "tok:zh" in run.signature and run.bleu and 50 < run.bleu < 100
+
+
+@pytest.mark.slow
+def test_a_checkpoint_that_cannot_be_read_leaves_the_score_as_it_is(tmp_path: Path) -> None:
+    lines = ["the cat sat on the mat", "it was a long day"]
+    write_lines(Outputs(tmp_path / "evaluation", "test").plain, lines)
+    write_lines(tmp_path / "ref.txt", lines)
+    (tmp_path / "checkpoint_last.pt").write_bytes(b"damaged")
+    run = Run("a", tmp_path)
+    add_score(run, None, tmp_path / "ref.txt")
+    assert run.bleu == pytest.approx(100) and run.missing == []
+
+
 @pytest.fixture
 def backwards(tmp_path: Path) -> Path:
     """An en-de corpus in bin/, with its text beside it, and a perfect run from German in run/."""

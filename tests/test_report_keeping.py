@@ -63,6 +63,14 @@ def test_dictionary_entries_that_repeat_a_word_keep_their_places(tmp_path: Path)
     assert words.symbols[4:] == ["a", "<unk>", "b c", "\x85"]
 
 
+@pytest.mark.parametrize("entries", ["a 5\nb 2\na 1\n", "a 5\n<unk> 3\n"])
+def test_a_dictionary_that_fairseq_refuses_is_refused(entries: str, data: Path) -> None:
+    """Every later word would have the next one's id."""
+    (data / "dict.de.txt").write_text(entries, encoding="utf-8")
+    with pytest.raises(UserError, match=r"dict\.de\.txt is none \(it has '(a|<unk>)' twice"):
+        read_text(data)
+
+
 def test_rarity_is_that_of_the_words_whatever_the_dictionary_says(data: Path) -> None:
     for path in data.glob("dict.*.txt"):
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -198,6 +198,8 @@ def test_a_log_that_begins_in_the_middle_says_so(tmp_path: Path) -> None:
     log.done()
     run = read_run(log.write(tmp_path), "run")
     assert [epoch.tokens for epoch in run.epochs] == [1000]  # not 120 updates
+    # Its only line within the epoch stands at the end: it does not tell where the epoch began.
+    assert run.tokens_per_epoch is None
     assert "begins at update 100" in run.missing[0]
 
 
@@ -226,9 +228,9 @@ def test_garbage_in_a_log_is_counted(tmp_path: Path) -> None:
     lines[middle] = lines[middle][:-20] + b"\xff\xfe\x00"
     (folder / "train.log").write_bytes(b"\n".join(lines))
     run = read_run(folder, "run")
-    assert run.missing == ["1 line of the log could not be read and do not count"]
+    assert run.missing[0] == "1 line of the log could not be read and do not count"
     # without its line the second epoch cannot be told from the third
-    assert [epoch.number for epoch in run.epochs] == [1, 3]
+    assert [(epoch.number, epoch.whole) for epoch in run.epochs] == [(1, True), (3, False)]
 
 
 def test_nan_in_a_log_is_unknown(tmp_path: Path) -> None:

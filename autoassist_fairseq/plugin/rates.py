@@ -8,7 +8,7 @@ from typing import Any
 from fairseq import checkpoint_utils
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.log_lines import read_line
+from autoassist_fairseq.log_lines import Line, read_line
 
 
 def settle_rates(cfg: Any) -> None:
@@ -51,9 +51,11 @@ def rates_from(text: str) -> tuple[float, ...]:
 
 
 def _rates_of(log: Path) -> tuple[float, ...]:
+    kept: dict[int, float] = {}
     try:
         with log.open(encoding="utf-8", errors="replace") as lines:
-            kept = dict(found for line in lines if (found := _kept(line)))
+            for line in lines:
+                _note(kept, read_line(line))
     except OSError as error:
         raise UserError(
             "`--autoassist-rate` must be in [0, 1), one for all passes or one for each, or a log, "
@@ -70,9 +72,15 @@ def _rates_of(log: Path) -> tuple[float, ...]:
     return rates * 2 if len(rates) == 1 else rates
 
 
-def _kept(raw: str) -> tuple[int, float] | None:
-    """Return (epoch, share of tokens kept) if a line ends an epoch; a rerun overwrites."""
-    line = read_line(raw)
-    if line.kind != "train" or "aa_keep_tokens" not in line.figures:
-        return None
-    return int(line.figures["epoch"]), line.figures["aa_keep_tokens"]
+def _note(kept: dict[int, float], line: Line) -> None:
+    """Note the share of tokens kept, by epoch, if a line ends one.
+
+    What was told before of that epoch and later ones is done again, or was of another run.
+    """
+    if line.kind != "train":
+        return
+    epoch = int(line.figures["epoch"])
+    for later in [one for one in kept if one >= epoch]:
+        del kept[later]
+    if "aa_keep_tokens" in line.figures:
+        kept[epoch] = line.figures["aa_keep_tokens"]

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from autoassist_fairseq.log_lines import Figures, Line, read_line
+from autoassist_fairseq.tools.common.clock import Clock
 
 
 @dataclass(frozen=True)
@@ -31,20 +32,36 @@ class Mark:
 
 
 @dataclass
+class Start:
+    """What a process says of itself before it trains.
+
+    Attributes:
+        policy: ``--autoassist-policy``, if the log names it.
+        warmup: passes that keep every pair, or some of them: ``--autoassist-warmup-passes``.
+        warmup_updates: ``--autoassist-warmup-updates``; 0 = not given.
+        languages: source and target, as far as the log tells.
+    """
+
+    policy: str | None = None
+    warmup: int = 1
+    warmup_updates: int = 0
+    languages: list[str] = field(default_factory=list)
+
+
+@dataclass
 class Log:
-    """What a log says.
+    """What a log says; of several runs that are in it, what it says of the last.
 
     Attributes:
         inner, train, valid: moments with statistics: within epochs, at the ends of whole ones
             (means over the epoch), and validations (of the subset that comes first, if there are
             several); ascending in updates.
         first_update: updates done before the log begins; 0 if it begins at the beginning.
+        first_epoch: in which the log begins.
         resumed: epochs in which a process began anew: the log's clock lost part of them.
         subset: that is validated on; empty before a validation.
-        policy: ``--autoassist-policy``, if the log names it.
-        warmup: passes that keep every pair, or some of them: ``--autoassist-warmup-passes``.
-        warmup_updates: ``--autoassist-warmup-updates``; 0 = not given.
-        languages: source and target, as far as the log tells.
+        start: what was said when the run began, or the log.
+        policies: each with the updates that were done when the run began, or went on, with it.
         done: training came to its end.
         damaged: lines that could not be read.
     """
@@ -53,12 +70,11 @@ class Log:
     train: list[Mark] = field(default_factory=list)
     valid: list[Mark] = field(default_factory=list)
     first_update: int = 0
+    first_epoch: int = 1
     resumed: set[int] = field(default_factory=set)
     subset: str = ""
-    policy: str | None = None
-    warmup: int = 1
-    warmup_updates: int = 0
-    languages: list[str] = field(default_factory=list)
+    start: Start = field(default_factory=Start)
+    policies: list[tuple[int, str]] = field(default_factory=list)
     done: bool = False
     damaged: int = 0
 
@@ -66,6 +82,11 @@ class Log:
     def last_update(self) -> int:
         """The highest number of updates that any line names."""
         return max((marks[-1].updates for marks in self._kinds if marks), default=0)
+
+    @property
+    def policy(self) -> str | None:
+        """The run's policy, if the log names it; all of them, where it went on with another."""
+        return ", then ".join(policy for _, policy in self.policies) or None
 
     @property
     def _kinds(self) -> tuple[list[Mark], ...]:
@@ -80,40 +101,6 @@ def read_log(lines: Iterable[str]) -> Log:
     return reader.log
 
 
-class Clock:
-    """Seconds of training: what validation and writing checkpoints take does not count."""
-
-    def __init__(self, seconds: float = 0.0) -> None:
-        self.seconds = seconds
-        self.seen = False
-        self._now: float | None = None
-        self._running = False
-
-    def feed(self, line: Line, now: float | None) -> None:
-        """Take a line that was written ``now`` (seconds; None: not known)."""
-        if now is not None:
-            if self._running and self._now is not None:
-                self.seconds += max(0.0, now - self._now)
-            self.seen, self._now = True, now
-        if line.kind or line.event == "start":
-            self._running = True
-        elif line.event == "validation":
-            self._running = False
-        elif line.event == "saved" and self._running:
-            took = float(line.words["seconds"])
-            # Stamps are whole seconds; shorter writing does not show in them.
-            self.seconds -= min(float(int(took)) if now == line.time else took, self.seconds)
-
-    def set_back(self, seconds: float) -> None:
-        """Stand still at ``seconds``."""
-        self.seconds, self._running = seconds, False
-
-    @property
-    def value(self) -> float | None:
-        """The seconds; None if no line had a time."""
-        return self.seconds if self.seen else None
-
-
 class Reader:
     """Makes a `Log` of lines as they come.
 
@@ -125,7 +112,9 @@ class Reader:
         self._clock = Clock()
         self._rank: str | None = None
         self._subset = ""  # that is being validated
-        self._resuming = self._stopping = False
+        self._told = Start()  # by the process at hand, or the one that is about to begin
+        self._trained = False  # whether that process has
+        self._begun = self._resuming = self._stopping = False
 
     def feed(self, raw: str, now: float | None = None) -> Line:
         """Take a line, written ``now`` (seconds; None: as its stamp says); returns it."""
@@ -143,6 +132,9 @@ class Reader:
 
     def _statistics(self, line: Line) -> None:
         assert line.kind is not None
+        if not self._begun:  # the log lacks its first lines
+            self._adopt(0)
+        self._trained = True
         epoch, updates = int(line.figures["epoch"]), int(line.figures["num_updates"])
         mark = Mark(epoch, updates, self._clock.value, line.figures)
         kind, subset = line.kind, line.subset
@@ -171,24 +163,48 @@ class Reader:
 
     def _event(self, line: Line) -> None:
         if line.event in ("loaded", "fresh"):
-            self._resume(int(line.words.get("updates", 0)))
+            self._resume(int(line.words.get("updates", 0)), int(line.words.get("epoch", 1)))
         elif line.event == "validation":
             self._subset = line.words["subset"]
         elif line.event == "stopping":
             self._stopping = True
         elif line.event == "done":
             self.log.done = True
-        elif line.event == "dictionary":  # that of the source comes first, whichever rank tells
-            self.log.languages = list(dict.fromkeys([*self.log.languages, line.words["language"]]))
-        elif line.event == "policy" and self.log.policy is None:
-            self.log.policy = line.words["policy"]
-            self.log.warmup = math.ceil(float(line.words.get("warmup", 1)))
-            self.log.warmup_updates = int(line.words.get("updates", 0))
+        elif line.event in ("dictionary", "policy"):
+            self._tell(line)
 
-    def _resume(self, updates: int) -> None:
-        """Go back to a checkpoint: what was trained after it is trained again."""
-        if not self.log.last_update:
-            self.log.first_update = updates
+    def _tell(self, line: Line) -> None:
+        if self._trained:  # another process
+            self._told, self._trained = Start(), False
+        told = self._told
+        if line.event == "dictionary":  # that of the source comes first, whichever rank tells
+            told.languages = list(dict.fromkeys([*told.languages, line.words["language"]]))
+        else:
+            told.policy = line.words["policy"]
+            told.warmup = math.ceil(float(line.words.get("warmup", 1)))
+            told.warmup_updates = int(line.words.get("updates", 0))
+
+    def _adopt(self, updates: int) -> None:
+        """Take what the process says of itself; of a run that goes on, its policy alone."""
+        if not self._begun:
+            self.log.start, self._begun = self._told, True
+        kept = [one for one in self.log.policies if one[0] < updates]
+        policy = self._told.policy
+        if policy and policy not in (one[1] for one in kept[-1:]):
+            kept.append((updates, policy))
+        self.log.policies = kept
+
+    def _resume(self, updates: int, epoch: int) -> None:
+        """Go back to a checkpoint: what was trained after it is trained again.
+
+        Without one (0 updates), another run begins in the same file.
+        """
+        if not updates:
+            self.log, self._begun = Log(), False
+        if not self._begun or updates < self.log.first_update:
+            self.log.first_update, self.log.first_epoch = updates, epoch
+        self._adopt(updates)
+        self.log.resumed = {one for one in self.log.resumed if one < epoch}
         for marks in (self.log.inner, self.log.train, self.log.valid):
             _undo(marks, updates)
         known = [m.seconds or 0.0 for m in (*self.log.inner, *self.log.train, *self.log.valid)]

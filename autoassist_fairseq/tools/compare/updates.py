@@ -9,8 +9,8 @@ from itertools import groupby
 from pathlib import Path
 
 from autoassist_fairseq.log_lines import Figures, read_line
+from autoassist_fairseq.tools.common.clock import Clock
 from autoassist_fairseq.tools.common.files import staged
-from autoassist_fairseq.tools.common.training_log import Clock
 
 NAME = "updates.csv"
 HEADER = ("update", "epoch", "position", "tokens", "seconds")

@@ -65,6 +65,17 @@ def _languages(run: Run) -> Languages:
     return languages_in(path, "RUN_DIR")
 
 
+def _target(run: Run, translations: Path, reference: Path) -> str:
+    """Return the language that ``run`` translates into; empty if nothing tells it."""
+    known = run.languages[1] if run.languages else None
+    if told := language_of(translations.name) or known or language_of(reference.name):
+        return told
+    try:
+        return _languages(run)[1] or ""
+    except UserError:  # no checkpoint, or one that cannot be read
+        return ""
+
+
 def _scored(folder: Path) -> tuple[float, str] | None:
     """Return the score that is there and its signature, which tells another split than `TEST`."""
     for name in SCORES:
@@ -87,7 +98,6 @@ def _score(run: Run, data: Path | None, given: Path | None) -> tuple[float, str]
     hypotheses = read_lines(found[0], "RUN_DIR")
     references = read_lines(reference, "--ref")
     check_lengths({f"`RUN_DIR` {found[0]}": hypotheses, f"`--ref` {reference}": references})
-    language = language_of(found[0].name) or language_of(reference.name)
-    metric = plain_metric("bleu", None, language)
+    metric = plain_metric("bleu", None, _target(run, found[0], reference))
     figure = detokenised_bleu(hypotheses, [references], metric)
     return figure.score, figure.signature

@@ -33,22 +33,25 @@ class Words:
     @classmethod
     def read(cls, path: Path) -> Words:
         """Read ``dict.LANG.txt``; `UserError` if it is none."""
-        words = cls(list(_SPECIAL))
+        words, known = cls(list(_SPECIAL)), set(_SPECIAL)
         try:
             # Not splitlines: a word may hold one of the rarer line ends of Unicode.
             for line in path.read_text(encoding="utf-8").split("\n"):
                 if line.strip():
-                    words._add(line.rstrip())
+                    words._add(line.rstrip(), known)
         except (OSError, ValueError) as error:
             raise UserError(
                 f"`--data` must hold a dictionary as fairseq-preprocess writes it, but {path} is "
-                f"none ({error})."
+                f"none ({error}); put back the one that the corpus was binarised with."
             ) from error
         return words
 
-    def _add(self, line: str) -> None:
+    def _add(self, line: str, known: set[str]) -> None:
         symbol, count = line.removesuffix(_OVERWRITE).rsplit(" ", 1)
         int(count)  # raises where there is none; what it says is of no use (see `WordTable.of`)
+        if symbol in known and not line.endswith(_OVERWRITE):  # as fairseq does
+            raise ValueError(f"it has {symbol!r} twice")
+        known.add(symbol)
         self.symbols.append(symbol)
 
     def text(self, ids: Ints) -> str:

@@ -11,28 +11,11 @@ import numpy as np
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.training_log import Log, Mark, read_log
-from autoassist_fairseq.tools.compare.updates import NAME, epochs_of, read_updates
+from autoassist_fairseq.tools.report.epochs import Epoch, epochs_in
 
 LOG = "train.log"
 # Logs that other programs leave in the folder
 _OTHERS = ("translate", "generate", "preprocess")
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One complete pass.
-
-    Attributes:
-        number: from 1.
-        tokens: target tokens that were trained on.
-        seconds: of training, without validation; None if not known, or if a process began anew in
-            it.
-    """
-
-    number: int
-    tokens: int
-    updates: int
-    seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -80,9 +63,14 @@ class Run:
     missing: list[str] = field(default_factory=list)
 
     @property
+    def whole(self) -> list[Epoch]:
+        """The epochs that the log has whole."""
+        return [epoch for epoch in self.epochs if epoch.whole]
+
+    @property
     def counted(self) -> list[Epoch]:
         """The epochs that Table 2 is a mean of: those after the warm-up, if there are any."""
-        return [e for e in self.epochs if e.number > self.warmup] or self.epochs
+        return [e for e in self.whole if e.number > self.warmup] or self.whole
 
     @property
     def tokens_per_epoch(self) -> float | None:
@@ -97,7 +85,7 @@ class Run:
 
     @property
     def tokens(self) -> int:
-        """Tokens of all complete epochs."""
+        """Tokens of all epochs, and of the parts of some that the log has."""
         return sum(epoch.tokens for epoch in self.epochs)
 
 
@@ -111,12 +99,12 @@ def read_run(path: Path, name: str) -> Run:
         raise UserError(f"`RUN_DIR` must be a folder of a run, but {path} is not there.")
     run = Run(name, path if path.is_dir() else path.parent)
     log = _read(path, run)
-    run.policy, run.warmup = log.policy, log.warmup
-    if len(log.languages) == 2:
-        run.languages = log.languages[0], log.languages[1]
-    if log.warmup_updates:
-        run.warmup = 1 + sum(mark.updates < log.warmup_updates for mark in log.train)
-    run.epochs = _epochs(log, run)
+    run.policy, run.warmup, asked = log.policy, log.start.warmup, log.start.warmup_updates
+    if len(log.start.languages) == 2:
+        run.languages = log.start.languages[0], log.start.languages[1]
+    if asked:
+        run.warmup = 1 + max((m.epoch for m in log.train if m.updates < asked), default=0)
+    run.epochs = epochs_in(log, run.folder)
     run.points = _points(log, run.epochs)
     run.beliefs = [belief for mark in log.inner or log.train if (belief := _belief(mark))]
     _note(log, run)
@@ -152,36 +140,33 @@ def _note(log: Log, run: Run) -> None:
     if log.damaged:
         lines = "1 line" if log.damaged == 1 else f"{log.damaged} lines"
         run.missing.append(f"{lines} of the log could not be read and do not count")
-    if log.first_update:
-        run.missing.append(
-            f"the log begins at update {log.first_update:,}: tokens and times before are not known"
-        )
+    _note_parts(log, run)
     if log.last_update and not log.done:
-        done = f"{len(run.epochs)} complete epoch{'s' * (len(run.epochs) != 1)}"
+        done = f"{len(run.whole)} complete epoch{'s' * (len(run.whole) != 1)}"
         run.missing.append(
             f"training is not finished: the log ends at update {log.last_update:,}, after {done}"
         )
     if run.epochs and run.seconds_per_epoch is None:
-        run.missing.append("the log has no times (as `--log-file` writes it)")
+        clock = any(mark.seconds is not None for mark in log.train)
+        why = "the whole time of no epoch that counts" if clock else "no times"
+        run.missing.append(f"the log has {why}{' (as `--log-file` writes it)' * (not clock)}")
 
 
-def _epochs(log: Log, run: Run) -> list[Epoch]:
-    exact = _exact_seconds(run.folder)
-    epochs, updates, seconds = [], log.first_update, 0.0
-    for mark in log.train:
-        took = None if mark.seconds is None else mark.seconds - seconds
-        count = mark.updates - updates
-        tokens = round(mark.figures.get("wpb", 0.0) * count)
-        time = exact.get(mark.epoch, took if mark.epoch not in log.resumed else None)
-        if tokens:
-            epochs.append(Epoch(mark.epoch, tokens, count, time))
-        updates, seconds = mark.updates, mark.seconds or 0.0
-    return epochs
-
-
-def _exact_seconds(folder: Path) -> dict[int, float]:
-    """Seconds of each epoch whose updates compare.py timed: a log has whole seconds."""
-    return {epoch.number: epoch.seconds for epoch in epochs_of(read_updates(folder / NAME))}
+def _note_parts(log: Log, run: Run) -> None:
+    ends = {mark.epoch for mark in log.train}
+    if log.first_update:
+        begun = run.epochs and not run.epochs[0].whole
+        rest = f", and epoch {run.epochs[0].number} is not whole" if begun else ""
+        run.missing.append(
+            f"the log begins at update {log.first_update:,}: tokens and times before are not known"
+            f"{rest}"
+        )
+    lost = [str(n) for n in range(log.first_epoch, max(ends, default=0)) if n not in ends]
+    if lost:
+        run.missing.append(
+            f"the log lacks the end of epoch {', '.join(lost)}: means are without it and the epoch "
+            "after it"
+        )
 
 
 def _points(log: Log, epochs: list[Epoch]) -> list[Point]:

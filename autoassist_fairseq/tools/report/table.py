@@ -60,7 +60,7 @@ def rows(runs: Sequence[Run]) -> list[tuple[str, ...]]:
             number(run.tokens_per_epoch, ",.0f"),
             number(run.seconds_per_epoch, ",.1f"),
             number(run.bleu, ".2f"),
-            str(len(run.epochs)),
+            str(len(run.whole)),
             f"{run.tokens:,}" if run.epochs else UNKNOWN,
             percent(saving.tokens),
             percent(saving.time),
@@ -72,7 +72,7 @@ def rows(runs: Sequence[Run]) -> list[tuple[str, ...]]:
 def note(runs: Sequence[Run]) -> str:
     """What the figures of the table are."""
     signatures = sorted({run.signature for run in runs if run.signature})
-    short = [run.name for run in runs if run.epochs and run.epochs[-1].number <= run.warmup]
+    short = [run.name for run in runs if run.whole and run.whole[-1].number <= run.warmup]
     numbers = " or ".join(str(first) for first in sorted({run.warmup + 1 for run in runs}))
     parts = [
         f"Epochs from number {numbers} on (policies that skip keep every pair before): target "
