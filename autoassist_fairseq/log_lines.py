@@ -93,6 +93,8 @@ def read_line(raw: str) -> Line:
     for event, pattern in _EVENTS.items():
         if told := pattern.search(text):
             words = {name: word for name, word in told.groupdict().items() if word}
+            if words.get("policy") == "False":  # what YAML makes of it without quotes
+                words["policy"] = "off"
             return Line(time, rank, event=event, words=words)
     return Line(time, rank)
 

@@ -28,7 +28,6 @@ def test_no_architecture_is_refused_as_it_is() -> None:
     )
 
     from autoassist_fairseq.plugin.architectures import check_layers
-    from autoassist_fairseq.plugin.python_options import problems_in
 
     names = [
         name
@@ -38,8 +37,8 @@ def test_no_architecture_is_refused_as_it_is() -> None:
     assert len(names) > 60 and {"lstm_luong_wmt_en_de", "fconv_wmt_en_de", "bart_base"} < {*names}
     for name in names:
         ARCH_CONFIG_REGISTRY[name](cfg := argparse.Namespace())
+        cfg.arch = name
         check_layers(cfg)
-        assert not problems_in(cfg)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

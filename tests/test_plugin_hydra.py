@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 from binarised import Binarised
-from omegaconf import OmegaConf
 from training import USER_DIR, Run, Server, command
 
+from autoassist_fairseq.log_lines import read_line
 from autoassist_fairseq.settings import Settings
 
 FOLDER = Path(__file__).resolve().parents[1] / "scripts" / "hydra"
@@ -40,24 +40,27 @@ def test_every_key_is_listed_with_its_default() -> None:
     assert {key: value for key, value in listed.items() if key.startswith("auto")} == expected
 
 
-@pytest.mark.slow
-def test_off_without_quotes_is_off() -> None:
-    """YAML reads ``off`` as ``False``."""
-    from autoassist_fairseq.plugin.options import AutoAssistTranslationConfig, settle_off
-
-    task = OmegaConf.merge(
-        OmegaConf.structured(AutoAssistTranslationConfig),
-        OmegaConf.create("{autoassist_policy: off, autoassist_hopeless: off}"),
-    )
-    settle_off(task)
-    assert (task.autoassist_policy, task.autoassist_hopeless) == ("off", "off")
-
-
 def words(data: Path, *overrides: str) -> tuple[object, ...]:
     """What the YAML's comment gives to `PROGRAM`."""
     names = ("--config-dir", FOLDER, "--config-name", NAME)
     plug_in = (f"common.user_dir={USER_DIR}", f"task.data={data}")
     return (*names, *plug_in, *TINY, *overrides)
+
+
+@pytest.mark.slow
+def test_off_without_quotes_is_off(server: Server, corpus: Binarised, tmp_path: Path) -> None:
+    """YAML reads ``off`` as ``False``."""
+    from fairseq.checkpoint_utils import load_checkpoint_to_cpu
+
+    off = ("task.autoassist_policy=False", "task.autoassist_hopeless=False")
+    short = ("dataset.max_tokens=100", "optimization.max_update=2", "common.reset_logging=true")
+    run = server.run(PROGRAM, *words(corpus.data, *off, *short), cwd=tmp_path)
+    assert run.status == 0, run.output
+    path = tmp_path / "checkpoints" / "checkpoint_last.pt"
+    task = load_checkpoint_to_cpu(str(path))["cfg"]["task"]
+    assert (task["autoassist_policy"], task["autoassist_hopeless"]) == ("off", "off")
+    policies = {read_line(line).words.get("policy") for line in run.output.splitlines()}
+    assert policies == {None, "off"}
 
 
 @pytest.mark.slow

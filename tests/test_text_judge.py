@@ -22,6 +22,7 @@ from autoassist_fairseq.assistant.wrong import (
 )
 from autoassist_fairseq.assistant.wrong import lexicon as lex
 from autoassist_fairseq.assistant.wrong.judge import Judge, possible
+from autoassist_fairseq.assistant.wrong.opinion import Opinion
 from autoassist_fairseq.assistant.wrong.posterior import kind_shares
 from autoassist_fairseq.assistant.wrong.text_judge import KINDS, TextJudge
 from autoassist_fairseq.assistant.wrong.trees import Trees
@@ -353,6 +354,24 @@ def test_verdicts_depend_neither_on_order_nor_on_company_nor_on_a_resume() -> No
     assert (resumed.verdicts(mixed[:1_000]) == together[mixed[:1_000]]).all()
     assert not resumed._lexicons  # remembered, so nothing is learned again
     assert (resumed.verdicts(everyone) == together).all()
+
+
+@pytest.mark.slow
+def test_what_an_older_version_did_not_believe_is_asked_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    corpus, wrong = spoiled(0.2, seed=8)
+    with monkeypatch.context() as older:
+        older.setattr(text_judge, "VERSION", text_judge.VERSION - 1)
+        opinion = Opinion(corpus)
+        opinion.believed = 0.0
+        state = opinion.state_dict()
+    resumed = Opinion(corpus)
+    resumed.load_state_dict(state)
+    assert (resumed.of_text(np.flatnonzero(wrong)) > 0).mean() > 0.85
+    opinion.believed = 0.0  # of this version it counts
+    resumed.load_state_dict(opinion.state_dict())
+    assert resumed.believed == 0
 
 
 def test_verdicts_of_another_corpus_are_not_taken_over() -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import importlib
 import json
 import os
 import signal
@@ -19,9 +20,6 @@ import sys
 import threading
 from typing import Any
 
-import fairseq_cli.hydra_train
-import fairseq_cli.preprocess
-import fairseq_cli.train
 import numba
 import sacrebleu  # noqa: F401  (imported here once, for all)
 import tensorboardX  # noqa: F401
@@ -32,9 +30,9 @@ import train_recorder
 from train_warm import PlugIn, warm_up
 
 PROGRAMS = {
-    "fairseq-train": fairseq_cli.train.cli_main,
-    "fairseq-hydra-train": fairseq_cli.hydra_train.cli_main,
-    "fairseq-preprocess": fairseq_cli.preprocess.cli_main,
+    "fairseq-train": "fairseq_cli.train",
+    "fairseq-hydra-train": "fairseq_cli.hydra_train",  # imported for its job alone: see `border`
+    "fairseq-preprocess": "fairseq_cli.preprocess",
 }
 
 
@@ -74,7 +72,7 @@ def become(job: dict[str, Any]) -> None:
         train_recorder.record(job["events"], sys.argv, "rows" in job["probe"])
     if job["probe"]:
         train_probe.install(job)
-    PROGRAMS[job["program"]]()
+    importlib.import_module(PROGRAMS[job["program"]]).cli_main()
 
 
 def end(job: dict[str, Any]) -> None:

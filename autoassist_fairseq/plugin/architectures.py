@@ -6,6 +6,8 @@ from typing import Any
 
 from fairseq.criterions import FairseqCriterion
 from fairseq.criterions.adaptive_loss import AdaptiveLoss
+from fairseq.models import ARCH_MODEL_REGISTRY
+from fairseq.models.fconv import extend_conv_spec
 
 from autoassist_fairseq.errors import UserError
 
@@ -13,12 +15,30 @@ from autoassist_fairseq.errors import UserError
 def check_layers(cfg: Any) -> None:
     """Raise `UserError` where a model's ``cfg`` has a side without layers.
 
-    fconv architectures have no number of layers, but text: see `python_options`.
+    fconv architectures have no number of layers, but a list of convolutions, as text.
     """
     for side in ("encoder", "decoder"):
         layers = getattr(cfg, f"{side}_layers", 1)
         if isinstance(layers, int) and layers < 1:
             raise UserError(f"`--{side}-layers` must be 1 or more, but is {layers}; raise it.")
+        if _of_fconv(cfg) and not _are_convolutions(layers):
+            raise UserError(
+                f"`--{side}-layers` must be convolutions (channels, width) with this `--arch`, say "
+                f"'[(512, 3)] * 4', but is {layers!r}; give such a list."
+            )
+
+
+def _of_fconv(cfg: Any) -> bool:
+    made = ARCH_MODEL_REGISTRY.get(getattr(cfg, "arch", None))
+    return getattr(made, "__module__", "").startswith("fairseq.models.fconv")
+
+
+def _are_convolutions(text: Any) -> bool:
+    """Whether ``text`` is what fairseq makes convolutions of."""
+    try:
+        return bool(extend_conv_spec(eval(text)))
+    except Exception:  # it may be anything
+        return False
 
 
 def softmax_is_adaptive(model: Any) -> bool:

@@ -85,7 +85,7 @@ _KNOWN = [
             "'{{\"beam\": 4}}', but one of them is not ({0}).",
         ),
         (
-            r"\(<(?:string|unknown)>, line \d+\)$|malformed node|non-iterable float",
+            r"malformed node|non-iterable float",
             "an option that is read as Python must be that, but one is not ({0}); mend it.",
         ),
         (
@@ -181,7 +181,7 @@ def sentence_of(error: BaseException) -> str | None:
     if isinstance(error, RuntimeError) and (lost := of_a_lost_rank(text)):
         return lost
     line = text.strip().partition("\n")[0].rstrip(".:")
-    if option := _of_an_option(error, line):
+    if option := _of_an_option(error) or _of_python(error):
         return option
     for pattern, sentence in _KNOWN:
         found = pattern.search(line)
@@ -190,14 +190,30 @@ def sentence_of(error: BaseException) -> str | None:
     return f"{line}." if type(error) in _CHECKS and _TELLS.search(line) else None
 
 
-def _of_an_option(error: BaseException, line: str) -> str | None:
+def why(error: BaseException) -> str:
+    """Return what an ``error`` says, in one clause, without the place in some text."""
+    told = error.msg if isinstance(error, SyntaxError) else str(error)
+    return " ".join(told.split()).partition(". ")[0] or type(error).__name__
+
+
+def _of_python(error: BaseException) -> str | None:
+    """Return one sentence if text that was to be read as Python is none, or names what is not."""
+    inner = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)][1:]
+    evaluated = any((code.co_filename, code.co_name) == ("<string>", "<module>") for code in inner)
+    if evaluated or getattr(error, "filename", None) in ("<string>", "<unknown>"):
+        told = "an option that is read as Python must be that, but one is not"
+        return f"{told} ({why(error)}); mend it."
+    return None
+
+
+def _of_an_option(error: BaseException) -> str | None:
     """Return one sentence on a value that argparse asked fairseq to read, as Python, in vain."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_name == "_get_value" and "arg_string" in frame.f_locals:
             option = frame.f_locals["action"].option_strings[0]
             return (
                 f"`{option}` must be something that Python can read, say 1,2 or True, but is "
-                f"{frame.f_locals['arg_string']!r} ({line}); mend it."
+                f"{frame.f_locals['arg_string']!r} ({why(error)}); mend it."
             )
     return None
 

@@ -183,10 +183,11 @@ def settings_from(cfg: Any) -> Settings:
 
 
 def settle_off(cfg: Any) -> None:
-    """Write ``off`` where YAML without quotes has made ``False`` of it."""
+    """Write ``off`` where YAML without quotes has made ``False`` of it, also for checkpoints."""
     for name in ("autoassist_policy", "autoassist_hopeless"):
         if getattr(cfg, name) == "False":
             setattr(cfg, name, "off")
+            setattr(cfg._get_parent().task, name, "off")
 
 
 def hopeless_from(cfg: Any) -> str:

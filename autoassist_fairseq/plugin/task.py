@@ -80,8 +80,8 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
     @one_sentence
     def setup_task(cls, cfg: AutoAssistTranslationConfig, **kwargs: Any) -> Any:
         """Check options before anything is loaded, in training all; set up as fairseq does."""
-        settle_off(cfg)
         if program() in TRAINING:
+            settle_off(cfg)
             settle_rates(cfg)
             settings_from(cfg)
             check_folders(split_paths(cfg.data))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import itertools
 import threading
 import weakref
 from collections.abc import Callable
@@ -22,7 +23,8 @@ from autoassist_fairseq.schedule.queues import (
     raise_failure,
 )
 
-NAME, JOIN_SECONDS = "assistant", 5.0
+JOIN_SECONDS = 5.0
+_numbers = itertools.count()
 
 R = TypeVar("R")
 
@@ -53,7 +55,8 @@ class Worker:
         self.boss_queue = BossQueue(self.boss_queue.rank)
         for plan in self.planner.live:
             self.boss_queue.put(plan, self.timeout)
-        self._thread = threading.Thread(target=self._run, name=NAME, daemon=True)
+        name = f"assistant-{next(_numbers)}"
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
@@ -121,9 +124,12 @@ class Worker:
         the pages that are waited for while a cold disk reads them, of the thread and of those that
         it has started, which bear its name.
         """
-        planner = self.planner
+        planner, thread = self.planner, self._thread
         counts = planner.learned, planner.next_window, len(self.assistant_queue)
-        ours = [one for one in threading.enumerate() if one.name.startswith(NAME)]
+        if thread is None:
+            return counts
+        theirs = [one for one in threading.enumerate() if one.name.startswith(f"{thread.name}_")]
+        ours = [thread, *theirs]
         try:
             stats = [Path(f"/proc/self/task/{one.native_id}/stat").read_text() for one in ours]
             told = [itemgetter(7, 9, 11, 12)(stat.rpartition(")")[2].split()) for stat in stats]

@@ -129,8 +129,9 @@ class Opinion:
         self.surprise.load_state_dict(state["surprise"])
         self.standard = Standard.saved(state["hopeless"])
         self.believed = float(state["hopeless"].get("believed", "nan"))
-        if "text" in state:
-            self.text.load_state_dict(state["text"])
+        if "text" in state and not self.text.load_state_dict(state["text"]) and self.believed == 0:
+            self.believed = float("nan")
+            self.read()
 
 
 def kinds_of(told: verdicts.Verdicts) -> NDArray[np.int64]:

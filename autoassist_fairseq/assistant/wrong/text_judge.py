@@ -259,10 +259,11 @@ class TextJudge:
         """Return the verdicts so far, and a digest of what they rest on."""
         return {"verdicts": self._verdicts.copy(), "digest": self._digest()}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned; verdicts that rest on something else are forgotten.
+    def load_state_dict(self, state: dict[str, Any]) -> bool:
+        """Take over what `state_dict` returned; return whether verdicts are still what they were.
 
-        `StateError` if they are those of another number of pairs.
+        Those that rest on something else are forgotten. `StateError` if they are those of another
+        number of pairs.
         """
         saved = np.asarray(state["verdicts"], np.uint8)
         if saved.shape != self._verdicts.shape:
@@ -273,6 +274,7 @@ class TextJudge:
             )
         same = state["digest"] == self._digest()
         self._verdicts[...] = saved if same else UNKNOWN
+        return bool(same)
 
     def _digest(self) -> str:
         digest = hashlib.blake2b(repr((VERSION, self._seed, KINDS)).encode(), digest_size=16)

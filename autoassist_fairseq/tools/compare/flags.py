@@ -81,7 +81,7 @@ def check_flags(flags: Sequence[str], where: str, averaged: int = 1) -> None:
         flag, name = word.partition("=")[0], option_in(word)[0]
         if name in ours or name.startswith(_OUR_KINDS):
             raise UserError(
-                f"`{where}` must leave {flag} to autoassist compare, which sets it for "
+                f"`{where}` must leave {flag} to autoassist compare, which relies on it in "
                 "every run; leave it out."
             )
     scheduler = value_of(flags, "--lr-scheduler")

@@ -135,7 +135,8 @@ def _small(args: argparse.Namespace, images: ImageSet) -> Bytes:
     if not isinstance(images.train, Files):
         return small(images.train)
     path, of = args.out / f"small-{images.name}.npz", images.train.digest
-    with suppress(OSError, ValueError, KeyError, TypeError, BadZipFile), np.load(path) as kept:
+    unread = OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile
+    with suppress(*unread), np.load(path) as kept:
         if str(kept["of"]) == of:
             copies: Bytes = kept["copies"]
             return copies

@@ -52,6 +52,13 @@ def check_text(state: Mapping[str, Any], text: Path, data: Path) -> None:
     corpus = trained_text(state, data)
     split = find_split(data, state["run"]["split"], *state["run"]["languages"])
     sides = [read_lines(text / f"train.{one}", "--text") for one in (split.source, split.target)]
+    for side in sides:
+        if len(side) != len(corpus.corpus):
+            raise UserError(
+                f"`--text` must be what {data} was made of, line by line, but has {len(side):,} "
+                f"lines for its {len(corpus.corpus):,} pairs; give the text/ that was prepared "
+                "with it, or its `--data`."
+            )
     pairs = np.unique(np.linspace(0, len(corpus.corpus) - 1, SAMPLE).astype(np.int64))
     shown = [(corpus.pair(pair), [side[pair] for side in sides]) for pair in pairs]
     known = [both for both in shown if _UNKNOWN not in "".join(both[0])]
