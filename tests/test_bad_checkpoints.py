@@ -156,7 +156,7 @@ FLAG_CASES: dict[str, tuple[str, str]] = {
     ),
     "a beta of 1": ("--adam-betas (0.9,1)", r"`--adam-betas` must be two numbers .* below 1"),
     "no comma": (
-        "--adam-betas (0.9\u00a00.98)",
+        "--adam-betas (0.9'')",
         r"`--adam-betas` must be .* \(invalid [^.]*\); give such a value\.$",
     ),
     "betas of adamax": (
@@ -177,7 +177,7 @@ FLAG_CASES: dict[str, tuple[str, str]] = {
     "no list of numbers": ("--update-freq [2", r"`--update-freq` must be .* but is '\[2' \("),
     "attention": (
         "--arch lstm --decoder-attention yes",
-        "`--decoder-attention` must be .* 'yes'|read as Python must be .*name 'yes'",
+        "an option that is read as Python must be that, .*name 'yes' is not",
     ),
     "convolutions": (
         "--arch fconv --encoder-layers [(16,)] --decoder-layers [(16,3)]",

@@ -20,8 +20,10 @@ import sys
 import threading
 from typing import Any
 
+import fairseq_cli.preprocess
+import fairseq_cli.train  # noqa: F401
 import numba
-import sacrebleu  # noqa: F401  (imported here once, for all)
+import sacrebleu  # noqa: F401
 import tensorboardX  # noqa: F401
 import torch._dynamo  # noqa: F401
 import train_probe
