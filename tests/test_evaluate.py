@@ -13,6 +13,7 @@ from test_score_generated import split_files
 from translations import REFERENCE
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.files import locked
 from autoassist_fairseq.tools.common.words import split_at_dashes
 from autoassist_fairseq.tools.scoring.evaluate import main
 from autoassist_fairseq.tools.scoring.layout import sentencepiece_model
@@ -218,6 +219,15 @@ def test_what_will_be_written_over_is_neither_baseline_nor_reference(
             main([*COMMAND, option, name])
     assert (out / "hypotheses.txt").read_text() == before
     assert sorted(path.name for path in out.iterdir()) == ["hypotheses.txt"]
+
+
+def test_a_folder_in_which_another_evaluates_is_left_alone(generate: Path, corpus: Path) -> None:
+    theirs = corpus / "run" / "evaluation" / "generate-test.txt"
+    with locked(theirs.parent):
+        theirs.write_text("half")
+        with pytest.raises(UserError, match="^`--out` .* another run is working in run/evaluation"):
+            main(COMMAND)
+    assert theirs.read_text() == "half"
 
 
 def test_translations_of_another_split_bear_its_name(generate: Path, corpus: Path) -> None:

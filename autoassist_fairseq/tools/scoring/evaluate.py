@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from autoassist_fairseq.errors import UserError, run_main
 from autoassist_fairseq.tools.common.child import lines_of
-from autoassist_fairseq.tools.common.files import clear_os_errors, not_files, write_lines
+from autoassist_fairseq.tools.common.files import clear_os_errors, locked, not_files, write_lines
 from autoassist_fairseq.tools.common.languages import Languages
 from autoassist_fairseq.tools.common.words import split_at_dashes
 from autoassist_fairseq.tools.scoring import command as scoring
@@ -84,7 +84,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = Outputs(args.out or _folder(args.checkpoints) / "evaluation", args.gen_subset)
     out.spare("--ref", args.ref)
     out.spare("--baseline", [args.baseline] if args.baseline else [])
-    out.folder.mkdir(parents=True, exist_ok=True)
+    with locked(out.folder):  # two that share it would score each other's translations
+        return _evaluate(args, split, out, extra, pairs)
+
+
+def _evaluate(
+    args: argparse.Namespace, split: Split, out: Outputs, extra: Sequence[str], pairs: int
+) -> int:
     model = _average(args, out.averaged)
     _generate([*_generate_options(args, model, split), *extra], out.generated, pairs)
     scored = _detokenise(args, split, out)
