@@ -140,6 +140,13 @@ def _explained(error: RuntimeError, vocab_size: int) -> UserError:
     return UserError(f"sentencepiece could not learn a model of {vocab_size:,} pieces: {message}")
 
 
+def processor_of(model: Path) -> sentencepiece.SentencePieceProcessor:
+    """Load a model, from a place of whatever name: sentencepiece itself opens UTF-8 alone."""
+    processor = sentencepiece.SentencePieceProcessor()
+    processor.LoadFromSerializedProto(model.read_bytes())
+    return processor
+
+
 def encode(
     model: Path, lines: Iterable[str], threads: int, allowed: frozenset[str] | None = None
 ) -> Iterator[list[str]]:
@@ -147,7 +154,7 @@ def encode(
 
     See `respelled` for what becomes of the others.
     """
-    processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
+    processor = processor_of(model)
     encoded = (
         processor.encode(block, out_type=str, num_threads=threads)
         for block in blocks(lines, _BLOCK)
@@ -158,5 +165,5 @@ def encode(
 
 def known_pieces(model: Path) -> frozenset[str]:
     """All pieces of a model."""
-    processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
+    processor = processor_of(model)
     return frozenset(map(processor.id_to_piece, range(processor.get_piece_size())))

@@ -103,7 +103,7 @@ class TextFiles:
                 character_coverage=COVERAGE,
                 at_most=True,
             )
-            return sentencepiece.SentencePieceProcessor(model_file=str(model))
+            return subwords.processor_of(model)
 
     def _encoded(self, processor: sentencepiece.SentencePieceProcessor) -> Corpus:
         tokens, sizes = (array("H"), array("H")), (array("i"), array("i"))
