@@ -68,8 +68,8 @@ def test_more_characters_than_pieces_are_common(
     monkeypatch.setattr("autoassist_fairseq.tools.wrong_pairs.text_files.PIECES", 20)
     letters = [chr(one) for one in range(0x4E00, 0x4E00 + 40)]
     lines = ["".join(letters[at : at + 4]) for at in range(0, 40, 4)]
-    files = write(tmp_path, lines, ["a"] * len(lines))
-    source = TextFiles(*map(Path, files)).corpus().source
+    files = map(Path, write(tmp_path, lines, ["a"] * len(lines)))
+    source = TextFiles(next(files), next(files)).corpus().source
     found = {*source.gather(np.arange(len(lines))).tokens.tolist()}
     assert len(found) >= len(letters) and 3 not in found  # which is the unknown one's
 
