@@ -66,12 +66,6 @@ def test_bad_options(tmp_path: Path, passes: int, seed: int, sentence: str) -> N
         demo_settings(tmp_path, seed, passes, fast=False)
 
 
-def test_bad_options_make_nothing(tmp_path: Path) -> None:
-    with pytest.raises(UserError):
-        main(["--out", str(tmp_path / "new"), "--passes", "0"])
-    assert not (tmp_path / "new").exists()
-
-
 @pytest.mark.parametrize("name", ["corpus/train.en", "noise/train.en"])
 @pytest.mark.parametrize("prepared", [False, True])
 def test_files_of_others_are_not_written_over(tmp_path: Path, name: str, prepared: bool) -> None:
@@ -101,6 +95,12 @@ def interrupted(corpus: Corpus, out: Path) -> None:
     out.mkdir()
     (out / "train.en").write_text("half")
     raise KeyboardInterrupt
+
+
+def test_bad_options_make_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UserError):
+        main(["--out", str(tmp_path / "new"), "--passes", "0"])
+    assert not (tmp_path / "new").exists()
 
 
 def demo(out: Path) -> tuple[str, str]:

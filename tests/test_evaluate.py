@@ -185,6 +185,15 @@ def test_a_failing_generate_is_one_sentence(generate: Path, corpus: Path) -> Non
     assert not (corpus / "run" / "evaluation" / "hypotheses.txt").exists()
 
 
+def test_a_folder_in_which_another_evaluates_is_left_alone(generate: Path, corpus: Path) -> None:
+    theirs = corpus / "run" / "evaluation" / "generate-test.txt"
+    with locked(theirs.parent):
+        theirs.write_text("half")
+        with pytest.raises(UserError, match="^`--out` .* another run is working in run/evaluation"):
+            main(COMMAND)
+    assert theirs.read_text() == "half"
+
+
 def test_a_missing_fairseq_names_the_remedy(generate: Path) -> None:
     generate.unlink()
     with pytest.raises(UserError, match="run `make setup`"):
@@ -219,15 +228,6 @@ def test_what_will_be_written_over_is_neither_baseline_nor_reference(
             main([*COMMAND, option, name])
     assert (out / "hypotheses.txt").read_text() == before
     assert sorted(path.name for path in out.iterdir()) == ["hypotheses.txt"]
-
-
-def test_a_folder_in_which_another_evaluates_is_left_alone(generate: Path, corpus: Path) -> None:
-    theirs = corpus / "run" / "evaluation" / "generate-test.txt"
-    with locked(theirs.parent):
-        theirs.write_text("half")
-        with pytest.raises(UserError, match="^`--out` .* another run is working in run/evaluation"):
-            main(COMMAND)
-    assert theirs.read_text() == "half"
 
 
 def test_translations_of_another_split_bear_its_name(generate: Path, corpus: Path) -> None:
