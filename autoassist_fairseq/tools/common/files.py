@@ -154,6 +154,11 @@ def write_text(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
+def read_text(path: Path) -> str:
+    """Return what `write_text` wrote."""
+    return path.read_text(encoding="utf-8", errors="surrogateescape")
+
+
 def write_lines(path: Path, lines: Iterable[str]) -> None:
     """Write ``lines``, each with a line feed, as `write_text` does."""
     write_text(path, "".join(f"{line}\n" for line in lines))
@@ -167,7 +172,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 def read_json(path: Path) -> dict[str, Any] | None:
     """The object in ``path``; None when there is none or it was cut off."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        content = json.loads(read_text(path))
     except (FileNotFoundError, ValueError):
         return None
     return content if isinstance(content, dict) else None
