@@ -17,7 +17,7 @@ import pytest
 from binarised import Binarised, make_corpus
 from faulty import digests
 from test_plugin_bad_input import CASES as BAD_INPUTS
-from training import Run, Server
+from training import TASK, Run, Server, command
 
 pytestmark = pytest.mark.slow
 
@@ -146,6 +146,58 @@ FLAG_CASES: dict[str, tuple[str, str]] = {
         "`--autoassist-lr`.*`--batch-size`.*-3.*`--update-freq`",
     ),
     "seed": ("--seed -1", "`--seed` must be from 0"),
+    "one beta": (
+        "--adam-betas (0.9,)",
+        r"`--adam-betas` must be two numbers .*'\(0\.9, 0\.98\)', but is '\(0\.9,\)'; give such",
+    ),
+    "a beta that is none": (
+        "--adam-betas (0.9,b)",
+        r"`--adam-betas` .* but is '\(0\.9,b\)' \(name 'b' is not defined\); give such",
+    ),
+    "a beta of 1": ("--adam-betas (0.9,1)", r"`--adam-betas` must be two numbers .* below 1"),
+    "text for a beta": ("--adam-betas (0.9,'0')", r"`--adam-betas` must be two numbers"),
+    "betas of adamax": (
+        "--optimizer adamax --adamax-betas 0.9",
+        "`--adamax-betas` must be two numbers .* but is '0.9'; give such",
+    ),
+    "adafactor": (
+        "--optimizer adafactor --adafactor-eps (1,e",
+        r"`--adafactor-eps` must be two numbers, .* but is '\(1,e' \('\(' was never closed",
+    ),
+    "several that are Python": (
+        "--optimizer-overrides [4] --lr-scheduler manual --epoch2lr {{1:2}}"
+        """ --update2lr {{"a":1}}""",
+        "`--epoch2lr` must be a dict of learning rates, .* '{1:2}'; .*`--update2lr` .*"
+        r"`--optimizer-overrides` must be a dict of numbers, .* but is '\[4\]'; give such",
+    ),
+    "text for a number": (
+        """--optimizer-overrides {{"lr":"0.1"}}""",
+        "`--optimizer-overrides` must be a dict of numbers",
+    ),
+    "betas in overrides": (
+        """--optimizer-overrides {{"betas":(0.9,)}}""",
+        "`--optimizer-overrides` must be a dict of numbers",
+    ),
+    "no schedule": ("--lr (", r"`--lr` must be .*, but is '\(' \('\(' was never closed"),
+    "no list of numbers": ("--update-freq [2", r"`--update-freq` must be .* but is '\[2' \("),
+    "attention": ("--arch lstm --decoder-attention yes", "`--decoder-attention` .* 'yes' "),
+    "cutoffs": (
+        "--arch lstm --adaptive-softmax-cutoff 10,many",
+        "`--adaptive-softmax-cutoff` must be whole numbers, .*'10,many' .name 'many'",
+    ),
+    "convolutions": (
+        "--arch fconv --encoder-layers [(16,)] --decoder-layers [(16,3)]*x",
+        "`--encoder-layers` must be convolutions .*`--decoder-layers` .*name 'x' is not",
+    ),
+    "fewer attentions than layers": (
+        "--arch fconv --encoder-layers [(16,3)] --decoder-layers [(16,3)]"
+        " --decoder-attention [1,2]",
+        "`--decoder-attention` must be True, False, or a list of them",
+    ),
+    "kernels": (
+        "--arch lightconv --encoder-kernel-size-list 3,a",
+        r"`--encoder-kernel-size-list` must be .*, but is '3,a' \(name 'a'",
+    ),
     "error policy": ("--autoassist-on-error ignore", "`--autoassist-on-error` .*stop, continue"),
     "save dir": ("--save-dir {folder}/file", "`.*/file` must be a place that can be written to"),
     "save dir below": ("--save-dir {folder}/file/a", "`.*/file/a` must be a place"),
@@ -204,6 +256,24 @@ def test_a_bad_flag(
     before = digests(folder)
     run = server.train(corpus.data, folder, *FLAGS, *flags.format(folder=folder).split())
     check(run, folder, before, says)
+
+
+def test_betas_of_a_yaml_are_checked_too() -> None:
+    from omegaconf import OmegaConf
+
+    from autoassist_fairseq.plugin.python_options import problems_of_python
+
+    for betas, good in (([0.9, 0.98], True), ([0.9], False), (0.9, False), ("(0,0.9)", True)):
+        cfg = OmegaConf.create({"task": {}, "optimizer": {"adam_betas": betas}, "model": None})
+        assert (not problems_of_python(cfg.task)) is good
+
+
+def test_overrides_are_checked_before_a_model_is_loaded(corpus: Binarised, tmp_path: Path) -> None:
+    flags = (*TASK, "--path", "none.pt", "--gen-subset", "valid", "--model-overrides", "[4]")
+    status, output = command("fairseq-generate", corpus.data, *flags, folder=tmp_path)
+    assert status == 1 and "Traceback" not in output
+    says = r"error: `--model-overrides` must be a dict, say .*, but is '\[4\]'; give such a value\."
+    assert re.search(says, output.splitlines()[-1])
 
 
 def test_other_data_with_the_same_dictionaries(

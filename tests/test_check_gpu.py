@@ -215,6 +215,7 @@ def test_a_failed_row_ends_with_status_1(
         (["--parts", "runs,nonsense"], "`--parts` must be of runs, .*'nonsense' is none of them"),
         (["--minutes", "0"], "`--minutes` must be above 0, but is 0.0"),
         (["--data", "no/such"], "`--data` must be a folder, but no/such is none"),
+        (["--out", "a:b"], "`--out` must be without `:`, at which fairseq splits names, but is"),
     ],
 )
 def test_bad_options_are_told(args: list[str], told: str) -> None:

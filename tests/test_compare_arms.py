@@ -126,6 +126,8 @@ def test_arms_that_do_not_go_together(texts: list[str], said: str) -> None:
         (["--autoassist-policy", "off"], "leave --autoassist-policy"),
         (["--stop-time-hours", "1"], "leave --stop-time-hours"),
         (["--validate-interval", "2"], "leave --validate-interval to"),
+        (["--no-save-optimizer-state"], "leave --no-save-optimizer-state to"),
+        (["--use-sharded-state"], "leave --use-sharded-state to"),
         (["--validate-after-updates=9"], "leave --validate-after-updates to"),
         (["--lr-scheduler", "cosine"], "goes by updates alone .*has cosine"),
         (["--lr-scheduler=reduce_lr_on_plateau"], "goes by updates alone"),

@@ -276,7 +276,8 @@ def test_test_sets_are_pooled(data: Path, capsys: pytest.CaptureFixture[str]) ->
     assert run["each"]["test"] == pytest.approx(run["each"]["other"])  # the same lines twice
     assert run["bleu"] == pytest.approx(run["each"]["test"])
     folder = data.parent / "out" / "shrink-1"
-    assert json.loads((folder / "score.json").read_text())["pairs"] == 2 * PAIRS
+    scored = json.loads((folder / "score.json").read_text())
+    assert (scored["pairs"], scored["subset"]) == (2 * PAIRS, "test,other")
     assert "test, other laid end to end" in (data.parent / "out" / "compare.md").read_text()
     for words, said in (
         (["--gen-subset", "test,"], "must be different names"),
@@ -440,6 +441,17 @@ def test_the_validation_set_may_have_another_name(data: Path) -> None:
         (["--arms", "off", "--generate", "'--beam 5"], "`--generate` must have closed quotes"),
         (["--arms", "off", "--", "--max-update", "5"], "leave --max-update"),
         (["--arm", "a=off --max-epoch 5"], "`--arm a` must leave --max-epoch"),
+        (
+            ["--arms", "off", "--average", "2", "--", "--keep-last-epochs", "1"],
+            "`--` must leave --keep-last-epochs to autoassist compare",
+        ),
+        (
+            ["--average", "2", "--arm", "a=off --keep-last-epochs=1"],
+            "`--arm a` must leave --keep-last-epochs to",
+        ),
+        (["--arm", "a=off --checkpoint-suffix -a"], "`--arm a` must leave --checkpoint-suffix to"),
+        (["--arms", "off", "--out", "a:b"], "`--out` must be without `:`, .* but is a:b; choose"),
+        (["--arm", "a=off --data c:d"], "`--data` must be without `:`, .* but is c:d; choose"),
         (["--arms", "off", "--ref", "gone"], "`--ref` gone must be a readable file"),
         (["--arms", "off", "--detokenise", "sentencepiece"], "`--spm` is missing"),
     ],

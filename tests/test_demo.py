@@ -103,6 +103,12 @@ def test_bad_options_make_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
+def test_a_folder_that_fairseq_would_take_for_two_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="`--out` must be without `:`"):
+        main(["--out", str(tmp_path / "a:b")])
+    assert not [*tmp_path.iterdir()]
+
+
 def demo(out: Path) -> tuple[str, str]:
     done = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / "demo.py"), "--fast", "--out", str(out)],

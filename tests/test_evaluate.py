@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -25,6 +26,7 @@ def corpus(tmp_path: Path) -> Path:
     (tmp_path / "bin").mkdir()
     split_files(tmp_path / "bin", "test.en-de.en.idx", "test.en-de.de.idx")
     (tmp_path / "run").mkdir()
+    (tmp_path / "c:d").mkdir()
     (tmp_path / "ref").write_text(REFERENCE * 125, encoding="utf-8")
     (tmp_path / "short").write_text(REFERENCE, encoding="utf-8")
     tokens = "\n".join(moses_tokens(REFERENCE.splitlines(), "de"))
@@ -52,6 +54,8 @@ def needs_torch(arguments: list[str], said: str) -> Any:
         (["--detokenise", "none", "--checkpoints", "gone"], "gone must exist"),
         (["--detokenise", "none", "--checkpoints", "ref"], "but ref is another file; give"),
         (["--detokenise", "none", "--ref", "-"], "`--ref` must be a file, .* but - is no file"),
+        (["--out", "a:b"], "`--out` must be without `:`, at which .*, but is a:b"),
+        (["--checkpoints", "c:d"], "`--checkpoints` must be without `:`, .* is c:d; choose"),
         (
             ["--detokenise", "none", "--baseline", "pipe"],
             "`--baseline` must .* pipe is no file",
@@ -230,13 +234,17 @@ def test_what_will_be_written_over_is_neither_baseline_nor_reference(
     assert sorted(path.name for path in out.iterdir()) == ["hypotheses.txt"]
 
 
-def test_translations_of_another_split_bear_its_name(generate: Path, corpus: Path) -> None:
+def test_translations_of_another_split_bear_its_name(
+    generate: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     split_files(corpus / "bin", "test1.en-de.en.idx", "test1.en-de.de.idx")
     assert main([*COMMAND]) == 0
     out = corpus / "run" / "evaluation"
     before = (out / "hypotheses.txt").read_text()
     generate.write_text(generate.read_text().replace("'no'", "'ja'"))
-    assert main([*COMMAND, "--gen-subset", "test1"]) == 0
+    capsys.readouterr()
+    assert main([*COMMAND, "--gen-subset", "test1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["subset"] == "test1"
     assert (out / "hypotheses.txt").read_text() == before
     assert (out / "hypotheses-test1.txt").read_text() == "Ein Kleinbetrieb, ja.\n" * 1000
     for name in ("generate-test1.txt", "hypotheses-test1.tok", "reference-test1.tok"):

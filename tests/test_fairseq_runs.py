@@ -194,7 +194,7 @@ def test_empty_translations_have_bleu_0(server: Server, corpus: Binarised, tmp_p
         (("--lr-scheduler", "polynomial_decay"), "`--total-num-update` must be given for the"),
         (("--encoder-embed-dim", 15), "`--encoder-embed-dim` and"),
         (("--eval-bleu", "--eval-bleu-args", "{beam:4}"), "must be a JSON object, such as"),
-        (("--adam-betas", "(0.9"), "`--adam-betas` must be like"),
+        (("--adam-betas", "(0.9"), "`--adam-betas` must be two numbers"),
         (("--num-batch-buckets", 3), "`--num-batch-buckets` must go with `--max-tokens`"),
     ],
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -18,7 +20,7 @@ from corpora import alone
 from autoassist_fairseq.assistant.corpus.vectors import Vectors
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.figure5 import boss, command, results, sets, training, work
-from autoassist_fairseq.tools.figure5.images import Pixels
+from autoassist_fairseq.tools.figure5.images import Files, Pixels, small
 from autoassist_fairseq.tools.figure5.job import CHECKPOINT, DONE, Job, finish, finished
 from autoassist_fairseq.tools.figure5.results import Arm
 from autoassist_fairseq.tools.figure5.sets import ImageSet
@@ -43,6 +45,34 @@ def pixels(count: int, seed: int) -> Pixels:
     for row, label in enumerate(labels):
         values[row, :, 4 * label : 4 * label + 4] += np.uint8(100)
     return Pixels(values, labels)
+
+
+@pytest.mark.slow
+def test_small_copies_are_kept_for_the_same_files_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[int] = []
+
+    def count(images: Any) -> Any:
+        counted.append(1)
+        return small(images)
+
+    monkeypatch.setattr(work, "small", count)
+    paths = [tmp_path / name for name in ("a", "b")]
+    one = ImageSet("some", Files(paths, np.array([0, 1]), np.load), Pixels(*[np.array([])] * 2))
+    args = argparse.Namespace(out=tmp_path / "out")
+
+    def copies(*values: int) -> list[int]:
+        for path, value in zip(paths, values, strict=True):
+            with path.open("wb") as stream:
+                np.save(stream, np.full((8, 8, 1), value, np.uint8))
+            os.utime(path, (1, 1 + value))
+        return [int(copy[0]) for copy in work._small(args, one)]
+
+    assert copies(3, 4) == copies(3, 4) == [3, 4] and len(counted) == 1
+    assert copies(3, 5) == [3, 5] and len(counted) == 2, "as many files, but others"
+    (tmp_path / "out" / "small-some.npz").write_bytes(b"cut")
+    assert copies(3, 5) == [3, 5] and len(counted) == 3
 
 
 @pytest.fixture

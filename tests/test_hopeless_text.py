@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +21,8 @@ from autoassist_fairseq.assistant.wrong.hopeless import Hopeless
 from autoassist_fairseq.assistant.wrong.surprise import LIKELY, OTHER, SURE
 from autoassist_fairseq.assistant.wrong.text_judge import KINDS, TextJudge
 from autoassist_fairseq.assistant.wrong.vote import MOST, Vote, vote_of
+from autoassist_fairseq.plugin import announcing
+from autoassist_fairseq.schedule import passes
 from autoassist_fairseq.schedule.folder import CORPUS, Folder
 from autoassist_fairseq.schedule.messages import Feedback
 from autoassist_fairseq.schedule.packing import Budget
@@ -33,8 +36,12 @@ PAIRS = 1_500
 CUT = Settings(policy="uniform", hopeless="cut", reexamine=0.1)
 
 
-def folder_of(share: float, seed: int = 0) -> tuple[Folder, NDArray[np.bool_]]:
+def folder_of(share: float, seed: int = 0, last: bool = False) -> tuple[Folder, NDArray[np.bool_]]:
+    """Return pairs and which are wrong [P]; ``last``: those stand at the end."""
     source, target, wrong = spoiled(PAIRS, share, seed)
+    order = np.argsort(wrong, kind="stable") if last else np.arange(PAIRS)
+    source, target = [source[i] for i in order], [target[i] for i in order]
+    wrong = wrong[order]
     sizes, tables = map(sizes_of, (source, target)), map(table_of, (source, target))
     corpus = Corpus(
         side_of(source, WORDS), side_of(target, WORDS, "target"), next(tables), next(tables)
@@ -138,6 +145,41 @@ def test_how_sure_it_must_be_is_the_user_s_choice() -> None:
         planner.begin_pass(1, 2)
         found[sure] = hopeless_of(planner).hopeless(np.arange(PAIRS)).sum()
     assert found[0.01] >= found[0.5] > found[0.999]
+
+
+@pytest.mark.parametrize("sure", [0.05, 0.999])
+def test_a_pass_goes_on_as_sure_as_it_began(sure: float) -> None:
+    """Its quotas are those of whom it was to keep."""
+    stopped, resumed = planner_of(), planner_of(sure=sure)
+    head = run(stopped, range(1, 2), stop=0)
+    resumed.load_state_dict(stopped.state_dict())
+    kept = trained([*head, *run(resumed, range(1, 2))])
+    assert kept.tolist() == trained(run(planner_of(), range(1, 2))).tolist()
+    resumed.begin_pass(2, 2)
+    assert hopeless_of(resumed).frozen["sure"] == sure
+    old = stopped.state_dict()
+    del old["policy"]["hopeless"]["sure"]  # of a version that did not say
+    resumed.load_state_dict(old)
+    assert hopeless_of(resumed).frozen["sure"] == sure
+
+
+def test_of_many_pairs_the_log_tells_of_those_that_the_pass_begins_with(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not of the first in the file: the worst part of a corpus often comes last."""
+    for module, name in ((hopeless, "AT_ONCE"), (announcing, "AT_ONCE"), (passes, "SAMPLE")):
+        monkeypatch.setattr(module, name, 500)
+    folder, wrong = folder_of(0.3, last=True)
+    assert not wrong[: PAIRS // 2].any()
+    planner = planner_of(folder)
+    planner.begin_pass(1, 2)
+    judged = hopeless_of(planner).opinion.text.state_dict()["verdicts"] != verdicts.UNKNOWN
+    with caplog.at_level("INFO"):
+        announcing.announce_hopeless(planner)
+    told = re.search(r"([0-9]+) of 500 pairs \(", caplog.text)
+    assert told and 0.7 < int(told[1]) / wrong[judged].sum() < 1.05 and judged.sum() == 500
+    after = hopeless_of(planner).opinion.text.state_dict()["verdicts"] != verdicts.UNKNOWN
+    assert (after == judged).all(), "no more text is read for that line"
 
 
 def test_a_pair_that_the_boss_learns_comes_back() -> None:

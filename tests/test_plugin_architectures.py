@@ -28,6 +28,7 @@ def test_no_architecture_is_refused_as_it_is() -> None:
     )
 
     from autoassist_fairseq.plugin.architectures import check_layers
+    from autoassist_fairseq.plugin.python_options import problems_in
 
     names = [
         name
@@ -38,6 +39,7 @@ def test_no_architecture_is_refused_as_it_is() -> None:
     for name in names:
         ARCH_CONFIG_REGISTRY[name](cfg := argparse.Namespace())
         check_layers(cfg)
+        assert not problems_in(cfg)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

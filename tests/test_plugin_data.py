@@ -6,11 +6,17 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from binarised import Binarised, binarise
+from fairseq.data import Dictionary
+from fairseq.tasks.translation import load_langpair_dataset
 from training import Server
 
+from autoassist_fairseq.assistant.corpus.features import spelled_alike
+from autoassist_fairseq.plugin.corpus import corpus_of
 from autoassist_fairseq.plugin.opening import languages_of
+from autoassist_fairseq.tools.report.corpus import read_text
 
 pytestmark = pytest.mark.slow
 
@@ -121,3 +127,25 @@ def test_validating_on_the_training_set_is_fairseq_s_own(
     assert run.losses == plain.losses, "the same training"
     validated = [line for line in run.logged("train") if "train_aa_pass" not in line]
     assert len(validated) == len(run.logged("valid")) > 3
+
+
+def test_what_is_spelled_alike_is_told_by_the_dictionaries(corpus: Binarised) -> None:
+    """And not by their size: these have the same words, in different orders."""
+    words = [Dictionary.load(str(corpus.data / f"dict.{name}.txt")) for name in ("de", "en")]
+    dataset = load_langpair_dataset(
+        *(str(corpus.data), "train", "de", words[0], "en", words[1]),
+        combine=False,
+        dataset_impl=None,
+        upsample_primary=1,
+        left_pad_source=True,
+        left_pad_target=False,
+        max_source_positions=99,
+        max_target_positions=99,
+    )
+    alike = corpus_of(dataset).alike
+    assert alike is not None
+    assert [words[0][i] for i in alike] == words[1].symbols
+    assert len(words[0]) == len(words[1]) and (alike != np.arange(len(alike))).any()
+    same = read_text(corpus.data, "de", "en").corpus.alike  # what find-wrong-pairs goes by
+    assert same is not None and (same == alike).all()
+    assert spelled_alike(["a", "b"], ["b", "c", "a"]).tolist() == [1, -1, 0]

@@ -87,6 +87,7 @@ def trained(autoassist: Path, corpus: Path) -> Path:
         autoassist, "train", "base", corpus / "bin", "--tiny", "--policy", "shrink",
         "--tokens-seen", "320000", "--update-freq", "2", "--save-dir", corpus / "run", "--",
         "--dropout", "0", "--save-interval", "20", "--validate-interval", "20",
+        "--num-workers", "0",
     )  # fmt: skip
     assert "batch x 1 processes x update-freq 2 = 4000 (this recipe: 4000)" in done.stderr
     found = losses(done.stdout)
@@ -149,7 +150,7 @@ def test_the_big_recipe_trains_on_two_processes(corpus: Path) -> None:
 # What is imported here takes long and none of it is ours: each command still imports its own.
 HELPS = """
 import multiprocessing, sys
-import fairseq, matplotlib.pyplot, numba, sacrebleu, scipy.stats, sklearn, torch
+import fairseq, matplotlib.pyplot, numba, sacrebleu, sacremoses, sklearn.metrics, torch
 from autoassist_fairseq.__main__ import COMMANDS, main
 
 def help(name):

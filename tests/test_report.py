@@ -243,6 +243,10 @@ def test_bleu_is_taken_or_computed(tmp_path: Path, capsys: pytest.CaptureFixture
     assert [run["bleu"] for run in runs] == [31.25, pytest.approx(100)]
     assert runs[0]["signature"] == "sig|a" and "tok:13a" in runs[1]["signature"]
     assert runs[1]["tokens_saved"] == pytest.approx(0.3)
+    of = json.dumps({"figures": figures, "subset": "valid"})
+    (tmp_path / "a" / "score.json").write_text(of)
+    report(tmp_path, first, "--json")
+    assert json.loads(capsys.readouterr().out)["runs"][0]["signature"] == "sig|a|subset:valid"
     zh = "我有一只猫它很喜欢吃鱼。\n天气很好我去公园。\n"
     (tmp_path / "b" / "evaluation" / "hypotheses.txt").write_text(zh.replace("猫", "狗"))
     (tmp_path / "ref.zh").write_text(zh)

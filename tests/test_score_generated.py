@@ -88,12 +88,14 @@ def test_plain_text(track: Track, line: str, expected: str) -> None:
         ("-tde", "leave -tde out"),
         ("--cpu --path=other.pt", "leave --path out"),
         ("--results-path here", "leave --results-path out"),
+        ("--model-overrides [4]", r"have --model-overrides that are a dict, .* has '\[4\]'; mend"),
+        ("--model-overrides={'a':", "have --model-overrides that are a dict"),
     ],
 )
 def test_flags_that_change_what_the_output_is(flags: str, said: str) -> None:
     check_flags(["--cpu", "--nbest", "2", "--beam=5"], "--")
     with pytest.raises(
-        UserError, match=f"^`--generate` must {'' if 'leave' in said else '.*'}{said}"
+        UserError, match=f"^`--generate` must {'' if said[:5] in 'leave have ' else '.*'}{said}"
     ):
         check_flags(flags.split(), "--generate")
 

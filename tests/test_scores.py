@@ -139,7 +139,7 @@ def write_noise(folder: Path, order: list[int]) -> tuple[Path, Path]:
     noise, text = folder / "noise", folder / "text"
     for place, numbers in ((noise, list(range(PAIRS))), (text, order)):
         place.mkdir()
-        for language, side in (("de", SOURCE), ("en", TARGET)):
+        for language, side in (("en", SOURCE), ("de", TARGET)):
             lines = "".join(f"{side[number]}\n" for number in numbers)
             (place / f"train.{language}").write_text(lines, encoding="utf-8")
     (noise / "spoiled.txt").write_text("".join(f"{int(flag)}\n" for flag in SPOILED))
@@ -191,6 +191,27 @@ def test_verdicts_are_judged_as_scikit_learn_does(
     assert line[2:4] == [f"{area:.3f}", f"{by_loss:.3f}"]
     assert line[4] == f"{11 / 40:.1%}" and line[5:] == [f"{precision:.3f}", f"{recall:.3f}"]
     assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_text_of_another_corpus_is_not_judged(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from autoassist_fairseq.tools.scores import judging
+
+    noise, text = write_noise(tmp_path, list(range(PAIRS)))
+    words = [str(checkpoint(run)), "--noise", str(noise), "--text", str(text)]
+    assert judging.main(words) == 0
+    assert "no bin/ lies beside `--text`" in capsys.readouterr().err
+    assert judging.main([*words, "--data", str(run)]) == 0
+    assert not capsys.readouterr().err
+    for language, side in (("en", SOURCE), ("de", TARGET)):  # as many pairs in another order
+        (text / f"train.{language}").write_text("\n".join(reversed(side)) + "\n")
+    with pytest.raises(UserError, match="`--text` must be what .* of 40 pairs looked at 40 differ"):
+        judging.main([*words, "--data", str(run)])
+    other = write_data(tmp_path / "bin", SOURCE[::-1], TARGET[::-1])
+    assert other == tmp_path / "bin"
+    with pytest.raises(UserError, match="`--data` must be what the run was trained on, .*/bin is"):
+        judging.main(words)
 
 
 @pytest.mark.filterwarnings("error")

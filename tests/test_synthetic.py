@@ -164,6 +164,12 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
+def test_a_folder_that_fairseq_would_take_for_two_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="`--out` must be without `:`, .* but is .*a:b; choose"):
+        command.main(["--pairs", "5", "--out", str(tmp_path / "a:b")])
+    assert not [*tmp_path.iterdir()]
+
+
 def test_a_corpus_that_was_cut_off_is_written_anew(tmp_path: Path) -> None:
     (tmp_path / "bin.part").mkdir()
     (tmp_path / "bin.part" / "train.en-de.en.bin").write_bytes(b"half")

@@ -44,7 +44,8 @@ def corpus_of(source: Sentences, target: Sentences, words: int) -> Corpus:
         some = ragged([[*sentence, END] for sentence in sentences])
         sizes = np.diff(some.offsets)
         sides.append(TokenSide([(Segment(some.tokens, some.offsets[:-1], sizes), 1)], words, name))
-    return Corpus(sides[0], sides[1], WordTable.of(sides[0]), WordTable.of(sides[1]))
+    tables = WordTable.of(sides[0]), WordTable.of(sides[1])
+    return Corpus(sides[0], sides[1], *tables, np.arange(words))
 
 
 def made_up(pairs: int, seed: int, words: int = 400) -> tuple[Sentences, Sentences]:
@@ -401,21 +402,25 @@ def test_neighbours_in_real_text() -> None:
 
 
 @pytest.mark.slow
-def test_another_language_among_the_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("seed", [10, 11])
+@pytest.mark.parametrize("kind", ["language", "copy"])
+def test_another_language_among_the_targets(
+    kind: str, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it is all that is wrong: with seed 11 decoys find nothing beside it."""
     monkeypatch.setattr(text_judge, "LEAST_FOR_LANGUAGE", 1)
-    source, target = made_up(4_000, seed=10, words=600)
-    wrong = np.random.default_rng(10).random(len(source)) < 0.1
+    source, target = made_up(4_000, seed=seed, words=600)
+    wrong = np.random.default_rng(seed).random(len(source)) < 0.1
     # The same translations, but every word in another language, of the third hundreds.
-    other = [
-        [word + 298 for word in line] if bad else line
-        for line, bad in zip(target, wrong, strict=True)
-    ]
+    theirs = source if kind == "copy" else [[word + 298 for word in line] for line in target]
+    other = [theirs[i] if wrong[i] else line for i, line in enumerate(target)]
     judge = TextJudge(corpus_of(source, other, 900), seed=1)
     found = judge.verdicts(np.arange(len(source)))
     called = verdicts.posterior(found) > 0.5
     assert (called & wrong).sum() / wrong.sum() > 0.9
     assert (called & ~wrong).mean() < 0.01
-    assert (np.array(KINDS)[verdicts.kinds(found[called & wrong])] == "language").mean() > 0.9
+    assert (np.array(KINDS)[verdicts.kinds(found[called & wrong])] == kind).mean() > 0.9
+    assert judge.share == pytest.approx(wrong.mean(), abs=0.01)
 
 
 def with_empties(share: float, clean: bool) -> tuple[Corpus, NDArray[np.bool_]]:

@@ -8,13 +8,23 @@ import fairseq.dataclass.utils as conversion
 import fairseq.options
 import hydra
 import pytest
+import torch
 import train_warm
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError
 from training import MODEL, SHRINK, SMOOTHED, TASK
 
 import autoassist_fairseq.plugin  # noqa: F401  (registers the task)
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undo `train_warm.warm_up` in the process of the tests."""
+    for owner, name in ((conversion, "compose"), (DictConfig, "__getattr__")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    monkeypatch.setattr(torch, "manual_seed", torch.manual_seed)
 
 
 def settings(flags: list[str]) -> DictConfig:
@@ -41,6 +51,18 @@ def test_flags_are_read_as_hydra_reads_them(
         found = settings(["data", *flags])
         assert OmegaConf.to_container(found) == OmegaConf.to_container(expected)
         found.common.seed = 99
+
+
+def test_a_setting_is_looked_up_as_omegaconf_does() -> None:
+    given = {"n": 1, "x": 0.5, "on": True, "no": None, "word": "w", "as": "${n}", "group": {"n": 2}}
+    config = OmegaConf.create(given)
+    for name in given:
+        found = train_warm.quick_getattr(config, name)
+        assert found == getattr(config, name) and type(found) is type(getattr(config, name))
+    assert (config["as"], config.group.n) == (1, 2)
+    OmegaConf.set_struct(config, True)
+    with pytest.raises(ConfigAttributeError, match="gone"):
+        train_warm.quick_getattr(config, "gone")
 
 
 def test_what_hydra_refuses_is_refused_in_its_words(monkeypatch: pytest.MonkeyPatch) -> None:

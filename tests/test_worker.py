@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -158,8 +160,15 @@ def busy() -> None:
         pass
 
 
+def busy_elsewhere() -> None:
+    """Have another thread be at it, as those are that read text."""
+    with ThreadPoolExecutor(1, threading.current_thread().name) as pool:
+        pool.submit(busy).result()
+
+
 @pytest.mark.slow
-def test_an_assistant_that_is_slow_but_at_work_is_waited_for() -> None:
+@pytest.mark.parametrize("busy", [busy, busy_elsewhere])
+def test_an_assistant_that_is_slow_but_at_work_is_waited_for(busy: Callable[[], None]) -> None:
     worker = slow(make_planner(800, BUDGET, alone()), busy)
     worker.start()
     assert [worker.next_plan()[0].window, worker.next_plan()[0].window] == [0, 1]

@@ -1,11 +1,11 @@
 """A program that has imported fairseq once and becomes fairseq-train for every job it is given.
 
 Importing torch and fairseq takes longer than most test runs; a fork takes a millisecond. Jobs come
-as lines of JSON on stdin (program, args, user_dir, log, events, limit, ranks, port, probe), replies
-go to stdout as the exit status of each rank. The fork leaves the loop and *is* the program from
-there on, so that exit status, tracebacks and what happens at exit are those of a program that was
-started by hand; only its memory is left to the system, since taking it apart takes longer than most
-test runs. What else a fork need not do again: `train_warm`.
+as lines of JSON on stdin (program, args, user_dir, log, events, limit, ranks, port, probe, cwd),
+replies go to stdout as the exit status of each rank. The fork leaves the loop and *is* the program
+from there on, so that exit status, tracebacks and what happens at exit are those of a program that
+was started by hand; only its memory is left to the system, since taking it apart takes longer than
+most test runs. What else a fork need not do again: `train_warm`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sys
 import threading
 from typing import Any
 
+import fairseq_cli.hydra_train
 import fairseq_cli.preprocess
 import fairseq_cli.train
 import numba
@@ -32,6 +33,7 @@ from train_warm import PlugIn, warm_up
 
 PROGRAMS = {
     "fairseq-train": fairseq_cli.train.cli_main,
+    "fairseq-hydra-train": fairseq_cli.hydra_train.cli_main,
     "fairseq-preprocess": fairseq_cli.preprocess.cli_main,
 }
 
@@ -66,6 +68,7 @@ def become(job: dict[str, Any]) -> None:
     for source, target in ((os.open(os.devnull, os.O_RDONLY), 0), (log, 1), (log, 2)):
         os.dup2(source, target)
     sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
+    os.chdir(job["cwd"])
     sys.argv = [job["program"], *job["args"]]
     if job["events"]:
         train_recorder.record(job["events"], sys.argv, "rows" in job["probe"])

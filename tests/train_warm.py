@@ -19,9 +19,11 @@ from fairseq.utils import import_user_module
 from hydra import compose
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, ValueNode
 
 # Every common choice of groups: Hydra reads those of others as ever.
 COMMON = ("--arch", "transformer_tiny", "--optimizer", "adam", "--lr", "0.1")
+slow_getattr = DictConfig.__getattr__
 _read: dict[Any, tuple[list[str], Any]] = {}
 
 
@@ -42,9 +44,18 @@ def quick_compose(name: str, overrides: list[str], **more: Any) -> Any:
     return config
 
 
+def quick_getattr(config: DictConfig, key: str) -> Any:
+    """Look a setting up as OmegaConf does, a number at once: an update asks for sixty."""
+    content = config.__dict__["_content"]
+    node = content.get(key) if isinstance(content, dict) else None
+    value = node.__dict__["_val"] if isinstance(node, ValueNode) else None
+    return value if isinstance(value, bool | int | float) else slow_getattr(config, key)
+
+
 def warm_up(*task: str) -> None:
     """Read the common flags, with ``task``, and have them read quickly from now on."""
     conversion.compose = quick_compose
+    DictConfig.__getattr__ = quick_getattr
     # No GPU will be seen, and each seed would be kept for three kinds, with where it was set.
     torch.manual_seed = lambda seed: torch.default_generator.manual_seed(int(seed))
     for loss in ("cross_entropy", "label_smoothed_cross_entropy"):

@@ -36,7 +36,7 @@ MODEL = [
     *("--optimizer", "adam", "--lr", "0.005", "--dropout", "0.1"),
 ]
 SMOOTHED = ["--criterion", "label_smoothed_cross_entropy", "--label-smoothing", "0.1"]
-LOGGED = ["--log-format", "json", "--log-interval", "1", "--seed", "3"]
+LOGGED = ["--log-format", "json", "--log-interval", "1", "--seed", "3", "--num-workers", "0"]
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,11 @@ class Server:
     _count: int = 0
     _process: subprocess.Popen[str] | None = field(default=None, repr=False)
 
-    def run(self, program: str, *args: object, save_dir: Path | None = None) -> Run:
+    def run(
+        self, program: str, *args: object, save_dir: Path | None = None, cwd: Path | None = None
+    ) -> Run:
         """Run ``program`` and wait for it; with ``save_dir``, record what it trains on."""
-        return self.run_ranks(program, *args, save_dir=save_dir)[0]
+        return self.run_ranks(program, *args, save_dir=save_dir, cwd=cwd)[0]
 
     def run_ranks(
         self,
@@ -113,6 +115,7 @@ class Server:
         save_dir: Path | None = None,
         ranks: int = 1,
         probe: dict[str, Any] | None = None,
+        cwd: Path | None = None,
     ) -> list[Run]:
         """Run ``program`` in ``ranks`` processes, with what `train_probe.install` does."""
         if self._process is None:
@@ -129,6 +132,7 @@ class Server:
             "ranks": ranks,
             "port": free_port() if ranks > 1 else 0,
             "probe": probe or {},
+            "cwd": str(cwd or "."),
         }
         assert self._process.stdin and self._process.stdout
         print(json.dumps(job), file=self._process.stdin, flush=True)

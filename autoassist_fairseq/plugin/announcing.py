@@ -150,19 +150,20 @@ def _warm_updates(settings: Settings, now: Pass) -> int:
 def announce_hopeless(planner: Planner) -> None:
     """Log how many pairs are hopeless in the pass that begins, by kind.
 
-    In the first pass over many pairs, of those that were judged so far. Nothing of a pass that had
-    begun when nobody looked for them, and goes on.
+    In the first pass over many pairs, of those that were judged so far: the first of the pass.
+    Nothing of a pass that had begun when nobody looked for them, and goes on.
     """
-    policy = planner.policy
+    policy, now = planner.policy, planner.current
     if planner.failed or not isinstance(policy, Hopeless) or not policy.frozen["pass"]:
         return
+    assert now is not None
     if seconds := policy.opinion.seconds:
         logger.info(f"autoassist: text was read for wrong pairs in {seconds:.1f} s")
         policy.opinion.seconds = 0.0
     pairs = planner.folder.ids
     first = policy.frozen["pass"] == 1 and len(pairs) > AT_ONCE
     counts: Counter[str] = Counter()
-    for some in [pairs[:AT_ONCE]] if first else pairs.blocks():
+    for some in [now.order[:AT_ONCE]] if first else pairs.blocks():
         counts.update(policy.counts(some))
     found, looked = counts.total(), AT_ONCE if first else len(pairs)
     kinds = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())

@@ -13,17 +13,12 @@ from autoassist_fairseq.errors import UserError
 def check_layers(cfg: Any) -> None:
     """Raise `UserError` where a model's ``cfg`` has a side without layers.
 
-    fconv architectures have no number of layers, but a list of convolutions, as text.
+    fconv architectures have no number of layers, but text: see `python_options`.
     """
     for side in ("encoder", "decoder"):
         layers = getattr(cfg, f"{side}_layers", 1)
         if isinstance(layers, int) and layers < 1:
             raise UserError(f"`--{side}-layers` must be 1 or more, but is {layers}; raise it.")
-        if isinstance(layers, str) and "(" not in layers:
-            raise UserError(
-                f"`--{side}-layers` must be convolutions (channels, width) with this `--arch`, say "
-                f"'[(512, 3)] * 4', but is {layers!r}; give such a list."
-            )
 
 
 def softmax_is_adaptive(model: Any) -> bool:

@@ -86,9 +86,12 @@ _KNOWN = [
         ),
         (
             r"\(<(?:string|unknown)>, line \d+\)$|malformed node|non-iterable float",
-            "`--adam-betas` must be like '(0.9, 0.98)', `--optimizer-overrides` like "
-            "'{{\"lr\": 0.1}}', `--lr` like '[0.1]', but one of them (or another that is "
-            "read as Python) is not ({0}).",
+            "an option that is read as Python must be that, but one is not ({0}); mend it.",
+        ),
+        (
+            r"Attention is expected to be a list",
+            "`--decoder-attention` must be True, False, or a list of them with one for each "
+            "decoder layer, but is not; mend it.",
         ),
         (
             r"min_len cannot be larger than max_len",
@@ -178,11 +181,25 @@ def sentence_of(error: BaseException) -> str | None:
     if isinstance(error, RuntimeError) and (lost := of_a_lost_rank(text)):
         return lost
     line = text.strip().partition("\n")[0].rstrip(".:")
+    if option := _of_an_option(error, line):
+        return option
     for pattern, sentence in _KNOWN:
         found = pattern.search(line)
         if found is not None:
             return sentence.format(*(part.replace("_", "-") for part in found.groups()), line)
     return f"{line}." if type(error) in _CHECKS and _TELLS.search(line) else None
+
+
+def _of_an_option(error: BaseException, line: str) -> str | None:
+    """Return one sentence on a value that argparse asked fairseq to read, as Python, in vain."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_name == "_get_value" and "arg_string" in frame.f_locals:
+            option = frame.f_locals["action"].option_strings[0]
+            return (
+                f"`{option}` must be something that Python can read, say 1,2 or True, but is "
+                f"{frame.f_locals['arg_string']!r} ({line}); mend it."
+            )
+    return None
 
 
 def _of_a_file(error: OSError) -> str | None:

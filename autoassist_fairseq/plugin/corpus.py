@@ -15,7 +15,7 @@ from fairseq.data.indexed_dataset import (
     index_file_path,
 )
 
-from autoassist_fairseq.assistant.corpus.features import Corpus, WordTable
+from autoassist_fairseq.assistant.corpus.features import Corpus, WordTable, spelled_alike
 from autoassist_fairseq.assistant.corpus.pair_ids import PairIds
 from autoassist_fairseq.assistant.corpus.token_store import Segment, TokenSide
 from autoassist_fairseq.errors import UserError
@@ -29,7 +29,8 @@ def corpus_of(dataset: LanguagePairDataset) -> Corpus:
     source = TokenSide(parts[0], len(dataset.src_dict), "source")
     target = TokenSide(parts[1], len(dataset.tgt_dict), "target")
     tables = WordTable.of(source), WordTable.of(target)
-    return Corpus(source, target, *tables, FileGuard(parts[0] + parts[1]))
+    alike = spelled_alike(dataset.src_dict.symbols, dataset.tgt_dict.symbols)
+    return Corpus(source, target, *tables, alike, FileGuard(parts[0] + parts[1]))
 
 
 class FileGuard:

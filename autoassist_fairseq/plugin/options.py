@@ -13,6 +13,7 @@ from omegaconf import II
 
 from autoassist_fairseq.assistant.policies.rules import OPEN_AFTER, OPEN_PASSES
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.plugin.python_options import problems_of_python
 from autoassist_fairseq.plugin.rates import rates_from
 from autoassist_fairseq.plugin.validation import problems_of_validation
 from autoassist_fairseq.settings import (
@@ -170,7 +171,7 @@ def settings_from(cfg: Any) -> Settings:
     problems = settings.problems()
     if settings.policy != "off":
         problems += _problems_of_planning(cfg)
-    problems += problems_of_validation(cfg)
+    problems += [*problems_of_validation(cfg), *problems_of_python(cfg)]
     if cfg.dataset_impl == "fasta":
         problems.append(
             "`--dataset-impl` must be raw, lazy, cached, mmap or huffman, but is fasta, which is "
@@ -179,6 +180,13 @@ def settings_from(cfg: Any) -> Settings:
     if problems:
         raise UserError("; ".join(problems) + ".")
     return settings
+
+
+def settle_off(cfg: Any) -> None:
+    """Write ``off`` where YAML without quotes has made ``False`` of it."""
+    for name in ("autoassist_policy", "autoassist_hopeless"):
+        if getattr(cfg, name) == "False":
+            setattr(cfg, name, "off")
 
 
 def hopeless_from(cfg: Any) -> str:

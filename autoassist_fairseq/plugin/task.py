@@ -12,6 +12,7 @@ from fairseq.tasks.translation import TranslationTask
 from fairseq.utils import resolve_max_positions, split_paths
 
 from autoassist_fairseq.assistant.policies.rules import End
+from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.plugin.architectures import (
     check_adaptive,
     check_layers,
@@ -41,8 +42,10 @@ from autoassist_fairseq.plugin.options import (
     AUTO,
     AutoAssistTranslationConfig,
     settings_from,
+    settle_off,
     update_freq_of,
 )
+from autoassist_fairseq.plugin.python_options import problems_of_python
 from autoassist_fairseq.plugin.rates import settle_rates
 from autoassist_fairseq.plugin.sampler import ORDER, TICKET
 from autoassist_fairseq.plugin.state import begin_afresh
@@ -76,11 +79,14 @@ class AutoAssistTranslationTask(TranslationTask):  # type: ignore[misc]
     @classmethod
     @one_sentence
     def setup_task(cls, cfg: AutoAssistTranslationConfig, **kwargs: Any) -> Any:
-        """In training, check every option before anything is loaded; set up as fairseq does."""
+        """Check options before anything is loaded, in training all; set up as fairseq does."""
+        settle_off(cfg)
         if program() in TRAINING:
             settle_rates(cfg)
             settings_from(cfg)
             check_folders(split_paths(cfg.data))
+        elif program() and (problems := problems_of_python(cfg)):
+            raise UserError("; ".join(problems) + ".")
         with opening_folder(cfg.data), hyphens_in_tags():
             return super().setup_task(cfg, **kwargs)
 

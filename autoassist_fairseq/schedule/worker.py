@@ -22,7 +22,7 @@ from autoassist_fairseq.schedule.queues import (
     raise_failure,
 )
 
-JOIN_SECONDS = 5.0
+NAME, JOIN_SECONDS = "assistant", 5.0
 
 R = TypeVar("R")
 
@@ -53,7 +53,7 @@ class Worker:
         self.boss_queue = BossQueue(self.boss_queue.rank)
         for plan in self.planner.live:
             self.boss_queue.put(plan, self.timeout)
-        self._thread = threading.Thread(target=self._run, name="assistant", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=NAME, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
@@ -117,15 +117,18 @@ class Worker:
     def moved(self) -> tuple[object, ...]:
         """Return what changes whenever the Assistant's thread gets on.
 
-        Within one plan of a large window that is (where the system tells) the thread's processor
-        time, and the pages that it waits for while a cold disk reads them.
+        Within one plan of a large window that is (where the system tells) the processor time, and
+        the pages that are waited for while a cold disk reads them, of the thread and of those that
+        it has started, which bear its name.
         """
         planner = self.planner
         counts = planner.learned, planner.next_window, len(self.assistant_queue)
+        ours = [one for one in threading.enumerate() if one.name.startswith(NAME)]
         try:
-            stat = Path(f"/proc/self/task/{self._thread.native_id}/stat")  # type: ignore[union-attr]
-            return (*counts, *itemgetter(7, 9, 11, 12)(stat.read_text().rpartition(")")[2].split()))
-        except (OSError, AttributeError, IndexError):
+            stats = [Path(f"/proc/self/task/{one.native_id}/stat").read_text() for one in ours]
+            told = [itemgetter(7, 9, 11, 12)(stat.rpartition(")")[2].split()) for stat in stats]
+            return (*counts, *told)
+        except (OSError, IndexError):
             return counts
 
     def raise_failure(self) -> None:

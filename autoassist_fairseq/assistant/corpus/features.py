@@ -7,7 +7,7 @@ pair; a feature matrix exists for one window at a time only.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,6 +84,8 @@ class Corpus:
     Attributes:
         source, target: the tokens.
         source_words, target_words: their words.
+        alike: [V'] the source word that is spelled like each target word, -1: none; None:
+            nobody knows.
         check: raises `UserError` if the files behind the tokens are not what they were.
     """
 
@@ -91,10 +93,17 @@ class Corpus:
     target: TokenSide
     source_words: WordTable
     target_words: WordTable
+    alike: Ints | None = None
     check: Callable[[], None] = lambda: None
 
     def __len__(self) -> int:
         return len(self.source)
+
+
+def spelled_alike(source: Sequence[str], target: Sequence[str]) -> Ints:
+    """Return the word of ``source`` that is spelled like each of ``target`` [V'], -1: none."""
+    ids = {word: number for number, word in enumerate(source)}
+    return np.array([ids.get(word, -1) for word in target], np.int64)
 
 
 def raw_dense(source: Floats, target: Floats, src_len: Ints, tgt_len: Ints) -> Floats:

@@ -52,7 +52,7 @@ class Hopeless(Policy):
         corpus = inner.assistant.model.corpus
         assert isinstance(corpus, Corpus), "hopeless are pairs of sentences only"
         self.opinion = Opinion(corpus, inner.text)
-        self.frozen = {"pass": 0.0, "threshold": np.inf, "keep": 1.0, "weight": 1.0}
+        self.frozen = {"pass": 0.0, "threshold": np.inf, "keep": 1.0, "weight": 1.0, "sure": 0.5}
         self._few: bool | None = None  # as `_few_open` has found it for this pass
 
     @property
@@ -119,9 +119,11 @@ class Hopeless(Policy):
         surprise = self.opinion.surprise
         surprise.begin(index)
         rate, treat = self.settings.reexamine, self.settings.hopeless
+        self.frozen["sure"] = self.settings.sure
         threshold = self._class(index) if index > 1 else np.inf
         surprise.chances[:] = 1  # of whom nobody asks
         self.frozen = {
+            **self.frozen,
             "pass": float(index),
             "threshold": threshold,
             "keep": rate if treat == "cut" else 1.0,
@@ -180,7 +182,7 @@ class Hopeless(Policy):
 
         ``before`` [P]: who was hopeless.
         """
-        sure = self.settings.sure
+        sure = self.frozen["sure"]
         enter, stay, certain = map(log_odds, (sure, STAY * sure, 1 - DOUBT * (1 - sure)))
         found = odds > np.where(before, stay, enter)
         surely = (odds > certain) | (told > enter)
@@ -237,7 +239,9 @@ class Hopeless(Policy):
         self._few = None
         if "surprise" in state:
             self.opinion.load_state_dict(state)
-            self.frozen = {name: float(state["hopeless"][name]) for name in self.frozen}
+            # Some older states do not say how sure their pass was to be.
+            saved = {"sure": self.settings.sure, **state["hopeless"]}
+            self.frozen = {name: float(saved[name]) for name in self.frozen}
 
 
 def log_odds(chance: float) -> float:

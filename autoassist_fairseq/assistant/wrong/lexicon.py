@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -154,6 +155,6 @@ class Lexicon:
             parts = [joined(sides, themselves(alike)) for sides in parts]
         both = [way for sides in parts for way in (sides, sides.turned())]
         sizes = [vocabularies, vocabularies[::-1]] * len(parts)
-        with ThreadPoolExecutor(len(both)) as pool:
+        with ThreadPoolExecutor(len(both), threading.current_thread().name) as pool:
             ways = pool.map(Way.learn, both, sizes)
             yield from map(cls, ways, ways)  # there and back by turns

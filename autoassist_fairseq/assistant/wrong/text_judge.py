@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -37,7 +38,7 @@ KINDS: tuple[str, ...] = (*decoys.KINDS, "language", "empty")
 # Verdicts are the corpus's: the same for every seed of a run, and without one.
 SEED = 1
 # Counted up when verdicts change, so that remembered ones are judged anew.
-VERSION = 6
+VERSION = 7
 # Pairs that lexicon and detectors are learned from at most; with fewer than the least, none is.
 SAMPLE, LEAST = 100_000, 1_000
 # In fewer, rare words of one subject have passed for another language.
@@ -84,15 +85,13 @@ class TextJudge:
     Args:
         corpus: the pairs; read when the first verdict is asked for.
         seed: of what is drawn for decoys.
-        alike: [V'] the source word that is spelled like each target word, -1: none. Without it
-            dictionaries of one size are taken for a joint one, and others for strangers.
 
     Attributes:
         seconds: that it took to get ready.
     """
 
-    def __init__(self, corpus: Corpus, seed: int, alike: Ints | None = None) -> None:
-        self._seed, self._given, self.seconds = seed, alike, 0.0
+    def __init__(self, corpus: Corpus, seed: int) -> None:
+        self._seed, self.seconds = seed, 0.0
         self.attach(corpus)
 
     def attach(self, corpus: Corpus) -> None:
@@ -102,6 +101,7 @@ class TextJudge:
         self._lexicons: list[Lexicon] = []
         self._judge: Judge | None = None
         self._language: Language | None = None
+        self._told = 0.0  # share of the pairs that the language has told, which decoys do not see
         self._empties = EmptySides(corpus)
         self._ready = False
 
@@ -128,11 +128,11 @@ class TextJudge:
         words = self._corpus.source.words, self._corpus.target.words
         others = [sides.part(np.flatnonzero(fold != this)) for this in range(FOLDS)]
         tell("lexicon", 0.1)
-        for lexicon in Lexicon.learn(others, words, self._alike()):
+        for lexicon in Lexicon.learn(others, words, self._corpus.alike):
             self._lexicons.append(lexicon)
             tell("lexicon", 0.1 + 0.6 * len(self._lexicons) / FOLDS)
         idf = self._corpus.source_words.idf, self._corpus.target_words.idf
-        self._evidence = Evidence(idf, self._alike())
+        self._evidence = Evidence(idf, self._corpus.alike)
         rows = sample_pairs(len(pairs), DECOYS)
         some, fold = sides.part(rows), fold[rows]
         real = self._measure(some, fold)
@@ -140,8 +140,9 @@ class TextJudge:
         if len(pairs) >= LEAST_FOR_LANGUAGE:
             self._language = Language.fit(some, way, idf[1], real[:, MEAN])
         if self._language is not None and self._language.other:  # what is in it has been told
-            told = np.flatnonzero(self._language.log_odds(some.target) <= 0)
-            some, fold, rows, real = some.part(told), fold[told], rows[told], real[told]
+            left = np.flatnonzero(self._language.log_odds(some.target) <= 0)
+            self._told = 1 - len(left) / len(rows)
+            some, fold, rows, real = some.part(left), fold[left], rows[left], real[left]
         self._judge = self._compare(pairs[rows], some, fold, real, tell)
 
     def _compare(
@@ -158,23 +159,17 @@ class TextJudge:
             tell("decoys", 0.7 + 0.3 * number / TIMES)
             before = _words(self._corpus.target, (pairs[right] - 1) % len(self._corpus))
             rng = np.random.default_rng([self._seed, len(self._corpus)])
-            stock = decoys.Stock(sides.part(right), before, self._alike(), rng)
+            stock = decoys.Stock(sides.part(right), before, self._corpus.alike, rng)
             if not (made := decoys.made(stock)):
                 break
             parts = [(wrong, fold[right[rows]]) for rows, wrong in made.values()]
             # Compiled loops let others run; of more threads the allocator keeps 20 MiB more.
-            with ThreadPoolExecutor(2) as pool:
+            with ThreadPoolExecutor(2, threading.current_thread().name) as pool:
                 measured = pool.map(self._measure, *zip(*parts, strict=True))
                 judge = Judge.fit(real, dict(zip(made, measured, strict=True)))
             seem_right = np.flatnonzero(judge.of(real)[1] <= 0)
             right = seem_right if len(seem_right) >= LEAST // 4 else right
         return judge
-
-    def _alike(self) -> Ints | None:
-        words = self._corpus.source.words, self._corpus.target.words
-        if self._given is None and words[0] == words[1]:
-            return np.arange(words[0])
-        return self._given
 
     def _read(self, pairs: Ints) -> Sides:
         return Sides(_words(self._corpus.source, pairs), _words(self._corpus.target, pairs))
@@ -252,7 +247,8 @@ class TextJudge:
     def share(self) -> float:
         """The share of pairs that is taken for wrong, before any is judged."""
         self.prepare()
-        return 0.0 if self._judge is None else float(self._judge.shares.sum())
+        of_others = 0.0 if self._judge is None else float(self._judge.shares.sum())
+        return self._told + (1 - self._told) * of_others
 
     @property
     def believed(self) -> bool:

@@ -25,7 +25,7 @@ from autoassist_fairseq.tools.check_gpu.lanes import run_all
 from autoassist_fairseq.tools.check_gpu.planning import Timetable
 from autoassist_fairseq.tools.check_gpu.runner import Runner
 from autoassist_fairseq.tools.check_gpu.store import TABLE, Store, key_of
-from autoassist_fairseq.tools.common.files import locked
+from autoassist_fairseq.tools.common.files import check_unsplit, locked
 from autoassist_fairseq.tools.common.progress import say
 from autoassist_fairseq.tools.synthetic.files import write_corpus
 
@@ -75,6 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise UserError(f"`{option}` must be above 0, but is {value}.")
     if args.data is not None and not args.data.is_dir():
         raise UserError(f"`--data` must be a folder, but {args.data} is none; give another.")
+    check_unsplit("--out", args.out.resolve())
+    if args.data is not None:
+        check_unsplit("--data", args.data.resolve())
     seconds = None if args.minutes is None else max(0.0, 60 * args.minutes - RESERVE)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

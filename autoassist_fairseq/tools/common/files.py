@@ -80,6 +80,19 @@ def not_files(paths: Iterable[Path]) -> str:
     return ", ".join(f"{path} is {why}" for path, why in zip(told, whys, strict=True))
 
 
+def check_unsplit(option: str, path: Path) -> None:
+    """Require a path that fairseq, which is to read it, takes for one.
+
+    Raises:
+        UserError: it would take it for several; names the ``option`` that it follows from.
+    """
+    if ":" in str(path):
+        raise UserError(
+            f"`{option}` must be without `:`, at which fairseq splits names, but is {path}; choose "
+            "another place."
+        )
+
+
 @contextmanager
 def staged(target: Path) -> Iterator[Path]:
     """A path to write to, which becomes ``target`` (file or folder) when all is on the disk.

@@ -55,6 +55,8 @@ _OURS = (
     *("--task", "--user-dir", "--seed", "--save-dir", "--restore-file", "--finetune-from-model"),
     *("--max-update", "--max-epoch", "--patience", "--continue-once", "--no-save"),
     *("--no-last-checkpoints", "--no-epoch-checkpoints"),
+    # Checkpoints are found by name, and training goes on from the last.
+    *("--checkpoint-suffix", "--use-sharded-state", "--no-save-optimizer-state"),
     *("--autoassist-policy", "--autoassist-updates", "--autoassist-budget"),
     *("--source-lang", "--target-lang"),
     # The last loss is that of what is translated with: training ends with a validation.
@@ -63,15 +65,21 @@ _OURS = (
 _OUR_KINDS = ("--stop-", "--reset-", "--log-", "--save-interval")
 
 
-def check_flags(flags: Sequence[str], where: str) -> None:
+def check_flags(flags: Sequence[str], where: str, averaged: int = 1) -> None:
     """Require flags that leave the comparison fair and the runner in charge.
+
+    Args:
+        flags: of all arms, or of one.
+        where: what holds them, for the error.
+        averaged: how many checkpoints of a run are translated with.
 
     Raises:
         UserError: names the flag.
     """
+    ours = (*_OURS, *(["--keep-last-epochs"] if averaged > 1 else []))
     for word in flags:
         flag, name = word.partition("=")[0], option_in(word)[0]
-        if name in _OURS or name.startswith(_OUR_KINDS):
+        if name in ours or name.startswith(_OUR_KINDS):
             raise UserError(
                 f"`{where}` must leave {flag} to autoassist compare, which sets it for "
                 "every run; leave it out."

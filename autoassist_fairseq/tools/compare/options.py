@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.files import check_unsplit
 from autoassist_fairseq.tools.common.words import as_words, tokens_bound, value_of
 from autoassist_fairseq.tools.compare import flags
 from autoassist_fairseq.tools.compare.arms import Arm, check_arms, parse_arm, split_arms
@@ -81,6 +82,7 @@ def jobs_of(args: argparse.Namespace, arms: Sequence[Arm], extra: Sequence[str])
         UserError: an option, a flag or a corpus will not do.
     """
     seeds = seeds_of(args.seeds)
+    check_unsplit("--out", args.out)
     extra = scheduled(args, extra, arms)
     for option, value in (
         ("--jobs", args.jobs),
@@ -97,16 +99,10 @@ def jobs_of(args: argparse.Namespace, arms: Sequence[Arm], extra: Sequence[str])
             f"`--average` must be at most the passes of `--budget`, {budget.amount:.0f}, but is "
             f"{args.average}."
         )
-    flags.check_flags(extra, "--")
-    for arm in arms:
-        flags.check_flags(arm.flags, f"--arm {arm.name}")
+    for words, where in ((extra, "--"), *((arm.flags, f"--arm {arm.name}") for arm in arms)):
+        flags.check_flags(words, where, args.average)
     used = (*_names(extra, "--train-subset", "train"), *_names(extra, "--valid-subset", "valid"))
     corpora = {arm.data: _corpus(args, arm.data or args.data, used) for arm in (*arms, Arm("", ""))}
-    if args.average > 1 and value_of(extra, "--keep-last-epochs") is not None:
-        raise UserError(
-            "`--` must leave --keep-last-epochs to --average, which needs those checkpoints; leave "
-            "it out."
-        )
     flags.check_paces(arms, extra, budget.kind)
     epochs = args.average if budget.kind == "passes" and args.average > 1 else 0
     test = _test(args, corpora[None], [corpus.data for corpus in corpora.values()])
@@ -116,9 +112,9 @@ def jobs_of(args: argparse.Namespace, arms: Sequence[Arm], extra: Sequence[str])
         for arm in arms:
             corpus = corpora[arm.data]
             common = flags.common_flags(corpus.data, corpus.languages, extra, arm.flags)
-            words = (*flags.arm_flags(arm, seed, corpus.languages, epochs), *common)
-            bound = tokens_bound([*words, *arm.flags])
-            at = (args.out, corpus, budget, test, words, bound)
+            given = (*flags.arm_flags(arm, seed, corpus.languages, epochs), *common)
+            bound = tokens_bound([*given, *arm.flags])
+            at = (args.out, corpus, budget, test, given, bound)
             more = {"device": device, "threads": args.threads, "average": args.average}
             found.append(Job(arm, seed, *at, **more))
     return found
@@ -164,6 +160,7 @@ def _names(extra: Sequence[str], flag: str, default: str) -> list[str]:
 
 
 def _corpus(args: argparse.Namespace, data: Path, used: Sequence[str]) -> Corpus:
+    check_unsplit("--data", data)
     subsets = _subsets(args)
     split = find_split(data, subsets[0], args.source_lang, args.target_lang)
     languages = (split.source, split.target)

@@ -122,7 +122,8 @@ def score(job: Job, hypotheses: list[str]) -> tuple[Figure, dict[str, float]]:
     check_lengths({f"translations of {job.name}": hypotheses, "`--ref`": reference})
     metric = plain_metric("bleu", None, job.corpus.languages[1])
     figure = detokenised_bleu(hypotheses, [reference], metric)
-    write_json(job.folder / "score.json", as_json([figure], [], len(hypotheses)))
+    subset = ",".join(job.test.subsets)
+    write_json(job.folder / "score.json", as_json([figure], [], len(hypotheses), subset))
     each = {}
     for subset, lines in zip(job.test.subsets, job.test.references, strict=True):
         end = begin + len(lines)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from autoassist_fairseq.tools.common.files import locked
+from autoassist_fairseq.tools.common.files import check_unsplit, locked
 from autoassist_fairseq.tools.common.packages import require
 from autoassist_fairseq.tools.common.progress import say
 from autoassist_fairseq.tools.compare import command as compare
@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo; the closing table goes to stdout, everything else to stderr."""
     options = _parser().parse_args(argv)
     settings = demo_settings(options.out, options.seed, options.passes, fast=options.fast)
+    check_unsplit("--out", settings.out)
     require("demo", compare.NEEDS)
     start = time.monotonic()
     try:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import itertools
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -126,15 +128,18 @@ def check_device(device: str) -> None:
 
 
 def _small(args: argparse.Namespace, images: ImageSet) -> Bytes:
-    """Return the small copies of the training images; of files they are kept for the next time."""
+    """Return the small copies of the training images; of files they are kept for the next time.
+
+    Made again for other files: a run that goes on would take them for those that it began with.
+    """
     if not isinstance(images.train, Files):
         return small(images.train)
-    path = args.out / f"small-{images.name}.npy"
-    if path.is_file():
-        kept: Bytes = np.load(path)
-        if len(kept) == len(images.train.labels):
-            return kept
+    path, of = args.out / f"small-{images.name}.npz", images.train.digest
+    with suppress(OSError, ValueError, KeyError, TypeError, BadZipFile), np.load(path) as kept:
+        if str(kept["of"]) == of:
+            copies: Bytes = kept["copies"]
+            return copies
     made = small(images.train)
     with staged(path) as part, part.open("wb") as stream:
-        np.save(stream, made)
+        np.savez(stream, of=of, copies=made)
     return made

@@ -66,6 +66,7 @@ def _languages(run: Run) -> Languages:
 
 
 def _scored(folder: Path) -> tuple[float, str] | None:
+    """Return the score that is there and its signature, which tells another split than `TEST`."""
     for name in SCORES:
         content = read_json(folder / name) or {}
         figures = content.get("figures")
@@ -73,7 +74,9 @@ def _scored(folder: Path) -> tuple[float, str] | None:
             mine = isinstance(figure, dict) and figure.get("key") == KEY
             score = figure.get("score") if mine else None
             if isinstance(score, int | float) and math.isfinite(score):
-                return float(score), str(figure.get("signature", ""))
+                subset = content.get("subset") or TEST
+                of = "" if subset == TEST else f"|subset:{subset}"
+                return float(score), f"{figure.get('signature', '')}{of}"
     return None
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autoassist_fairseq.assistant.corpus.features import Corpus, WordTable
+from autoassist_fairseq.assistant.corpus.features import Corpus, WordTable, spelled_alike
 from autoassist_fairseq.assistant.corpus.token_store import Ints, Segment, TokenSide
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.scoring.split import HEADER, MAGIC, find_split
@@ -108,7 +108,8 @@ def read_text(
             "two files with as many lines, and without carriage returns within them."
         )
     first, second = sides
-    corpus = Corpus(first, second, WordTable.of(first), WordTable.of(second))
+    alike = spelled_alike(words[0].symbols, words[1].symbols)
+    corpus = Corpus(first, second, WordTable.of(first), WordTable.of(second), alike)
     return Text(corpus, *words)
 
 

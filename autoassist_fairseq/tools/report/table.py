@@ -82,7 +82,7 @@ def note(runs: Sequence[Run]) -> str:
     if short:
         parts.append(f"No such epoch, so that all count: {', '.join(short)}.")
     if signatures:
-        parts.append(f"BLEU on the test set: {'; '.join(signatures)}.")
+        parts.append(f"BLEU on the test set, or on the subset named: {'; '.join(signatures)}.")
     return " ".join(parts)
 
 

@@ -75,10 +75,11 @@ class Scores:
 
 def read_scores(path: Path) -> Scores:
     """Return the scores in the checkpoint ``path``; `UserError` if it holds none."""
-    return scores_in(_state(path), path)
+    return scores_in(state_of(path), path)
 
 
-def _state(path: Path) -> Mapping[str, Any]:
+def state_of(path: Path) -> Mapping[str, Any]:
+    """Return the Assistant's state in the checkpoint ``path``; `UserError` if it holds none."""
     # Reading a checkpoint takes PyTorch; telling about bad options does not.
     from autoassist_fairseq.tools.common.checkpoints import assistant_state
 
@@ -165,7 +166,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script."""
     args = parser().parse_args(argv)
-    state = _state(args.checkpoint)
+    state = state_of(args.checkpoint)
     scores = scores_in(state, args.checkpoint)
     text = None if args.data is None else trained_text(state, args.data)
     if text is not None:

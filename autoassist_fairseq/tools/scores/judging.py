@@ -14,8 +14,9 @@ from sklearn.metrics import precision_score, recall_score
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.dataprep.cleaning import normalise
 from autoassist_fairseq.tools.report.table import aligned
-from autoassist_fairseq.tools.scores.command import Scores, read_scores
+from autoassist_fairseq.tools.scores.command import Scores, scores_in, state_of
 from autoassist_fairseq.tools.scores.curves import Curve, curve, draw, told
+from autoassist_fairseq.tools.scores.same_text import binarised, check_text
 from autoassist_fairseq.tools.scores.tables import judged
 from autoassist_fairseq.tools.scoring.text import check_lengths, read_lines
 
@@ -117,6 +118,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--noise", type=Path, required=True, metavar="DIR", help=noise)
     text = "text/ of the corpus that was prepared from it; not for tables"
     p.add_argument("--text", type=Path, metavar="DIR", help=text)
+    data = "what the run was trained on, binarised (default: bin/ beside --text)"
+    p.add_argument("--data", type=Path, metavar="DATA", help=data)
     p.add_argument(
         "--figure",
         type=Path,
@@ -150,14 +153,17 @@ def _all_judged(args: argparse.Namespace) -> list[Judged]:
             f"`--noise` must hold spoiled pairs and others, but {int(truth.sum()):,} of "
             f"{len(truth):,} are spoiled."
         )
-    return [_judged(path, truth) for path in args.checkpoints]
+    data = binarised(args.text, args.data)
+    return [_judged(path, truth, args.text, data) for path in args.checkpoints]
 
 
-def _judged(path: Path, truth: Truth) -> Judged:
-    scores = read_scores(path)
+def _judged(path: Path, truth: Truth, text: Path, data: Path | None) -> Judged:
+    scores = scores_in(state := state_of(path), path)
     if len(scores.losses) != len(truth):
         raise UserError(
             f"`--text` must be the training set of {path}, {len(scores.losses):,} pairs, but has "
             f"{len(truth):,}; give the corpus that the run was trained on."
         )
+    if data is not None:
+        check_text(state, text, data)
     return judge(scores, truth, path.stem)

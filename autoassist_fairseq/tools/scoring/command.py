@@ -75,8 +75,8 @@ def add_corpus_options(p: argparse.ArgumentParser, says: str = "the corpus") -> 
         add(f"--{side}-lang", metavar="LANG", help=f"default: as {says} says")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the script; the figures go to stdout."""
+def main(argv: Sequence[str] | None = None, subset: str | None = None) -> int:
+    """Run the script; the figures go to stdout, with the name of the ``subset`` if it is known."""
     args = parser().parse_args(argv)
     named = [*args.ref, *args.tokenised_ref]
     args.lang = args.lang or next(filter(None, map(language_of, named)), "de")
@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     figures = score(texts, args)
     comparisons = compare_with_baseline(texts, args)
     if args.json:
-        report = metrics.as_json(figures, comparisons, texts.pairs)
+        report = metrics.as_json(figures, comparisons, texts.pairs, subset)
         print(json.dumps(report, indent=2, ensure_ascii=False))
     else:
         print(format_report(figures, comparisons))

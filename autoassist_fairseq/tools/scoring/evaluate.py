@@ -15,7 +15,13 @@ from tqdm import tqdm
 
 from autoassist_fairseq.errors import UserError, run_main
 from autoassist_fairseq.tools.common.child import lines_of
-from autoassist_fairseq.tools.common.files import clear_os_errors, locked, not_files, write_lines
+from autoassist_fairseq.tools.common.files import (
+    check_unsplit,
+    clear_os_errors,
+    locked,
+    not_files,
+    write_lines,
+)
 from autoassist_fairseq.tools.common.languages import Languages
 from autoassist_fairseq.tools.common.words import split_at_dashes
 from autoassist_fairseq.tools.scoring import command as scoring
@@ -78,6 +84,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(own)
     generation.check_flags(extra, "--")
     _check_checkpoints(args)
+    check_unsplit("DATA", args.data)
+    option = "--checkpoints" if args.checkpoints.is_file() or not args.out else "--out"
+    check_unsplit(option, args.out if option == "--out" else args.checkpoints)
     split = find_split(args.data, args.gen_subset, *_languages(args))
     args.ref = layout.references(args.data, args.gen_subset, split.target, args.ref)
     pairs = _check(args, split)
@@ -94,7 +103,7 @@ def _evaluate(
     model = _average(args, out.averaged)
     _generate([*_generate_options(args, model, split), *extra], out.generated, pairs)
     scored = _detokenise(args, split, out)
-    return scoring.main([*scored, *_score_options(args, split.target)])
+    return scoring.main([*scored, *_score_options(args, split.target)], args.gen_subset)
 
 
 def _check_checkpoints(args: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import sentencepiece
 
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.languages import base_language
-from autoassist_fairseq.tools.common.words import option_in
+from autoassist_fairseq.tools.common.words import option_in, value_of
 from autoassist_fairseq.tools.dataprep.subwords import processor_of
 from autoassist_fairseq.tools.scoring import layout
 from autoassist_fairseq.tools.scoring.text import listed, read_lines
@@ -50,8 +51,15 @@ def check_flags(flags: Sequence[str], where: str) -> None:
         where: option that holds them, for the error.
 
     Raises:
-        UserError: its text would be decoded twice, go elsewhere, or be that of another split.
+        UserError: its text would be decoded twice, go elsewhere, or be that of another split; or
+            it would only be told after training that ``--model-overrides`` cannot be read.
     """
+    overrides = value_of(flags, "--model-overrides")
+    if overrides is not None and not _is_dict(overrides):
+        raise UserError(
+            f"`{where}` must have --model-overrides that are a dict, say '{{\"dropout\": 0.1}}', "
+            f"but has {overrides!r}; mend it."
+        )
     for word in flags:
         flag, name = word.partition("=")[0], option_in(word)[0]
         if name == _DECODING:
@@ -64,6 +72,13 @@ def check_flags(flags: Sequence[str], where: str) -> None:
                 f"`{where}` must leave {flag} out, so that this tool translates what it scores and "
                 f"finds it, but has {word}."
             )
+
+
+def _is_dict(text: str) -> bool:
+    try:
+        return isinstance(ast.literal_eval(text), dict)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return False
 
 
 def read_generated(path: Path) -> Generated:

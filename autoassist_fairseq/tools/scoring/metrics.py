@@ -167,9 +167,15 @@ def bootstrap_seed() -> int | None:
     return None if text == "none" else int(text)
 
 
-def as_json(figures: Sequence[Figure], comparisons: Sequence[Comparison], pairs: int) -> Any:
-    """Return everything as plain types for ``json.dump``."""
+def as_json(
+    figures: Sequence[Figure],
+    comparisons: Sequence[Comparison],
+    pairs: int,
+    subset: str | None = None,
+) -> Any:
+    """Return everything as plain types for ``json.dump``; ``subset`` is what was translated."""
     return {
+        "subset": subset,
         "pairs": pairs,
         "figures": [asdict(figure) for figure in figures],
         "comparisons": [asdict(comparison) for comparison in comparisons],

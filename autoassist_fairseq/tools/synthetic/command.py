@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.files import check_unsplit
 from autoassist_fairseq.tools.synthetic.files import SOURCE, TARGET, write_corpus
 from autoassist_fairseq.tools.synthetic.shape import LONGEST, SHORTEST, SPECIAL, Shape
 
@@ -49,6 +50,7 @@ def check(shape: Shape, out: Path) -> None:
             out,
         ),
     }
+    check_unsplit("--out", out)
     told = [
         f"`--{name}` must be {rule}, but is {value}"
         + (", which exists; choose another" if name == "out" else "")

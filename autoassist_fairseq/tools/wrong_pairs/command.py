@@ -8,10 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from autoassist_fairseq.assistant.corpus.features import Corpus
-from autoassist_fairseq.assistant.corpus.token_store import Ints
 from autoassist_fairseq.assistant.wrong.text_judge import KINDS
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.files import not_files, staged
@@ -32,9 +29,6 @@ class Pairs(Protocol):
     def corpus(self) -> Corpus:
         """Return their tokens."""
 
-    def alike(self) -> Ints | None:
-        """Return the source word that is spelled like each target word; None: they share ids."""
-
     def texts(self, places: Collection[int]) -> dict[int, Pair]:
         """Return the text of those at ``places``, counted from 0."""
 
@@ -48,11 +42,6 @@ class Binarised:
     def corpus(self) -> Corpus:
         """Return its tokens."""
         return self._text.corpus
-
-    def alike(self) -> Ints | None:
-        """Return the source word [V'] that is spelled like each target word, -1: none."""
-        ids = {symbol: number for number, symbol in enumerate(self._text.source.symbols)}
-        return np.array([ids.get(symbol, -1) for symbol in self._text.target.symbols])
 
     def texts(self, places: Collection[int]) -> dict[int, Pair]:
         """Return the text of the pairs at ``places``, counted from 0."""
@@ -93,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     tally = Tally(args.examples)
     with staged(args.out) as part, part.open("w", encoding="utf-8") as stream:
         stream.write("\t".join(HEADER) + "\n")
-        for found in find(pairs.corpus(), args.sure, args.seed, pairs.alike()):
+        for found in find(pairs.corpus(), args.sure, args.seed):
             stream.writelines(_rows(found))
             tally.add(found)
     _show(pairs, tally)

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoassist_fairseq.assistant.corpus.features import Corpus
-from autoassist_fairseq.assistant.corpus.token_store import Ints
 from autoassist_fairseq.assistant.wrong.text_judge import KINDS, LEAST, Examination, TextJudge
 from autoassist_fairseq.tools.common.progress import bar, say
 
@@ -34,20 +33,17 @@ class Found:
     about: Examination
 
 
-def find(
-    corpus: Corpus, sure: float, seed: int = SEED, alike: Ints | None = None
-) -> Iterator[Found]:
+def find(corpus: Corpus, sure: float, seed: int = SEED) -> Iterator[Found]:
     """Yield what is found about all pairs of ``corpus``, some at a time, in order.
 
     Args:
         corpus: the pairs.
         sure: how likely it must be that a pair is wrong for the verdict that it is, in [0, 1).
         seed: of what is drawn to compare the pairs with.
-        alike: as `TextJudge` takes it.
     """
     if len(corpus) < LEAST:
         say(f"fewer than {LEAST:,} pairs are too few to learn from: {ONLY_EMPTY}")
-    judge = TextJudge(corpus, seed, alike)
+    judge = TextJudge(corpus, seed)
     with bar(total=1.0, delay=1, bar_format="{desc}: {percentage:3.0f}%|{bar}|") as shown:
 
         def tell(what: str, share: float) -> None:

@@ -81,9 +81,6 @@ class TextFiles:
             )
         return self._encoded(self._processor(-(-pairs // self._learned)))
 
-    def alike(self) -> None:
-        """Say that both sides have the same ids."""
-
     def _processor(self, every: int) -> sentencepiece.SentencePieceProcessor:
         """Learn subwords of one in ``every`` pairs, the same for both sides."""
         pairs = chain.from_iterable(block[::every] for block in self.blocks())
@@ -115,7 +112,8 @@ class TextFiles:
                 zip(tokens, sizes, strict=True), ("source", "target"), strict=True
             )
         )
-        return Corpus(source, target, WordTable.of(source), WordTable.of(target))
+        tables = WordTable.of(source), WordTable.of(target)
+        return Corpus(source, target, *tables, np.arange(words))  # one dictionary for both
 
 
 def _learn(words: Sequence[tuple[str, int]], model: Path, pieces: int) -> None:
