@@ -1,5 +1,6 @@
 # One word per action. PYTHON makes the environment (3.10 to 3.13); VENV is where it goes.
 PYTHON ?= python3
+unexport PYTHON  # what tests call takes it for the one with the packages
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready

@@ -71,6 +71,7 @@ GROUPS: dict[str, dict[str, Command]] = {
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
 
 
+@clear_os_errors()  # for all of them
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that ``argv`` (None: the program's own) names; return its exit status.
 
@@ -91,9 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"`autoassist` must be followed by one of its commands, but `{name}` is none; {meant}"
             "`autoassist --help` lists them."
         )
-    job = _job(name, COMMANDS[name])
-    with clear_os_errors():  # for all of them
-        return int(job(rest) or 0)
+    return int(_job(name, COMMANDS[name])(rest) or 0)
 
 
 def _job(name: str, command: Command) -> Callable[[Sequence[str]], int | None]:

@@ -108,6 +108,10 @@ def test_a_tie_that_comes_undone_is_an_error() -> None:
             {"a": torch.tensor([1.0, float("nan")]), "b": torch.ones(1)},
             "second.pt holds NaN in `a`",
         ),
+        (
+            {"a": torch.tensor([1.0, float("inf")]), "b": torch.ones(1)},
+            "second.pt holds infinity in `a`",
+        ),
     ],
 )
 def test_mismatched_parameters(tmp_path: Path, second: dict[str, Tensor], said: str) -> None:
@@ -118,6 +122,12 @@ def test_mismatched_parameters(tmp_path: Path, second: dict[str, Tensor], said: 
     with pytest.raises(UserError, match=said):
         run(tmp_path, *paths)
     assert not (tmp_path / "out.pt").exists()
+
+
+def test_a_mask_keeps_its_negative_infinities(tmp_path: Path) -> None:
+    mask = torch.tensor([0.0, -float("inf")])
+    paths = [save(tmp_path / f"{n}.pt", {"mask": mask}) for n in "ab"]
+    assert run(tmp_path, *paths)["model"]["mask"].tolist() == mask.tolist()
 
 
 def test_keeps_settings_of_the_first_and_records_what_went_in(tmp_path: Path) -> None:

@@ -39,7 +39,8 @@ def test_a_name_that_is_too_long(
     monkeypatch.chdir(tmp_path)
     for name in ("a.en", "a.de"):
         Path(name).write_text("".join(f"{name} {line}\n" for line in range(5)))
-    with pytest.raises(UserError, match="could not be read or written at x+.*: File name too long"):
+    said = f"could not be read or written at ({tmp_path}/)?x+.*: File name too long"
+    with pytest.raises(UserError, match=said):
         main(command.split())
     assert {path.name for path in tmp_path.iterdir()} == {"a.en", "a.de"}
 

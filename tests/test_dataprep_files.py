@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
 import errno
 import gzip
 import json
+import lzma
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -191,6 +194,43 @@ def test_a_folder_is_locked_for_one(tmp_path: Path) -> None:
         pass
     with locked(tmp_path / "out"):
         pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP])
+def test_where_there_are_no_locks_a_run_goes_on(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("fcntl.flock", Mock(side_effect=OSError(number, "not here")))
+    with locked(tmp_path):
+        told = capsys.readouterr().err
+    assert told.startswith(f"warning: {tmp_path} is on a file system without locks (not here): ")
+    monkeypatch.setattr("fcntl.flock", Mock(side_effect=OSError(errno.EIO, "broken")))
+    with pytest.raises(OSError, match="broken"), locked(tmp_path):
+        pass
+
+
+def test_a_name_that_is_not_utf_8_is_written_and_read(tmp_path: Path) -> None:
+    name = os.fsdecode(b"bad\xe9")
+    write_json(tmp_path / "stamp", {name: name})
+    assert read_json(tmp_path / "stamp") == {name: name}
+    assert b'"bad\xe9"' in (tmp_path / "stamp").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("packed", "name"),
+    [
+        (lzma.compress(b"a\n"), "xz"),
+        (bz2.compress(b"a\n"), "bzip2"),
+        (bz2.compress(b""), "bzip2"),
+        (b"PK\x03\x04...", "zip"),
+        (b"\x28\xb5\x2f\xfd...", "zstd"),
+    ],
+)
+def test_text_that_is_packed_otherwise_is_told(tmp_path: Path, packed: bytes, name: str) -> None:
+    paths = files(tmp_path, b"a\n", packed)
+    said = f"^Text must be plain or gzipped, but {paths[1]} is packed by {name}; unpack it"
+    with pytest.raises(UserError, match=said):
+        rows(paths)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,21 @@ ROOT = Path(__file__).resolve().parents[1]
 MULTI30K = ROOT.parent / "shared" / "data" / "multi30k"
 
 
+def test_the_python_that_is_named_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = tmp_path / "python3.x"
+    fake.write_text("#!/bin/sh\necho mine $*\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    for name in ("python3.x", str(fake)):
+        monkeypatch.setenv("PYTHON", name)
+        assert run("prepare_corpus.sh").stdout == "mine -m autoassist_fairseq prepare corpus\n"
+    for name in ("python3.y", str(tmp_path / "gone")):
+        monkeypatch.setenv("PYTHON", name)
+        done = run("prepare_corpus.sh")
+        said = f"error: `PYTHON` must name a Python, but {name} is not found; give its path.\n"
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+
+
 def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(ROOT / "data-prep" / script), *arguments],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -31,6 +32,13 @@ def pairs() -> Pairs:
 @pytest.fixture(scope="module")
 def lines(pairs: Pairs) -> list[str]:
     return [" ".join(side.split()) for pair in pairs for side in pair]
+
+
+def test_a_model_lies_in_a_folder_of_whatever_name(tmp_path: Path) -> None:
+    model = tmp_path / os.fsdecode(b"bad\xe9") / "model"
+    subwords.learn([("ab", 2)], model, kind="bpe", vocab_size=6)
+    assert [*subwords.encode(model, ["ab"], 1)] == [["▁", "a", "b"]]
+    assert {"▁", "a", "b"} < subwords.known_pieces(model)
 
 
 @given(st.lists(st.lists(st.sampled_from("abcdef"), min_size=1).map(" ".join)))

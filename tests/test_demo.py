@@ -17,8 +17,10 @@ from autoassist_fairseq.tools.compare.flags import check_flags
 from autoassist_fairseq.tools.compare.jobs import Result
 from autoassist_fairseq.tools.compare.table import Row
 from autoassist_fairseq.tools.compare.updates import read_updates
+from autoassist_fairseq.tools.demo import command
 from autoassist_fairseq.tools.demo.command import closing, compare_flags, main, make_data
 from autoassist_fairseq.tools.demo.settings import ARMS, DemoSettings, demo_settings
+from autoassist_fairseq.tools.demo_corpus.build import Corpus
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -62,6 +64,37 @@ def test_table_as_printed(tmp_path: Path) -> None:
 def test_bad_options(tmp_path: Path, passes: int, seed: int, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         demo_settings(tmp_path, seed, passes, fast=False)
+
+
+@pytest.mark.parametrize("name", ["corpus/train.en", "noise/train.en"])
+@pytest.mark.parametrize("prepared", [False, True])
+def test_files_of_others_are_not_written_over(tmp_path: Path, name: str, prepared: bool) -> None:
+    mine = tmp_path / name
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    if prepared:  # beside the user's own text
+        (tmp_path / ".steps").mkdir()
+        (tmp_path / ".steps" / "text-train.json").touch()
+    with pytest.raises(UserError, match="`--out` .* earlier result, but .* holds other files"):
+        main(["--fast", "--out", str(tmp_path)])
+    assert mine.read_text() == "mine" and not (tmp_path / ".lock").exists()
+
+
+def test_a_demo_goes_on_that_was_killed_in_its_first_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr(command, "write", interrupted)
+        make_data(demo_settings(tmp_path, 1, None, fast=True))
+    assert (tmp_path / "corpus" / "train.en").read_text() == "half"
+    assert demo_settings(tmp_path, 1, None, fast=True).out == tmp_path
+
+
+def interrupted(corpus: Corpus, out: Path) -> None:
+    """As `write`, but it ends the run in the first file."""
+    out.mkdir()
+    (out / "train.en").write_text("half")
+    raise KeyboardInterrupt
 
 
 def test_bad_options_make_nothing(tmp_path: Path) -> None:

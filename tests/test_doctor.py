@@ -116,6 +116,16 @@ def test_each_ailment_is_named_with_the_command_that_mends_it(
     assert str(finding) == f"FAIL  {subject}: {finding.detail} -> {finding.mend}"
 
 
+def test_a_space_in_the_path_of_python_is_quoted() -> None:
+    code = (
+        "import sys; sys.executable = '/my files/python'; "
+        "from autoassist_fairseq.tools.install import doctor as d; "
+        "print(d.MEND_FAIRSEQ, d.MEND_PACKAGES, sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.count("'/my files/python' -m ") == 2, done
+
+
 def test_what_fails_with_a_foreign_fairseq_is_mended_with_it() -> None:
     fake = Fake()
     fake.versions["fairseq"], fake.broken = "0.12.2", "TASK_REGISTRY"

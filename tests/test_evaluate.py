@@ -14,6 +14,7 @@ from test_score_generated import split_files
 from translations import REFERENCE
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common.files import locked
 from autoassist_fairseq.tools.common.words import split_at_dashes
 from autoassist_fairseq.tools.scoring.evaluate import main
 from autoassist_fairseq.tools.scoring.layout import sentencepiece_model
@@ -186,6 +187,15 @@ def test_a_failing_generate_is_one_sentence(generate: Path, corpus: Path) -> Non
     with pytest.raises(UserError, match=r"status 3 \(RuntimeError: no luck\); .*generate-test.txt"):
         main(COMMAND)
     assert not (corpus / "run" / "evaluation" / "hypotheses.txt").exists()
+
+
+def test_a_folder_in_which_another_evaluates_is_left_alone(generate: Path, corpus: Path) -> None:
+    theirs = corpus / "run" / "evaluation" / "generate-test.txt"
+    with locked(theirs.parent):
+        theirs.write_text("half")
+        with pytest.raises(UserError, match="^`--out` .* another run is working in run/evaluation"):
+            main(COMMAND)
+    assert theirs.read_text() == "half"
 
 
 def test_a_missing_fairseq_names_the_remedy(generate: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.common import files
+from autoassist_fairseq.tools.noise import command
 from autoassist_fairseq.tools.noise.command import main, others_of, spoil
 from autoassist_fairseq.tools.noise.kinds import KINDS, Text
 from autoassist_fairseq.tools.scoring.text import read_lines
@@ -196,6 +199,44 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="both end with 'de'"):
         main([words[0], f"{tmp_path}/other.de", "--out", f"{tmp_path}/out"])
     assert (tmp_path / "train.en").read_text() == "\n".join(TARGET)
+
+
+@pytest.mark.parametrize("name", ["clean.en", "train.de", "kind.txt"])
+def test_files_of_others_are_not_written_over(name: str, tmp_path: Path) -> None:
+    words = [*write(tmp_path, a_de=SOURCE, a_en=TARGET), "--out", f"{tmp_path}/out"]
+    mine = tmp_path / "out" / name
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    with pytest.raises(UserError, match=f"holds {name} and no spoiled.txt; choose another folder"):
+        main(words)
+    assert [*mine.parent.iterdir()] == [mine] and mine.read_text() == "mine"
+    mine.unlink()
+    for seed in ("1", "2"):  # what is its own is made anew
+        assert main([*words, "--seed", seed]) == 0
+
+
+def test_a_killed_run_leaves_no_truth_of_other_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [*write(tmp_path, a_de=SOURCE, a_en=TARGET), "--out", f"{tmp_path}/out"]
+    main(words)
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr(command, "write_lines", interrupted_at("train.en"))
+        main([*words, "--seed", "2"])
+    for name in ("spoiled.txt", "kind.txt"):
+        assert not (tmp_path / "out" / name).read_text()
+    assert main(words) == 0
+
+
+def interrupted_at(last: str) -> Callable[[Path, Sequence[str]], None]:
+    """As `write_lines`, but it ends the run before that file."""
+
+    def write_lines(path: Path, lines: Sequence[str]) -> None:
+        if path.name == last:
+            raise KeyboardInterrupt
+        files.write_lines(path, lines)
+
+    return write_lines
 
 
 @pytest.mark.parametrize(

@@ -213,6 +213,11 @@ def test_a_pack_goes_on_where_it_was_interrupted(
     assert len(asked_of_pip) == 3 and "nothing to do" in capsys.readouterr().err
 
 
+def test_a_folder_whose_name_is_not_utf_8(tmp_path: Path, asked_of_pip: list[str]) -> None:
+    assert asked_of_pip == []
+    assert main(["pack", "--out", str(tmp_path / os.fsdecode(b"bad\xe9"))]) == 0
+
+
 def test_packs_are_not_mixed(
     tmp_path: Path, asked_of_pip: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

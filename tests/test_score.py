@@ -133,9 +133,11 @@ def test_lower_case_beside_a_cased_reference_is_in_doubt(
     assert doubted == {"sacrebleu", "tokenised", "compound_split", "chrf"}  # sacreBLEU's TER folds
     assert {f["key"] for f in found if "|doubt:hypotheses-in-l" in f["signature"]} == doubted
     assert "lower-case the reference too" in found[0]["label"] and found[0]["score"] < 50
-    # Neither where the reference has no case, nor where the translations have
+    # Neither where the reference has no case, nor where the translations have, or are empty
     numbers.write_text("我有 2 只猫。\n" * 8)
-    for system, ref in ((lower, str(lower)), (numbers, str(numbers)), (files["sys"], files["ref"])):
+    (tmp_path / "nothing").write_text("\n" * 8)
+    cased = ((name, files["ref"]) for name in (files["sys"], tmp_path / "nothing", numbers))
+    for system, ref in ((lower, str(lower)), (numbers, str(numbers)), *cased):
         found = report(capsys, "--sys", str(system), "--ref", ref)["figures"]
         assert not any("lower" in figure["label"] for figure in found)
 

@@ -157,6 +157,18 @@ def test_the_truth_is_found_again_after_cleaning(tmp_path: Path) -> None:
         judging.truth_of(tmp_path / "noise", tmp_path / "text")
 
 
+@pytest.mark.parametrize("name", ["noise/spoiled.txt", "noise/train.de", "text/train.en"])
+def test_files_of_other_lengths_are_told(tmp_path: Path, name: str) -> None:
+    from autoassist_fairseq.tools.scores import judging
+
+    folders = write_noise(tmp_path, list(range(PAIRS)))
+    cut = tmp_path / name
+    cut.write_text("".join(cut.read_text(encoding="utf-8").splitlines(keepends=True)[:-1]))
+    said = f"^Files in `--{cut.parent.name}` .* one line .* {cut.name} has 39.*; give a folder"
+    with pytest.raises(UserError, match=said):
+        judging.truth_of(*folders)
+
+
 def test_verdicts_are_judged_as_scikit_learn_does(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

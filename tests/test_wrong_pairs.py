@@ -62,6 +62,18 @@ def check(rows: list[dict[str, str]], spoiled: Spoiled, sure: float = 0.5) -> in
     return int(verdicts.sum())
 
 
+def test_more_characters_than_pieces_are_common(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autoassist_fairseq.tools.wrong_pairs.text_files.PIECES", 20)
+    letters = [chr(one) for one in range(0x4E00, 0x4E00 + 40)]
+    lines = ["".join(letters[at : at + 4]) for at in range(0, 40, 4)]
+    files = map(Path, write(tmp_path, lines, ["a"] * len(lines)))
+    source = TextFiles(next(files), next(files)).corpus().source
+    found = {*source.gather(np.arange(len(lines))).tokens.tolist()}
+    assert len(found) >= len(letters) and 3 not in found  # which is the unknown one's
+
+
 @pytest.mark.slow
 def test_text_files_and_a_binarised_corpus(
     spoiled: Spoiled, tmp_path: Path, capsys: pytest.CaptureFixture[str]

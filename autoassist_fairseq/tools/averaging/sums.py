@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Mapping
 
@@ -34,7 +35,7 @@ class ModelMean:
 
         Raises:
             UserError: names, shapes, types or ties differ from the first model's, or a value is
-                not a number.
+                not a number, or infinity.
         """
         if not self._first:
             self._begin(model)
@@ -93,8 +94,8 @@ class ModelMean:
                 f"{_kind(tensor.dtype, tensor.shape)} in {source} and {_kind(dtype, shape)} in the "
                 "first; average only checkpoints of one run."
             )
-        if _is_learned(name) and _has_mean(tensor) and bool(torch.isnan(tensor).any()):
-            raise UserError(f"`--inputs` {source} holds NaN in `{name}`; leave this file out.")
+        if _is_learned(name) and _has_mean(tensor) and (odd := _odd(tensor)):
+            raise UserError(f"`--inputs` {source} holds {odd} in `{name}`; leave this file out.")
         keeper = self._tied_to.get(name)
         if keeper and _memory(tensor) != _memory(model[keeper]) and not tensor.equal(model[keeper]):
             raise UserError(
@@ -106,6 +107,13 @@ class ModelMean:
 def _is_learned(name: str) -> bool:
     # fairseq asks such a buffer for its type alone, and leaves in it what memory happened to hold.
     return not name.endswith("_float_tensor")
+
+
+def _odd(tensor: Tensor) -> str:
+    """Return what spoils a mean; "" where nothing does. Masks may hold -inf, which stays that."""
+    if bool(tensor.isnan().any()):
+        return "NaN"
+    return "infinity" * bool((tensor == math.inf).any())
 
 
 def _has_mean(tensor: Tensor) -> bool:

@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         say("\ninterrupted: the same command goes on from here")
         return 130
     path = args.out / ("result.json" if args.json else TABLE)
-    print(path.read_text(encoding="utf-8"), end="")
+    print(path.read_text(encoding="utf-8", errors="surrogateescape"), end="")
     for row in store.failed:
         say(f"failed: {row.part}: {row.name}: {row.found}")
     return 1 if store.failed else 0

@@ -132,8 +132,9 @@ class Runner:
         if self._server is None:
             self._server = self._start([*SERVER], subprocess.PIPE)
         assert self._server.stdin and self._server.stdout
-        self._server.stdin.write((json.dumps(job) + "\n").encode())
-        self._server.stdin.flush()
+        with suppress(BrokenPipeError):  # it has ended; so it replies nothing
+            self._server.stdin.write((json.dumps(job) + "\n").encode())
+            self._server.stdin.flush()
         left = max(0.0, min(self.due - time.monotonic(), 1e6))
         if not select.select([self._server.stdout], [], [], left)[0]:
             self._end_server()

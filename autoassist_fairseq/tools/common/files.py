@@ -8,7 +8,9 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +25,15 @@ Paths = tuple[Path, Path]
 
 _BLOCK = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
+# How files begin that others pack; bzip2's: its name, a size, and a block or the end.
+_PACKED = {
+    "xz": rb"\xfd7zXZ\0",
+    "bzip2": rb"BZh[1-9](1AY&SY|\x17rE8P\x90)",
+    "zip": rb"PK\x03\x04",
+    "zstd": rb"\x28\xb5\x2f\xfd",
+}
+# What a file system says that knows no locks.
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 def sha256(path: Path) -> str:
@@ -41,9 +52,19 @@ def count_lines(path: Path) -> int:
 
 
 def open_text(path: Path) -> BinaryIO:
-    """Open plain or gzipped text, a pipe too, for reading bytes, whatever it is called."""
+    """Open plain or gzipped text, a pipe too, for reading bytes, whatever it is called.
+
+    Raises:
+        UserError: it is packed by something else.
+    """
     stream = path.open("rb")
-    if not stream.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC):
+    first = stream.peek(len(_GZIP_MAGIC))
+    if packed := [name for name, magic in _PACKED.items() if re.match(magic, first)]:
+        stream.close()
+        raise UserError(
+            f"Text must be plain or gzipped, but {path} is packed by {packed[0]}; unpack it."
+        )
+    if not first.startswith(_GZIP_MAGIC):
         return stream
     unpacked = gzip.GzipFile(fileobj=stream, mode="rb")
     # What it is to close, which else is only what it opened itself.
@@ -138,9 +159,17 @@ def _remove(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` so that an interruption leaves the old file or the new one."""
+    """Write ``text`` so that an interruption leaves the old file or the new one.
+
+    Names of files that are not UTF-8 are written as the bytes that they are.
+    """
     with staged(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def read_text(path: Path) -> str:
+    """Return what `write_text` wrote."""
+    return path.read_text(encoding="utf-8", errors="surrogateescape")
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
@@ -156,7 +185,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 def read_json(path: Path) -> dict[str, Any] | None:
     """The object in ``path``; None when there is none or it was cut off."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
     except (FileNotFoundError, ValueError):
         return None
     return content if isinstance(content, dict) else None
@@ -164,7 +193,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold ``folder`` (which is made) for this process.
+    """Hold ``folder`` (which is made) for this process, or warn where that cannot be.
 
     Raises:
         UserError: another process works in it.
@@ -173,11 +202,19 @@ def locked(folder: Path) -> Iterator[None]:
     with (folder / LOCK).open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except (BlockingIOError, PermissionError) as error:
             raise UserError(
                 f"`--out` must not be in use, but another run is working in {folder}; wait for it "
                 "or choose another folder."
             ) from error
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            print(
+                f"warning: {folder} is on a file system without locks ({error.strerror}): start no "
+                "other run in it before this one has ended.",
+                file=sys.stderr,
+            )
         yield
 
 
@@ -186,6 +223,8 @@ def clear_os_errors() -> Iterator[None]:
     """Turn a full disk, a read-only folder and the like into a `UserError`."""
     try:
         yield
+    except BrokenPipeError:  # nobody wants to read more: no fault, see `run_main`
+        raise
     except OSError as error:
         where = f" at {os.fspath(error.filename)}" if error.filename else ""
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.common.files import LOCK, Paths, not_files
+from autoassist_fairseq.tools.common.files import Paths, not_files
 from autoassist_fairseq.tools.dataprep.cleaning import Cleaning, CleaningRules
 from autoassist_fairseq.tools.dataprep.language_id import language_problems
 from autoassist_fairseq.tools.dataprep.reading import Source
-from autoassist_fairseq.tools.dataprep.steps import STAMPS
+from autoassist_fairseq.tools.dataprep.steps import strange
 from autoassist_fairseq.tools.dataprep.subwords import LEAST_PIECES
 from autoassist_fairseq.tools.dataprep.tokens import MosesTokeniser
 
@@ -236,13 +236,7 @@ def _out_problems(out: Path) -> list[str]:
         ]
     if out.exists() and not out.is_dir():
         return [f"`--out` must be a folder, but {out} is a file"]
-    others = out.is_dir() and any(path.name != LOCK for path in out.iterdir())
-    if others and not (out / STAMPS).is_dir():
-        return [
-            f"`--out` must be new, empty or an earlier result, but {out} holds other files; choose "
-            "another folder"
-        ]
-    return []
+    return strange(out)
 
 
 def _input_problems(settings: PrepSettings) -> list[str]:

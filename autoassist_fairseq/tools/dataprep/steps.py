@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autoassist_fairseq.tools.common.files import read_json, sha256, write_json
+from autoassist_fairseq.tools.common.files import LOCK, read_json, sha256, write_json
 
 #: Folder of the stamps, inside the folder that the steps fill.
 STAMPS = ".steps"
@@ -55,6 +55,24 @@ class Record:
     outputs: Mapping[str, str]
     counts: Counts = field(default_factory=dict)
     seconds: float = 0.0
+
+
+def strange(folder: Path, stem: str = "") -> list[str]:
+    """Say that ``folder`` holds files of others, if so: no steps were done in it.
+
+    ``stem`` is how the name of a step begins that is always among them.
+    """
+    if not folder.is_dir() or not any(path.name != LOCK for path in folder.iterdir()):
+        return []
+    stamps = [*(folder / STAMPS).glob("*.json")]
+    if (folder / STAMPS).is_dir() and (
+        not stamps or any(stamp.name.startswith(stem) for stamp in stamps)
+    ):
+        return []
+    return [
+        f"`--out` must be new, empty or an earlier result, but {folder} holds other files; choose "
+        "another folder"
+    ]
 
 
 class Workshop:

@@ -36,6 +36,14 @@ LEAST_PIECES = 4
 MOST_WORDS = 500_000
 
 
+class TooFewPiecesError(UserError):
+    """The characters of a text are more than the pieces; ``least`` are needed."""
+
+    def __init__(self, least: int, told: str) -> None:
+        super().__init__(told)
+        self.least = least
+
+
 def word_counts(lines: Iterable[str], most: int = MOST_WORDS) -> list[tuple[str, int]]:
     """How often words (between spaces) occur in ``lines``: the ``most`` frequent, in a fixed order.
 
@@ -133,11 +141,19 @@ def _explained(error: RuntimeError, vocab_size: int) -> UserError:
             f"{vocab_size:,}; choose a smaller one."
         )
     if found := _TOO_LOW.search(message):
-        return UserError(
+        return TooFewPiecesError(
+            int(found[1]),
             f"`--vocab-size` must be at least {int(found[1]):,} to hold the characters of this "
-            f"text, but is {vocab_size:,}; give more, or `--character-coverage` below 1."
+            f"text, but is {vocab_size:,}; give more, or `--character-coverage` below 1.",
         )
     return UserError(f"sentencepiece could not learn a model of {vocab_size:,} pieces: {message}")
+
+
+def processor_of(model: Path) -> sentencepiece.SentencePieceProcessor:
+    """Load a model, from a place of whatever name: sentencepiece itself opens UTF-8 alone."""
+    processor = sentencepiece.SentencePieceProcessor()
+    processor.LoadFromSerializedProto(model.read_bytes())
+    return processor
 
 
 def encode(
@@ -147,7 +163,7 @@ def encode(
 
     See `respelled` for what becomes of the others.
     """
-    processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
+    processor = processor_of(model)
     encoded = (
         processor.encode(block, out_type=str, num_threads=threads)
         for block in blocks(lines, _BLOCK)
@@ -158,5 +174,5 @@ def encode(
 
 def known_pieces(model: Path) -> frozenset[str]:
     """All pieces of a model."""
-    processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
+    processor = processor_of(model)
     return frozenset(map(processor.id_to_piece, range(processor.get_piece_size())))

@@ -22,7 +22,7 @@ from autoassist_fairseq.tools.dataprep.pipeline import prepare
 from autoassist_fairseq.tools.dataprep.reading import Source
 from autoassist_fairseq.tools.dataprep.settings import PrepSettings
 from autoassist_fairseq.tools.dataprep.steps import Step, Workshop
-from autoassist_fairseq.tools.demo.settings import ARMS, NOISE, DemoSettings, demo_settings
+from autoassist_fairseq.tools.demo.settings import ARMS, CORPUS, NOISE, DemoSettings, demo_settings
 from autoassist_fairseq.tools.demo_corpus.base import LANGUAGES
 from autoassist_fairseq.tools.demo_corpus.build import build, write
 from autoassist_fairseq.tools.noise.command import spoil
@@ -78,7 +78,7 @@ def corpus_step(settings: DemoSettings) -> Step:
 
     libraries = {name: version_of(name) for name in ("Babel", "num2words", "numpy")}
     options = {"seed": settings.seed, "pairs": dict(settings.pairs), **libraries}
-    return Step("corpus", (), files, options, work)
+    return Step(CORPUS, (), files, options, work)
 
 
 def noise_step(settings: DemoSettings) -> Step:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoassist_fairseq.errors import UserError
+from autoassist_fairseq.tools.dataprep.steps import strange
 from autoassist_fairseq.tools.demo_corpus.build import SIZES
 
 #: Names of the arms, and all in which they differ, as ``autoassist compare --arm`` takes them.
@@ -18,6 +19,9 @@ ARMS = {
 }
 #: The shares of the training pairs that are made wrong, by kind, as ``autoassist noise`` does.
 NOISE = {"shuffle": 0.2, "half": 0.1}
+
+#: The folder of the raw text, and the step that makes it, which is the first.
+CORPUS = "corpus"
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class DemoSettings:
     @property
     def corpus(self) -> Path:
         """The folder of the raw text."""
-        return self.out / "corpus"
+        return self.out / CORPUS
 
     @property
     def noise(self) -> Path:
@@ -80,13 +84,14 @@ def demo_settings(out: Path, seed: int, passes: int | None, *, fast: bool) -> De
     """The settings for the command line's options.
 
     Raises:
-        UserError: an option is out of range.
+        UserError: an option is out of range, or ``out`` holds files of others.
     """
     problems = [
         f"`{option}` must be at least {least}, but is {value}"
         for option, value, least in (("--passes", passes, 2), ("--seed", seed, 0))
         if value is not None and value < least
     ]
+    problems += strange(out, CORPUS)
     if problems:
         raise UserError("; ".join(problems) + ".")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -28,9 +28,10 @@ COMMANDS = ("fairseq-preprocess", "fairseq-train", "fairseq-generate")
 LEAST = {"numpy": (1, 26), "torch": (2, 6), "numba": (0, 60)}
 
 IN_CHECKOUT = CONSTRAINTS.is_file()
-_INSTALL = f"{sys.executable} -m pip install" + " -c constraints.txt" * IN_CHECKOUT
+_PYTHON = shlex.quote(sys.executable)
+_INSTALL = f"{_PYTHON} -m pip install" + " -c constraints.txt" * IN_CHECKOUT
 MEND_PYTHON = "make clean setup PYTHON=python3.11" if IN_CHECKOUT else "take another Python"
-MEND_FAIRSEQ = f"{sys.executable} -m autoassist_fairseq build-fairseq"
+MEND_FAIRSEQ = f"{_PYTHON} -m autoassist_fairseq build-fairseq"
 MEND_PACKAGES = f"{_INSTALL} {'-e .' if IN_CHECKOUT else 'autoassist_fairseq-*.whl'}"
 WHERE = (
     " in the repository's folder"

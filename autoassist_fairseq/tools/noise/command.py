@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoassist_fairseq.errors import UserError
-from autoassist_fairseq.tools.common.files import write_lines
+from autoassist_fairseq.tools.common.files import write_lines, write_text
 from autoassist_fairseq.tools.noise.kinds import KINDS, Lines, Text
 from autoassist_fairseq.tools.scoring.text import read_lines
 
 # How each of --lines begins where they say which pair they belong to.
 _NUMBERED = re.compile(r"\d+\t")
+# The truth, a line for each pair.
+_FLAGS, _KINDS = "spoiled.txt", "kind.txt"
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "give both, or none."
         )
     languages = _languages(args.source, args.target)
+    _check_out(args.out, languages, [args.source, args.target, *filter(None, [args.lines])])
     source, target = read_lines(args.source, "SOURCE"), read_lines(args.target, "TARGET")
     if len(source) != len(target):
         raise UserError(
@@ -113,8 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     others = others_of(read_lines(args.lines, "--lines")) if args.lines else []
     text = Text(source, target, others)
     spoiled = spoil(text, shares, args.seed)
-    given = {path.resolve() for path in (args.source, args.target, args.lines) if path}
-    write(args.out, languages, text, spoiled, given)
+    write(args.out, languages, text, spoiled)
     counts = ", ".join(f"{name} {spoiled.kinds.count(name):,}" for name in shares)
     share = f"{int(spoiled.flags.sum()):,} of {len(target):,}"
     print(f"{share} pairs are spoiled ({counts}): {args.out}")
@@ -180,25 +182,42 @@ def _languages(*paths: Path) -> list[str]:
     return languages
 
 
-def write(
-    out: Path, languages: Lines, text: Text, spoiled: Spoiled, given: Collection[Path] = ()
-) -> None:
-    """Write what ``autoassist noise`` writes; `UserError` if that is one of the files ``given``."""
-    clean = np.flatnonzero(~spoiled.flags)
-    files = {
-        f"train.{languages[0]}": spoiled.source,
-        f"train.{languages[1]}": spoiled.target,
-        f"clean.{languages[0]}": [text.source[i] for i in clean],
-        f"clean.{languages[1]}": [text.target[i] for i in clean],
-        "spoiled.txt": [str(int(flag)) for flag in spoiled.flags],
-        "kind.txt": [kind or "-" for kind in spoiled.kinds],
-    }
-    if lost := [name for name in files if (out / name).resolve() in given]:
+def _names(languages: Lines) -> list[str]:
+    return [f"{kind}.{one}" for kind in ("train", "clean") for one in languages] + [_KINDS, _FLAGS]
+
+
+def _check_out(out: Path, languages: Lines, given: Sequence[Path]) -> None:
+    """Require that nothing is written over but what an earlier run has left, whole or not."""
+    places = {name: (out / name).resolve() for name in _names(languages)}
+    there = [name for name, place in places.items() if place.exists()]
+    inputs = {path.resolve() for path in given}
+    if lost := [name for name in there if places[name] in inputs]:
         raise UserError(
             f"`--out` must be another folder than that of SOURCE and TARGET, but {lost[0]} would "
             "be written over; choose another."
         )
-    for name, lines in files.items():
+    if there and _FLAGS not in there:
+        raise UserError(
+            f"`--out` must hold no file of that name, or an earlier result, but {out} holds "
+            f"{there[0]} and no {_FLAGS}; choose another folder."
+        )
+
+
+def write(out: Path, languages: Lines, text: Text, spoiled: Spoiled) -> None:
+    """Write what ``autoassist noise`` writes."""
+    clean = np.flatnonzero(~spoiled.flags)
+    contents = (
+        spoiled.source,
+        spoiled.target,
+        [text.source[i] for i in clean],
+        [text.target[i] for i in clean],
+        [kind or "-" for kind in spoiled.kinds],
+        [str(int(flag)) for flag in spoiled.flags],
+    )
+    # Empty until all else is there: a killed run leaves no truth about other lines, yet its mark.
+    for name in (_FLAGS, _KINDS):
+        write_text(out / name, "")
+    for name, lines in zip(_names(languages), contents, strict=True):
         write_lines(out / name, lines)
 
 

@@ -15,6 +15,7 @@ from autoassist_fairseq.tools.common.files import (
     LOCK,
     locked,
     read_json,
+    read_text,
     staged,
     write_json,
     write_text,
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _check_folder(args.out, asked)
     with locked(args.out):
         fill(args.out, python, asked)
-    print((args.out / INSTALL).read_text(encoding="utf-8"), end="")
+    print(read_text(args.out / INSTALL), end="")
     return 0
 
 

@@ -18,7 +18,7 @@ from autoassist_fairseq.tools.scores.command import Scores, scores_in, state_of
 from autoassist_fairseq.tools.scores.curves import Curve, curve, draw, told
 from autoassist_fairseq.tools.scores.same_text import binarised, check_text
 from autoassist_fairseq.tools.scores.tables import judged
-from autoassist_fairseq.tools.scoring.text import read_lines
+from autoassist_fairseq.tools.scoring.text import check_lengths, read_lines
 
 _VERDICTS = ("hopeless", "precision", "recall")
 HEADER = ("checkpoint", "measured", "AUC surprise", "AUC loss", *_VERDICTS)
@@ -81,16 +81,11 @@ def truth_of(noise: Path, text: Path) -> Truth:
             f"`--noise` must be a folder that autoassist noise filled, but {noise} holds "
             f"{len(languages)} files train.*, not 2."
         )
-    sides = [
-        [
-            list(map(normalise, read_lines(folder / f"train.{language}", option)))
-            for language in languages
-        ]
-        for folder, option in ((noise, "--noise"), (text, "--text"))
-    ]
-    flags = [line == "1" for line in read_lines(noise / "spoiled.txt", "--noise")]
-    told = dict(zip(zip(*sides[0], strict=True), flags, strict=True))
-    pairs = list(zip(*sides[1], strict=True))
+    names = [f"train.{language}" for language in languages]
+    *sides, flags = _read(noise, [*names, "spoiled.txt"], "--noise")
+    spoiled = [flag == "1" for flag in flags]
+    told = dict(zip(zip(*sides, strict=True), spoiled, strict=True))
+    pairs = list(zip(*_read(text, names, "--text"), strict=True))
     strange = [number for number, pair in enumerate(pairs) if pair not in told]
     if strange:
         raise UserError(
@@ -98,6 +93,13 @@ def truth_of(noise: Path, text: Path) -> Truth:
             f"is none ({len(strange):,} are not); give the folder text/ that was prepared from it."
         )
     return np.array([told[pair] for pair in pairs])
+
+
+def _read(folder: Path, names: Sequence[str], option: str) -> list[list[str]]:
+    found = {name: list(map(normalise, read_lines(folder / name, option))) for name in names}
+    what = f"Files in `{option}` {folder}"
+    check_lengths(found, what, "give a folder as it was written, or write it anew")
+    return [*found.values()]
 
 
 def parser() -> argparse.ArgumentParser:

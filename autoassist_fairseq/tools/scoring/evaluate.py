@@ -18,14 +18,14 @@ from autoassist_fairseq.tools.common.child import lines_of
 from autoassist_fairseq.tools.common.files import (
     check_unsplit,
     clear_os_errors,
+    locked,
     not_files,
     write_lines,
 )
-from autoassist_fairseq.tools.common.languages import Languages
 from autoassist_fairseq.tools.common.words import split_at_dashes
 from autoassist_fairseq.tools.scoring import command as scoring
 from autoassist_fairseq.tools.scoring import generated as generation
-from autoassist_fairseq.tools.scoring import layout
+from autoassist_fairseq.tools.scoring import given, layout
 from autoassist_fairseq.tools.scoring.metrics import bootstrap_seed
 from autoassist_fairseq.tools.scoring.outputs import Outputs
 from autoassist_fairseq.tools.scoring.split import Split, find_split
@@ -39,8 +39,6 @@ _THEIR = {
     "--updates": "--num-update-checkpoints",
     "--best": "--num-best-checkpoints",
 }
-
-_CHECKPOINT = (b"PK", b"\x80")  # how files of torch.save begin: today's, and those before 1.6
 
 
 def parser() -> argparse.ArgumentParser:
@@ -82,54 +80,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     own, extra = split_at_dashes(sys.argv[1:] if argv is None else argv)
     args = parser().parse_args(own)
     generation.check_flags(extra, "--")
-    _check_checkpoints(args)
+    given.check(args)
     check_unsplit("DATA", args.data)
     option = "--checkpoints" if args.checkpoints.is_file() or not args.out else "--out"
     check_unsplit(option, args.out if option == "--out" else args.checkpoints)
-    split = find_split(args.data, args.gen_subset, *_languages(args))
+    split = find_split(args.data, args.gen_subset, *given.languages(args))
     args.ref = layout.references(args.data, args.gen_subset, split.target, args.ref)
     pairs = _check(args, split)
     out = Outputs(args.out or _folder(args.checkpoints) / "evaluation", args.gen_subset)
     out.spare("--ref", args.ref)
     out.spare("--baseline", [args.baseline] if args.baseline else [])
-    out.folder.mkdir(parents=True, exist_ok=True)
+    with locked(out.folder):  # two that share it would score each other's translations
+        return _evaluate(args, split, out, extra, pairs)
+
+
+def _evaluate(
+    args: argparse.Namespace, split: Split, out: Outputs, extra: Sequence[str], pairs: int
+) -> int:
     model = _average(args, out.averaged)
     _generate([*_generate_options(args, model, split), *extra], out.generated, pairs)
     scored = _detokenise(args, split, out)
     return scoring.main([*scored, *_score_options(args, split.target)], args.gen_subset)
-
-
-def _check_checkpoints(args: argparse.Namespace) -> None:
-    if not args.checkpoints.exists():
-        raise UserError(f"`--checkpoints` {args.checkpoints} must exist, but is not there.")
-    chosen = [f for f in ("--average", "--updates", "--best") if getattr(args, f[2:]) is not None]
-    if chosen and not args.checkpoints.is_dir():
-        raise UserError(
-            f"`{chosen[0]}` needs a folder of checkpoints, but `--checkpoints` {args.checkpoints} "
-            "is one file, which is evaluated as it is; leave it out."
-        )
-    if args.checkpoints.is_file():
-        with args.checkpoints.open("rb") as file:
-            if not file.read(2).startswith(_CHECKPOINT):
-                raise UserError(
-                    f"`--checkpoints` must be a checkpoint, or a folder of some, but "
-                    f"{args.checkpoints} is another file; give what fairseq-train wrote."
-                )
-
-
-def _languages(args: argparse.Namespace) -> Languages:
-    """Return source and target language: as given, or else as the run had them."""
-    if args.source_lang or args.target_lang:
-        return args.source_lang, args.target_lang
-    files = [args.checkpoints]
-    if args.checkpoints.is_dir():
-        files = sorted(args.checkpoints.glob(f"checkpoint*{args.checkpoint_suffix}.pt"))
-    if not files:  # averaging says so
-        return None, None
-    # PyTorch takes seconds; the errors before come at once.
-    from autoassist_fairseq.tools.common.checkpoints import languages_in
-
-    return languages_in(files[-1], "--checkpoints")
 
 
 def _check(args: argparse.Namespace, split: Split) -> int:

@@ -15,6 +15,7 @@ import sentencepiece
 from autoassist_fairseq.errors import UserError
 from autoassist_fairseq.tools.common.languages import base_language
 from autoassist_fairseq.tools.common.words import option_in, value_of
+from autoassist_fairseq.tools.dataprep.subwords import processor_of
 from autoassist_fairseq.tools.scoring import layout
 from autoassist_fairseq.tools.scoring.text import listed, read_lines
 
@@ -176,7 +177,7 @@ def load_sentencepiece(model: Path | None) -> sentencepiece.SentencePieceProcess
         UserError: missing or not a model.
     """
     try:
-        return sentencepiece.SentencePieceProcessor(model_file=str(model))
+        return processor_of(model or Path())  # a folder cannot be read, either
     except (OSError, RuntimeError) as error:
         raise UserError(
             f"`--spm` {model} must be a sentencepiece model, but could not be read; give the one "

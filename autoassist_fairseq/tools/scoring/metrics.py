@@ -210,7 +210,8 @@ def _one_token(references: References) -> dict[str, str]:
 def _lower_case(hypotheses: Sequence[str], references: References) -> dict[str, str]:
     """Every capital of the references counts as an error, however good the translations are."""
     cased = any(10 * sum(map(_has_capital, lines)) > len(lines) for lines in references)
-    if not cased or any(map(_has_capital, hypotheses)):
+    lower = any(line != line.upper() for line in hypotheses)  # an empty line has no case
+    if not cased or not lower or any(map(_has_capital, hypotheses)):
         return {}
     doubt = (
         "the hypotheses are in lower case beside a cased reference, so that capitals count as "

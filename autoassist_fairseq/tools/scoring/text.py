@@ -77,8 +77,12 @@ def listed(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers[:10])) + (f" and {more} more" if more > 0 else "")
 
 
-def check_lengths(named: Mapping[str, Sized]) -> None:
-    """Require all files to have the same number of lines.
+def check_lengths(
+    named: Mapping[str, Sized],
+    what: str = "files to score",
+    remedy: str = "give the files of one test set, complete and in its order",
+) -> None:
+    """Require all files, which are ``what``, to have the same number of lines.
 
     Raises:
         UserError: they differ.
@@ -86,10 +90,7 @@ def check_lengths(named: Mapping[str, Sized]) -> None:
     counts = {name: len(lines) for name, lines in named.items()}
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{name} has {count}" for name, count in counts.items())
-        raise UserError(
-            f"files to score must have one line for each pair, but {told}; "
-            "give the files of one test set, complete and in its order."
-        )
+        raise UserError(f"{what} must have one line for each pair, but {told}; {remedy}.")
 
 
 def tokenised_because(lines: Sequence[str]) -> str | None:

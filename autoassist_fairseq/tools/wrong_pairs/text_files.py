@@ -21,6 +21,8 @@ from autoassist_fairseq.tools.dataprep.reading import Source, decoded, read_bloc
 
 # Pieces of both sides at most: ids fit two bytes. Pairs that they are learned from at most.
 PIECES, LEARNED = 16_000, 1_000_000
+# What two bytes hold of pieces, where characters alone are more: so many no corpus has.
+MOST_PIECES = 65_000
 # Case tells little of what translates what, and width (in Chinese and Japanese text) nothing.
 NORMALISATION = "nmt_nfkc_cf"
 # Of the characters, the rarest have no piece: names in other scripts, mostly.
@@ -91,16 +93,11 @@ class TextFiles:
             )
         with tempfile.TemporaryDirectory() as folder:
             model = Path(folder) / "model"
-            subwords.learn(
-                progress(words, "learning subwords", unit="word"),
-                model,
-                kind="bpe",
-                vocab_size=PIECES,
-                normalisation=NORMALISATION,
-                character_coverage=COVERAGE,
-                at_most=True,
-            )
-            return sentencepiece.SentencePieceProcessor(model_file=str(model))
+            try:
+                _learn(words, model, PIECES)
+            except subwords.TooFewPiecesError as error:  # hardly more than a piece a character
+                _learn(words, model, min(error.least, MOST_PIECES))
+            return subwords.processor_of(model)
 
     def _encoded(self, processor: sentencepiece.SentencePieceProcessor) -> Corpus:
         tokens, sizes = (array("H"), array("H")), (array("i"), array("i"))
@@ -117,6 +114,18 @@ class TextFiles:
         )
         tables = WordTable.of(source), WordTable.of(target)
         return Corpus(source, target, *tables, np.arange(words))  # one dictionary for both
+
+
+def _learn(words: Sequence[tuple[str, int]], model: Path, pieces: int) -> None:
+    subwords.learn(
+        progress(words, "learning subwords", unit="word"),
+        model,
+        kind="bpe",
+        vocab_size=pieces,
+        normalisation=NORMALISATION,
+        character_coverage=COVERAGE,
+        at_most=True,
+    )
 
 
 def _append(
