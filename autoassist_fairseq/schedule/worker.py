@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import itertools
 import threading
 import weakref
 from collections.abc import Callable
@@ -24,7 +23,6 @@ from autoassist_fairseq.schedule.queues import (
 )
 
 JOIN_SECONDS = 5.0
-_numbers = itertools.count()
 
 R = TypeVar("R")
 
@@ -55,8 +53,7 @@ class Worker:
         self.boss_queue = BossQueue(self.boss_queue.rank)
         for plan in self.planner.live:
             self.boss_queue.put(plan, self.timeout)
-        name = f"assistant-{next(_numbers)}"
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = threading.Thread(target=self._run, name="assistant", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
