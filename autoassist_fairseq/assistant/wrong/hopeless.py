@@ -52,7 +52,8 @@ class Hopeless(Policy):
         corpus = inner.assistant.model.corpus
         assert isinstance(corpus, Corpus), "hopeless are pairs of sentences only"
         self.opinion = Opinion(corpus, inner.text)
-        self.frozen = {"pass": 0.0, "threshold": np.inf, "keep": 1.0, "weight": 1.0, "sure": 0.5}
+        nothing = {"pass": 0.0, "threshold": np.inf, "keep": 1.0, "weight": 1.0}
+        self.frozen = {**nothing, "sure": self.settings.sure}
         self._few: bool | None = None  # as `_few_open` has found it for this pass
 
     @property
@@ -239,9 +240,8 @@ class Hopeless(Policy):
         self._few = None
         if "surprise" in state:
             self.opinion.load_state_dict(state)
-            # Some older states do not say how sure their pass was to be.
-            saved = {"sure": self.settings.sure, **state["hopeless"]}
-            self.frozen = {name: float(saved[name]) for name in self.frozen}
+            saved = state["hopeless"]  # some older ones do not say how sure their pass was to be
+            self.frozen = {name: float(saved.get(name, now)) for name, now in self.frozen.items()}
 
 
 def log_odds(chance: float) -> float:

@@ -82,7 +82,8 @@ def note(runs: Sequence[Run]) -> str:
     if short:
         parts.append(f"No such epoch, so that all count: {', '.join(short)}.")
     if signatures:
-        parts.append(f"BLEU on the test set, or on the subset named: {'; '.join(signatures)}.")
+        named = ", or on the subset named" * any("|subset:" in one for one in signatures)
+        parts.append(f"BLEU on the test set{named}: {'; '.join(signatures)}.")
     return " ".join(parts)
 
 
