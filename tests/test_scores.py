@@ -60,6 +60,11 @@ def run(tmp_path: Path) -> Path:
     return data
 
 
+def scores_of(run: Path) -> scores.Scores:
+    path = checkpoint(run)
+    return scores.scores_in(scores.state_of(path), path)
+
+
 def checkpoint(run: Path) -> Path:
     return run / "checkpoint_last.pt"
 
@@ -104,7 +109,7 @@ def test_the_report_shows_the_surest(run: Path) -> None:
     assert shown == sorted(shown, reverse=True) and np.isnan(shown).sum() == 0
     shown.append(found.examples[6].surprise)
     # All targets have four tokens, </s> among them: (surprise - 0.2 - 0.1 log 4) * 2 / 2.
-    raw = scores.read_scores(checkpoint(run)).surprises[[one.pair for one in found.examples]]
+    raw = scores_of(run).surprises[[one.pair for one in found.examples]]
     assert shown == pytest.approx(raw - 0.2 - 0.1 * np.log(4), abs=1e-5)
     assert {example.pair for example in found.examples[:5]} <= set(np.flatnonzero(SPOILED))
     assert found.examples[0].target == TARGET[found.examples[0].pair]
@@ -180,7 +185,7 @@ def test_verdicts_are_judged_as_scikit_learn_does(
     figure = tmp_path / "roc.png"
     flags = ["--noise", str(noise), "--text", str(text), "--figure", str(figure)]
     assert judging.main([str(checkpoint(run)), *flags]) == 0
-    found = scores.read_scores(checkpoint(run))
+    found = scores_of(run)
     known = np.arange(PAIRS - 1)
     area = roc_auc_score(SPOILED[known], found.surprises[known])
     by_loss = roc_auc_score(SPOILED[known], found.losses[known])

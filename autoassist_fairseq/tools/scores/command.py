@@ -73,11 +73,6 @@ class Scores:
         return "learned" if self.losses[pair] <= self.threshold else "learnable"
 
 
-def read_scores(path: Path) -> Scores:
-    """Return the scores in the checkpoint ``path``; `UserError` if it holds none."""
-    return scores_in(state_of(path), path)
-
-
 def state_of(path: Path) -> Mapping[str, Any]:
     """Return the Assistant's state in the checkpoint ``path``; `UserError` if it holds none."""
     # Reading a checkpoint takes PyTorch; telling about bad options does not.
